@@ -1,0 +1,7 @@
+# FASTNN_SANITIZE=address,undefined builds everything of ours with those sanitizers.
+set(FASTNN_SANITIZE "" CACHE STRING "Comma-separated sanitizers, e.g. address,undefined")
+add_library(fastnn_sanitizers INTERFACE)
+if(FASTNN_SANITIZE)
+  target_compile_options(fastnn_sanitizers INTERFACE -fsanitize=${FASTNN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined -g)
+  target_link_options(fastnn_sanitizers INTERFACE -fsanitize=${FASTNN_SANITIZE})
+endif()

@@ -1,0 +1,47 @@
+#pragma once
+
+// The vector types of the instruction set being compiled: F32 and F64. Every ISA's header defines the
+// same names with the same meaning, so that a kernel is written once, for Vec<T>. Only kernels
+// include this file.
+//
+//   V::lanes  V::T  V::Mask
+//   V::set(x)  V::load(p)  V::load_n(p, n, fill)   n in [0, lanes]: reads n elements, the others are fill
+//   v.store(p)  v.store_n(p, n)
+//   + - * /  fma(a, b, c) = a b + c   fnma(a, b, c) = c - a b   (one rounding where the ISA has FMA)
+//   min(a, b)  max(a, b)              b if either is NaN
+//   abs sqrt round (to nearest, ties to even)  copysign(magnitude, sign)
+//   < <= > >= == != -> Mask           false with a NaN, but != true
+//   select(mask, yes, no)  & | on masks  any(mask)  bits(mask)  (lane i in bit i)
+//   exponent(x)                       floor(log2|x|) for normal x
+//   mantissa(x)                       x / 2^exponent(x), sign kept, for normal x
+//   pow2(n)                           2^n for integral n in the normal range
+//   sum(v)  max_lane(v)  min_lane(v)  fixed order
+
+#if defined(FASTNN_ISA_avx512)
+#include "simd/avx512.hpp"
+#elif defined(FASTNN_ISA_avx2)
+#include "simd/avx2.hpp"
+#elif defined(FASTNN_ISA_neon)
+#include "simd/neon.hpp"
+#else
+#include "simd/scalar.hpp"
+#endif
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+template <class T>
+struct VecOf;
+template <>
+struct VecOf<float> {
+  using type = F32;
+};
+template <>
+struct VecOf<double> {
+  using type = F64;
+};
+
+/// The vector of elements of type T.
+template <class T>
+using Vec = typename VecOf<T>::type;
+
+}  // namespace fastnn::cpu::FASTNN_ISA
