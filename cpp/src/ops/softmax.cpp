@@ -1,0 +1,124 @@
+#include "fastnn/softmax.hpp"
+
+#include "kernel.hpp"
+
+namespace fastnn::cpu {
+
+FASTNN_DECLARE(void, softmax_rows, (const T* x, T* y, Index rows, Index cols))
+FASTNN_DECLARE(void, softmax_backward_rows, (const T* y, const T* dy, T* dx, Index rows, Index cols))
+FASTNN_DECLARE(void, log_softmax_rows, (const T* x, T* y, Index rows, Index cols))
+FASTNN_DECLARE(void, log_softmax_backward_rows, (const T* y, const T* dy, T* dx, Index rows, Index cols))
+
+}  // namespace fastnn::cpu
+
+#if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
+#include "simd/rows.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+template <class T>
+void softmax_rows(const T* x, T* y, Index rows, Index cols) {
+  using V = Vec<T>;
+  for (Index r = 0; r < rows; ++r, x += cols, y += cols) {
+    const V m = V::set(row_max(x, cols));
+    const T total = row_sum<T>(cols, [&](auto at) {
+      const V e = exp(at.load(x) - m);
+      at.store(y, e);
+      return e;
+    });
+    const V scale = V::set(1 / total);
+    row_each<T>(cols, [&](auto at) { at.store(y, at.load(y) * scale); });
+  }
+}
+FASTNN_INSTANTIATE(softmax_rows)
+
+template <class T>
+void softmax_backward_rows(const T* y, const T* dy, T* dx, Index rows, Index cols) {
+  using V = Vec<T>;
+  for (Index r = 0; r < rows; ++r, y += cols, dy += cols, dx += cols) {
+    const V dot = V::set(row_sum<T>(cols, [&](auto at) { return at.load(y) * at.load(dy); }));
+    row_each<T>(cols, [&](auto at) { at.store(dx, at.load(y) * (at.load(dy) - dot)); });
+  }
+}
+FASTNN_INSTANTIATE(softmax_backward_rows)
+
+template <class T>
+void log_softmax_rows(const T* x, T* y, Index rows, Index cols) {
+  using V = Vec<T>;
+  for (Index r = 0; r < rows; ++r, x += cols, y += cols) {
+    const V m = V::set(row_max(x, cols));
+    const T total = row_sum<T>(cols, [&](auto at) { return exp(at.load(x) - m); });
+    const V log_total = log(V::set(total));
+    row_each<T>(cols, [&](auto at) { at.store(y, at.load(x) - m - log_total); });
+  }
+}
+FASTNN_INSTANTIATE(log_softmax_rows)
+
+template <class T>
+void log_softmax_backward_rows(const T* y, const T* dy, T* dx, Index rows, Index cols) {
+  using V = Vec<T>;
+  for (Index r = 0; r < rows; ++r, y += cols, dy += cols, dx += cols) {
+    const V total = V::set(row_sum<T>(cols, [&](auto at) { return at.load(dy); }));
+    row_each<T>(cols, [&](auto at) { at.store(dx, fnma(exp(at.load(y)), total, at.load(dy))); });
+  }
+}
+FASTNN_INSTANTIATE(log_softmax_backward_rows)
+
+}  // namespace fastnn::cpu::FASTNN_ISA
+#endif
+
+#if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include "check.hpp"
+#include "parallel.hpp"
+
+namespace fastnn::cpu {
+namespace {
+
+void check_sizes(const char* op, Index rows, Index cols) {
+  check(op, rows >= 0 && cols >= 0, "expected rows, cols >= 0, got (", rows, ", ", cols, ")");
+}
+
+}  // namespace
+
+template <class T>
+void softmax(const T* x, T* y, Index rows, Index cols) {
+  check_sizes("softmax", rows, cols);
+  const auto kernel = FASTNN_SELECT(softmax_rows<T>);
+  parallel_ranges(rows, cols, [=](Index begin, Index end) {
+    kernel(x + begin * cols, y + begin * cols, end - begin, cols);
+  });
+}
+FASTNN_INSTANTIATE(softmax)
+
+template <class T>
+void softmax_backward(const T* y, const T* dy, T* dx, Index rows, Index cols) {
+  check_sizes("softmax_backward", rows, cols);
+  const auto kernel = FASTNN_SELECT(softmax_backward_rows<T>);
+  parallel_ranges(rows, cols, [=](Index begin, Index end) {
+    kernel(y + begin * cols, dy + begin * cols, dx + begin * cols, end - begin, cols);
+  });
+}
+FASTNN_INSTANTIATE(softmax_backward)
+
+template <class T>
+void log_softmax(const T* x, T* y, Index rows, Index cols) {
+  check_sizes("log_softmax", rows, cols);
+  const auto kernel = FASTNN_SELECT(log_softmax_rows<T>);
+  parallel_ranges(rows, cols, [=](Index begin, Index end) {
+    kernel(x + begin * cols, y + begin * cols, end - begin, cols);
+  });
+}
+FASTNN_INSTANTIATE(log_softmax)
+
+template <class T>
+void log_softmax_backward(const T* y, const T* dy, T* dx, Index rows, Index cols) {
+  check_sizes("log_softmax_backward", rows, cols);
+  const auto kernel = FASTNN_SELECT(log_softmax_backward_rows<T>);
+  parallel_ranges(rows, cols, [=](Index begin, Index end) {
+    kernel(y + begin * cols, dy + begin * cols, dx + begin * cols, end - begin, cols);
+  });
+}
+FASTNN_INSTANTIATE(log_softmax_backward)
+
+}  // namespace fastnn::cpu
+#endif

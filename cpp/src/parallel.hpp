@@ -1,0 +1,91 @@
+#pragma once
+
+// The only file with an OpenMP pragma. Work is split into tasks by shape alone, never by the number of
+// threads, and tasks write disjoint memory: so the bits of a result are the same at any thread count.
+
+#include <algorithm>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "fastnn/core/threads.hpp"
+#include "fastnn/core/types.hpp"
+
+namespace fastnn {
+
+/// Elements below which a pass over memory stays on one thread: starting a second one costs 1 to 2 us,
+/// in which one thread streams about this many floats.
+constexpr Index kGrain = 16 * 1024;
+
+/// Flushes denormals to zero while alive and restores the caller's mode: optimizer moments decay into
+/// denormals, on which arithmetic is some hundred times slower.
+class FlushDenormals {
+ public:
+#if defined(__x86_64__)
+  FlushDenormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }  // FTZ, DAZ
+  ~FlushDenormals() { _mm_setcsr(before_); }
+
+ private:
+  unsigned before_;
+#elif defined(__aarch64__)
+  FlushDenormals() {
+    asm volatile("mrs %0, fpcr" : "=r"(before_));
+    asm volatile("msr fpcr, %0" ::"r"(before_ | (1ull << 24)));  // FZ
+  }
+  ~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(before_)); }
+
+ private:
+  unsigned long long before_;
+#else
+  FlushDenormals() {}
+#endif
+ public:
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+};
+
+/// Threads worth starting for `tasks` tasks here: 1 inside another parallel region or a forked child.
+inline int threads_for(Index tasks) {
+#if defined(_OPENMP)
+  if (tasks > 1 && !forked() && !omp_in_parallel()) return int(std::min<Index>(tasks, num_threads()));
+#endif
+  (void)tasks;
+  return 1;
+}
+
+/// Calls fn(task) once for every task in [0, tasks), on several threads if there are several tasks.
+/// The caller chooses tasks big enough to be worth a thread. fn must not throw.
+template <typename Fn>
+void parallel_tasks(Index tasks, const Fn& fn) {
+  const int threads = threads_for(tasks);
+  if (threads == 1) {
+    const FlushDenormals flush;
+    for (Index t = 0; t < tasks; ++t) fn(t);
+    return;
+  }
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(threads)
+  {
+    const FlushDenormals flush;
+#pragma omp for schedule(static)
+    for (Index t = 0; t < tasks; ++t) fn(t);
+  }
+#endif
+}
+
+/// Calls fn(begin, end) on disjoint ranges that cover [0, count). Every range but the last is a multiple
+/// of `step` long and holds about `grain` elements, where one item has `cost` of them.
+template <typename Fn>
+void parallel_ranges(Index count, Index cost, const Fn& fn, Index step = 1, Index grain = kGrain) {
+  if (count <= 0) return;
+  Index items = std::max<Index>(1, grain / std::max<Index>(1, cost));
+  items = (items + step - 1) / step * step;
+  const Index tasks = (count + items - 1) / items;
+  parallel_tasks(tasks, [&](Index t) { fn(t * items, std::min(count, (t + 1) * items)); });
+}
+
+}  // namespace fastnn

@@ -1,0 +1,64 @@
+#pragma once
+
+// Passes over one row of n elements, tail included, for kernels that reduce along a row. The function
+// gets a position `at` with at.load(p, fill) and at.store(p, v); lanes beyond the row are left out of
+// sums and of stores.
+
+#include "simd/math.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+/// A whole vector at position i.
+template <class V>
+struct Whole {
+  using T = typename V::T;
+  Index i;
+  V load(const T* p, T = 0) const { return V::load(p + i); }
+  void store(T* p, V v) const { v.store(p + i); }
+  V keep(V v) const { return v; }
+};
+
+/// The last n lanes of a row, at position i.
+template <class V>
+struct Tail {
+  using T = typename V::T;
+  Index i;
+  int n;
+  V load(const T* p, T fill = 0) const { return V::load_n(p + i, n, fill); }
+  void store(T* p, V v) const { v.store_n(p + i, n); }
+  /// v with zeros beyond the row.
+  V keep(V v) const {
+    T lane[V::lanes];
+    v.store(lane);
+    return V::load_n(lane, n);
+  }
+};
+
+template <class T, class Fn>
+static inline void row_each(Index n, const Fn& fn) {
+  using V = Vec<T>;
+  Index i = 0;
+  for (; i + V::lanes <= n; i += V::lanes) fn(Whole<V>{i});
+  if (i < n) fn(Tail<V>{i, int(n - i)});
+}
+
+/// Sum of fn(at) over the row: lane by lane, then across the lanes in a fixed order.
+template <class T, class Fn>
+static inline T row_sum(Index n, const Fn& fn) {
+  using V = Vec<T>;
+  V total = V::set(0);
+  row_each<T>(n, [&](auto at) { total = total + at.keep(fn(at)); });
+  return sum(total);
+}
+
+/// Largest element of the row, -infinity if it is empty. NaNs are passed over.
+template <class T>
+static inline T row_max(const T* x, Index n) {
+  using V = Vec<T>;
+  const T lowest = T(-__builtin_inf());
+  V m = V::set(lowest);
+  row_each<T>(n, [&](auto at) { m = max(at.load(x, lowest), m); });
+  return max_lane(m);
+}
+
+}  // namespace fastnn::cpu::FASTNN_ISA
