@@ -1,0 +1,620 @@
+"""Reverse-mode differentiation: Tensor, Variable, the tape, and `primitive`. First derivatives only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from inspect import signature
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnn.arrays import Array, DTypeLike, PartialShape, Shape, float_dtype
+from fastnn.backend import full, kernels
+
+
+class Want:
+    """A gradient that is wanted. out: the array to write it to, or None for a new one."""
+
+    __slots__ = ("out",)
+
+    def __init__(self, out: Array | None = None) -> None:
+        self.out = out
+
+
+WANT = Want()
+Needs = Sequence[Want | None]
+#: (dy, needs) -> one gradient per array argument, None where needs is None
+Pullback = Callable[[Array, Needs], Sequence[Array | None]]
+
+
+class Origin(NamedTuple):
+    """Where a Tensor comes from: the op, and per argument the Tensor or Variable, None if it was constant."""
+
+    op: Callable[..., Any]
+    inputs: tuple[Tensor | Variable | None, ...]
+
+
+class Node(NamedTuple):
+    """One recorded call: what went in, what came out, and how a gradient goes back."""
+
+    inputs: tuple[Tensor | Variable | None, ...]
+    output: Tensor
+    pullback: Pullback
+
+
+class _Active(threading.local):
+    tape: GradientTape | None = None
+
+
+_active = _Active()
+
+#: Ops by name, for operators and NumPy functions on Tensors; the ops package fills it.
+dispatch: dict[str, Callable[..., Any]] = {}
+
+
+def recording() -> bool:
+    """True while a tape records on this thread."""
+    return _active.tape is not None
+
+
+class Differentiable:
+    """What Tensor and Variable share: operators, and NumPy functions that lead to ops instead of losing the gradient."""
+
+    __slots__ = ()
+
+    def _data(self) -> Array:
+        raise NotImplementedError
+
+    @property
+    def shape(self) -> Shape:
+        return self._data().shape
+
+    @property
+    def ndim(self) -> int:
+        return self._data().ndim
+
+    @property
+    def size(self) -> int:
+        return self._data().size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._data().dtype
+
+    def numpy(self) -> Array:
+        """The value without its history, as a read-only view."""
+        view = self._data().view()
+        view.flags.writeable = False
+        return view
+
+    def __len__(self) -> int:
+        return len(self._data())
+
+    def __float__(self) -> float:
+        return float(self._data())
+
+    def __int__(self) -> int:
+        return int(self._data())
+
+    def __bool__(self) -> bool:
+        return bool(self._data())
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if recording() and _is_tracked(self):
+            raise TypeError(
+                f"[numpy] expected an untracked value, got a {type(self).__name__} inside a tape, whose gradient would be "
+                "lost; use fastnn.ops, or .numpy() to leave the tape on purpose"
+            )
+        return np.array(self._data(), dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        op = dispatch.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
+        if method != "__call__" or op is None:
+            raise TypeError(f"[numpy.{ufunc.__name__}] expected arrays, got a {type(self).__name__}; use fastnn.ops or .numpy()")
+        out = options.pop("out", None)
+        if out is not None:
+            options["out"] = out[0] if isinstance(out, tuple) else out
+        return op(*inputs, **options)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, options: Any) -> Any:
+        op = dispatch.get(func.__name__)
+        if op is None:
+            raise TypeError(f"[numpy.{func.__name__}] expected arrays, got a {type(self).__name__}; use fastnn.ops or .numpy()")
+        return op(*args, **options)
+
+    def __getitem__(self, key: Any) -> Any:
+        return dispatch["getitem"](self, key=key)
+
+    def __neg__(self) -> Any:
+        return dispatch["negative"](self)
+
+    def __abs__(self) -> Any:
+        return dispatch["absolute"](self)
+
+    def __add__(self, other: Any) -> Any:
+        return dispatch["add"](self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return dispatch["add"](other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return dispatch["subtract"](self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return dispatch["subtract"](other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return dispatch["multiply"](self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return dispatch["multiply"](other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return dispatch["divide"](self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return dispatch["divide"](other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return dispatch["power"](self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return dispatch["power"](other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return dispatch["matmul"](self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return dispatch["matmul"](other, self)
+
+    def __lt__(self, other: Any) -> Any:
+        return dispatch["less"](self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return dispatch["less_equal"](self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return dispatch["greater"](self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return dispatch["greater_equal"](self, other)
+
+    # == and != stay identity, so that Tensors and Variables can be keys; use ops.equal.
+
+    def reshape(self, *shape: Any) -> Any:
+        return dispatch["reshape"](self, shape[0] if len(shape) == 1 else shape)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return dispatch["sum"](self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return dispatch["mean"](self, axis=axis, keepdims=keepdims)
+
+    @property
+    def T(self) -> Any:
+        return dispatch["transpose"](self)
+
+
+# Where NumPy's name of a ufunc is not ours.
+_UFUNCS = {"true_divide": "divide", "fabs": "absolute"}
+
+
+class Tensor(Differentiable):
+    """An array on a tape: the value of a watched input or of a recorded op.
+
+    data: the array. origin: the call that made it, None for a watched input. mask: a padding mask that travels with it.
+    """
+
+    __slots__ = ("__weakref__", "data", "mask", "origin")
+
+    def __init__(self, data: Array, origin: Origin | None = None) -> None:
+        self.data = data
+        self.origin = origin
+        self.mask: Array | None = None
+
+    def _data(self) -> Array:
+        return self.data
+
+    def __repr__(self) -> str:
+        return f"<Tensor shape={self.shape} dtype={self.dtype}>\n{self.data!r}"
+
+
+class Variable(Differentiable):
+    """An array that training changes. Trainable ones are watched by every tape.
+
+    initializer: an array, a number, or a function (shape, dtype) -> array, for which shape is due.
+    value: the current value, a read-only view that follows later changes. version: counts the changes.
+    """
+
+    __slots__ = ("__weakref__", "_name", "_value", "path", "regularizer", "storage", "trainable", "version", "want")
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Sequence[int] | None = None,
+        dtype: DTypeLike | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> None:
+        if callable(initializer):
+            if shape is None:
+                raise ValueError("[Variable] expected a shape for a callable initializer, got None")
+            found = float_dtype(dtype, "Variable")
+            value = np.asarray(initializer(tuple(shape), found))
+        else:
+            value = np.asarray(initializer.numpy() if isinstance(initializer, Differentiable) else initializer)
+            found = value.dtype if dtype is None and value.dtype.kind != "O" else np.dtype(dtype)
+            if dtype is None and not isinstance(initializer, (np.ndarray, np.generic, Differentiable)):
+                found = float_dtype(None, "Variable")
+        if shape is not None and value.shape != tuple(shape):
+            raise ValueError(f"[Variable] expected a value of shape {tuple(shape)}, got {value.shape}")
+        self._value: Array = np.array(value, found, order="C")
+        self._name = name or "variable"
+        self.path = self._name
+        self.trainable = trainable
+        self.version = 0
+        self.storage: Any = None  # the FlatStorage it is packed into, if any
+        self.want = WANT  # where its gradient goes
+        self.regularizer: Any = None
+
+    def _data(self) -> Array:
+        return self._value
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def value(self) -> Array:
+        return self.numpy()
+
+    def assign(self, value: Any) -> Variable:
+        """Sets the value. value: what broadcasts to exactly this shape. Raises ValueError for another shape."""
+        array = np.asarray(value.numpy() if isinstance(value, Differentiable) else value)
+        if array.shape != self._value.shape:
+            raise ValueError(f"[{self.path}] expected a value of shape {self._value.shape}, got {array.shape}")
+        self._value[...] = array
+        self.version += 1
+        return self
+
+    def assign_add(self, value: Any) -> Variable:
+        return self.assign(self._value + np.asarray(value))
+
+    def assign_sub(self, value: Any) -> Variable:
+        return self.assign(self._value - np.asarray(value))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        twin = Variable(self._value, trainable=self.trainable, name=self._name)
+        twin.path, twin.regularizer = self.path, self.regularizer
+        memo[id(self)] = twin
+        return twin
+
+    def __reduce__(self) -> Any:
+        return _rebuild_variable, (self._value.copy(), self.trainable, self._name, self.path)
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self._value!r}>"
+
+
+def _rebuild_variable(value: Array, trainable: bool, name: str, path: str) -> Variable:
+    variable = Variable(value, trainable=trainable, name=name)
+    variable.path = path
+    return variable
+
+
+def _is_tracked(value: Any) -> bool:
+    return type(value) is Tensor or (isinstance(value, Variable) and value.trainable)
+
+
+def raw(value: Any) -> Any:
+    """The array in a Tensor or Variable; anything else as it is."""
+    return value._data() if isinstance(value, Differentiable) else value
+
+
+def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a differentiable op of `forward(*arrays, **options) -> (y, pullback)`.
+
+    The op takes arrays, Tensors and Variables. It returns a Tensor if a tape is recording and one of them is tracked,
+    else an array. Array arguments come first; `pullback(dy, needs)` returns one gradient for each of them, and may
+    return None where needs is None.
+    """
+
+    @wraps(forward)
+    def op(*args: Any, **options: Any) -> Any:
+        if options and any(isinstance(v, Differentiable) for v in options.values()):
+            args, options = _positional(forward, args, options)
+        tape = _active.tape
+        if tape is not None:
+            return tape._record(op, forward, args, options)
+        for a in args:
+            if isinstance(a, Differentiable):
+                return forward(*[raw(a) for a in args], **options)[0]
+        return forward(*args, **options)[0]
+
+    return op
+
+
+def _positional(forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Moves Tensors given by keyword to their positions."""
+    bound = signature(forward).bind(*args, **options)
+    bound.apply_defaults()
+    return bound.args, bound.kwargs
+
+
+class GradientTape:
+    """Records ops so that `gradient` can differentiate through them.
+
+    with GradientTape() as tape:
+        x = tape.watch(x)
+        loss = ops.mean(layer(x))
+    dx, dw = tape.gradient(loss, [x, layer.kernel])
+
+    Trainable Variables are watched by themselves. persistent: gradient() may be called more than once. Tapes do not
+    nest: derivatives of derivatives are not there.
+    """
+
+    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
+        self.persistent = persistent
+        self._watch_variables = watch_accessed_variables
+        self._watched: dict[int, Variable] = {}
+        self._nodes: list[Node] = []
+        self._used = False
+
+    def __enter__(self) -> GradientTape:
+        if _active.tape is not None:
+            raise RuntimeError("[GradientTape] expected no other tape to be recording, got a nested tape: first derivatives only")
+        _active.tape = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _active.tape = None
+
+    def watch(self, x: Any) -> Any:
+        """The Tensor to use in place of the array x, so that gradients with respect to x can be had."""
+        if isinstance(x, Variable):
+            self._watched[id(x)] = x
+            return x
+        if isinstance(x, (list, tuple)):
+            return type(x)(self.watch(part) for part in x)
+        return x if isinstance(x, Tensor) else Tensor(np.asarray(x))
+
+    def watched_variables(self) -> list[Variable]:
+        """The Variables that recorded ops have used."""
+        seen = {id(i): i for node in self._nodes for i in node.inputs if isinstance(i, Variable)}
+        return list(seen.values())
+
+    def reset(self) -> None:
+        """Forgets everything recorded."""
+        self._nodes.clear()
+        self._used = False
+
+    @contextmanager
+    def stop_recording(self) -> Iterator[None]:
+        """Inside, ops record nothing and return arrays."""
+        before, _active.tape = _active.tape, None
+        try:
+            yield
+        finally:
+            _active.tape = before
+
+    def _tracks(self, value: Any) -> bool:
+        if type(value) is Tensor:
+            return True
+        if not isinstance(value, Variable):
+            return False
+        return id(value) in self._watched or (self._watch_variables and value.trainable)
+
+    def _record(self, op: Any, forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        tracked = False
+        inputs: list[Any] = []
+        arrays: list[Any] = []
+        for a in args:
+            if type(a) is Tensor:
+                tracked = True
+                inputs.append(a)
+                arrays.append(a.data)
+            elif isinstance(a, Variable):
+                watched = (self._watch_variables and a.trainable) or id(a) in self._watched
+                tracked = tracked or watched
+                inputs.append(a if watched else None)
+                arrays.append(a._value)
+            else:
+                inputs.append(None)
+                arrays.append(a)
+        if not tracked:
+            return forward(*arrays, **options)[0]
+        if options.get("out") is not None:
+            raise ValueError(f"[{op.__name__}] expected no out= for a tracked argument, got one: its gradient would be lost")
+        y, pullback = forward(*arrays, **options)
+        if pullback is None:  # not differentiable: comparisons, argmax
+            return y
+        sources = tuple(inputs)
+        output = Tensor(y, Origin(op, sources))
+        self._nodes.append(Node(sources, output, pullback))
+        return output
+
+    def gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: str = "none",
+    ) -> Any:
+        """Gradients of target with respect to sources, in the structure of sources.
+
+        target: a Tensor, or a list of them, whose gradients add up. sources: a Tensor from watch(), a Variable, or a
+        list, tuple or dict of them. output_gradients: what target's elements are weighted with; ones if None.
+        unconnected_gradients: "none" or "zero", what a source gets that target does not depend on.
+        Raises RuntimeError on a second call unless the tape is persistent.
+        """
+        if self._used and not self.persistent:
+            raise RuntimeError("[GradientTape.gradient] expected one call, got a second; use GradientTape(persistent=True)")
+        if unconnected_gradients not in ("none", "zero"):
+            raise ValueError(f"[GradientTape.gradient] expected unconnected_gradients 'none' or 'zero', got {unconnected_gradients!r}")
+        targets = list(target) if isinstance(target, (list, tuple)) else [target]
+        weights = list(output_gradients) if isinstance(output_gradients, (list, tuple)) else [output_gradients] * len(targets)
+        flat = _flatten(sources)
+        with self.stop_recording():
+            grads = backpropagate(self._nodes, targets, weights, flat)
+        if unconnected_gradients == "zero":
+            grads = [full(s.shape, 0.0, s.dtype) if g is None else g for s, g in zip(flat, grads, strict=True)]
+        self._used = True
+        if not self.persistent:
+            self._nodes = []
+        return _unflatten(sources, iter(grads))
+
+
+def backpropagate(
+    nodes: Sequence[Node], targets: Sequence[Any], weights: Sequence[Any], sources: Sequence[Tensor | Variable]
+) -> list[Array | None]:
+    """Gradients of the targets with respect to the sources; None where there is no connection.
+
+    nodes are in the order of recording, so one pass forward finds what depends on a source, and one pass backward
+    carries gradients along just those paths: graphs of any depth, no recursion.
+    """
+    reached: dict[int, Want] = {}
+    for source in sources:
+        if not isinstance(source, (Tensor, Variable)):
+            raise TypeError(
+                f"[GradientTape.gradient] expected Tensors from tape.watch() or Variables as sources, got {type(source).__name__}"
+            )
+        reached[id(source)] = source.want if isinstance(source, Variable) else WANT
+    kept = set(reached)
+    plan = _plan(nodes, reached)
+    grads = _seeds(targets, weights)
+    for node, needs in reversed(plan):
+        key = id(node.output)
+        dy = grads.get(key) if key in kept else grads.pop(key, None)
+        if dy is None:
+            continue
+        for source_, need, gradient in zip(node.inputs, needs, node.pullback(dy, needs), strict=False):
+            if need is not None and gradient is not None:
+                key = id(source_)
+                before = grads.get(key)
+                grads[key] = gradient if before is None else kernels(gradient).add(before, gradient)
+    return [_delivered(source, grads.get(id(source))) for source in sources]
+
+
+def _plan(nodes: Sequence[Node], reached: dict[int, Want]) -> list[tuple[Node, list[Want | None]]]:
+    """The nodes that lead to a source, each with what it needs to compute."""
+    plan: list[tuple[Node, list[Want | None]]] = []
+    writer: dict[int, tuple[list[Want | None], int]] = {}  # the one use of a source whose gradient is written in place
+    for node in nodes:
+        needs = [reached.get(id(i)) for i in node.inputs]
+        wanted = False
+        for position, need in enumerate(needs):
+            if need is None:
+                continue
+            wanted = True
+            if need.out is not None:
+                key = id(node.inputs[position])
+                if key in writer:  # used again: the gradients have to be added, so none may own the buffer
+                    first, where = writer[key]
+                    first[where] = needs[position] = WANT
+                else:
+                    writer[key] = (needs, position)
+        if wanted:
+            reached.setdefault(id(node.output), WANT)
+            plan.append((node, needs))
+    return plan
+
+
+def _seeds(targets: Sequence[Any], weights: Sequence[Any]) -> dict[int, Array]:
+    grads: dict[int, Array] = {}
+    for target, weight in zip(targets, weights, strict=True):
+        if not isinstance(target, Differentiable):
+            continue  # does not depend on anything watched
+        data = target._data()
+        if weight is None:
+            dy = full(data.shape, 1.0, data.dtype)
+        else:
+            dy = np.asarray(raw(weight), data.dtype)
+            if dy.shape != data.shape:
+                raise ValueError(f"[GradientTape.gradient] expected an output gradient of shape {data.shape}, got {dy.shape}")
+        before = grads.get(id(target))
+        grads[id(target)] = dy if before is None else kernels(dy).add(before, dy)
+    return grads
+
+
+def _delivered(source: Tensor | Variable, gradient: Array | None) -> Array | None:
+    """The gradient, in the source's own buffer if it has one."""
+    if gradient is None or isinstance(source, Tensor) or source.want.out is None:
+        return gradient
+    if gradient is not source.want.out:
+        kernels(gradient).assign(gradient, source.want.out)
+    return source.want.out
+
+
+def _flatten(structure: Any) -> list[Any]:
+    if isinstance(structure, (list, tuple)):
+        return [leaf for part in structure for leaf in _flatten(part)]
+    if isinstance(structure, Mapping):
+        return [leaf for part in structure.values() for leaf in _flatten(part)]
+    return [structure]
+
+
+def _unflatten(structure: Any, leaves: Iterator[Any]) -> Any:
+    if isinstance(structure, (list, tuple)):
+        return type(structure)(_unflatten(part, leaves) for part in structure)
+    if isinstance(structure, Mapping):
+        return {key: _unflatten(part, leaves) for key, part in structure.items()}
+    return next(leaves)
+
+
+def vjp(fn: Callable[..., Any], *arrays: Any) -> tuple[Any, Callable[..., Any]]:
+    """The value of fn and its pullback: `y, pullback = vjp(fn, *arrays)`.
+
+    fn: a layer, a model, or any function of arrays made of fastnn.ops, returning one array or a tuple of them.
+    pullback(dy): one gradient per array, always a tuple; dy has the shape of y. pullback(dy, variables=vs) returns
+    (grads, dvs). Gradients that do not depend on an input are zeros. May be called more than once.
+    """
+    with GradientTape(persistent=True) as tape:
+        inputs = tuple(tape.watch(x) for x in arrays)
+        y = fn(*inputs)
+
+    def pullback(dy: Any, variables: Sequence[Variable] | None = None) -> Any:
+        grads = tape.gradient(y, [*inputs, *(variables or ())], dy, "zero")
+        own = tuple(grads[: len(inputs)])
+        return own if variables is None else (own, grads[len(inputs) :])
+
+    value = tuple(raw(part) for part in y) if isinstance(y, (tuple, list)) else raw(y)
+    return value, pullback
+
+
+def value_and_grad(fn: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """A function that returns (fn(*args), gradient of it with respect to the arguments at argnums).
+
+    fn returns a scalar. argnums: one position, for one gradient, or several, for a tuple of gradients.
+    """
+    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @wraps(fn)
+    def both(*args: Any, **options: Any) -> Any:
+        with GradientTape() as tape:
+            inputs = [tape.watch(a) if i in positions else a for i, a in enumerate(args)]
+            y = fn(*inputs, **options)
+        if np.size(raw(y)) != 1:
+            raise ValueError(f"[value_and_grad] expected a scalar from {getattr(fn, '__name__', fn)}, got shape {np.shape(raw(y))}")
+        grads = tape.gradient(y, [inputs[i] for i in positions], None, "zero")
+        return raw(y), grads[0] if isinstance(argnums, int) else tuple(grads)
+
+    return both
+
+
+__all__ = [
+    "WANT",
+    "GradientTape",
+    "Needs",
+    "PartialShape",
+    "Tensor",
+    "Variable",
+    "Want",
+    "primitive",
+    "raw",
+    "recording",
+    "value_and_grad",
+    "vjp",
+]

@@ -1,0 +1,113 @@
+"""Which compiled module runs an array, and threads, memory and instruction sets. The only importer of _core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from fastnn import _core
+from fastnn.arrays import F32, F64, Array, floatx
+
+__version__: str = _core.__version__
+
+#: By name of a unary function: whether its derivative is computed from "x" or "y".
+unary_saved: dict[str, str] = _core.unary_saved
+
+
+def kernels(array: Array) -> Any:
+    """The compiled module for the device `array` is on."""
+    if isinstance(array, np.ndarray):
+        return _core
+    raise TypeError(f"[kernels] expected a numpy array, got {type(array).__name__}")
+
+
+def floats(x: Any) -> Array:
+    """x as a float32 or float64 array: as it is if it is one, else as NumPy would promote it for a function of reals.
+
+    Python numbers and lists of them become floatx().
+    """
+    if type(x) is np.ndarray and (x.dtype is F32 or x.dtype is F64):
+        return x
+    return _promoted(x)
+
+
+def float_pair(a: Any, b: Any) -> tuple[Array, Array]:
+    """Two operands as arrays of one dtype, promoted as NumPy does; Python scalars take the other's dtype."""
+    if type(a) is np.ndarray and type(b) is np.ndarray and a.dtype is b.dtype and (a.dtype is F32 or a.dtype is F64):
+        return a, b
+    if _is_scalar(b) and not _is_scalar(a):
+        a = floats(a)
+        return a, np.asarray(b, a.dtype)
+    if _is_scalar(a) and not _is_scalar(b):
+        b = floats(b)
+        return np.asarray(a, b.dtype), b
+    a, b = _array(a), _array(b)
+    dtype = np.result_type(a, b)
+    if dtype.kind in "biu":
+        dtype = F64
+    return _promoted(a.astype(dtype, copy=False)), _promoted(b.astype(dtype, copy=False))
+
+
+def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
+    """A new array from the pool with one value everywhere."""
+    result: Array = _core.full(shape, value, np.dtype(dtype))
+    return result
+
+
+def _is_scalar(x: Any) -> bool:
+    return type(x) is float or type(x) is int or type(x) is bool
+
+
+def _array(x: Any) -> Array:
+    """x as an array; Python numbers and lists of them as floatx()."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        return np.asarray(x)
+    array = np.asarray(x)
+    return array.astype(floatx()) if array.dtype == F64 else array
+
+
+def _promoted(x: Any) -> Array:
+    array = _array(x)
+    if array.dtype == F32 or array.dtype == F64:
+        native: Array = np.asarray(array, F32 if array.dtype == F32 else F64)
+        return native
+    if array.dtype.kind in "biu":
+        return array.astype(floatx() if not isinstance(x, (np.ndarray, np.generic)) else F64)
+    if array.dtype == np.float16:
+        return array.astype(F32)
+    raise TypeError(f"expected real numbers, got an array of dtype {array.dtype}")
+
+
+def set_num_threads(n: int) -> None:
+    """Sets how many threads an op may use. Results never depend on it. Raises ValueError if n < 1."""
+    _core.set_num_threads(n)
+
+
+def get_num_threads() -> int:
+    """How many threads an op may use: as set, else FASTNN_NUM_THREADS, else the processors this process may use."""
+    return _core.num_threads()
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Limits the ops of the calling thread to n threads. Raises ValueError if n < 1."""
+    if n < 1:
+        raise ValueError(f"[threads] expected at least 1 thread, got {n}")
+    before = _core.set_thread_limit(n)
+    try:
+        yield
+    finally:
+        _core.set_thread_limit(before)
+
+
+def memory_stats() -> dict[str, int]:
+    """Counts of the pool behind output arrays: in_use_bytes, cached_bytes, peak_bytes, requests, reused."""
+    return _core.memory_stats()
+
+
+def empty_cache() -> None:
+    """Gives the pool's unused memory back to the system."""
+    _core.empty_cache()

@@ -1,0 +1,223 @@
+"""The elementwise family: arithmetic, comparisons, and activation functions, broadcast as NumPy does.
+
+Each function is a row of cpp/include/fastnn/elementwise.def and a line here; values and derivatives live in the kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastnn import backend
+from fastnn.arrays import Array
+from fastnn.autograd import Needs, primitive, raw
+from fastnn.backend import float_pair, floats, kernels
+from fastnn.ops.reduce import sum_to
+
+_SAVED: dict[str, str] = backend.unary_saved
+
+
+def _unary(name: str, doc: str) -> Callable[..., Any]:
+    """A function of one array without parameters."""
+    backward = name + "_backward"
+    saves_y = _SAVED[name] == "y"
+
+    def forward(x: Any, *, out: Array | None = None) -> Any:
+        x = floats(x)
+        run = kernels(x)
+        y = getattr(run, name)(x, 0.0, 0.0, out)
+        saved = y if saves_y else x
+
+        def pullback(dy: Array, needs: Needs) -> tuple[Array]:
+            return (getattr(run, backward)(saved, dy),)
+
+        return y, pullback
+
+    forward.__name__ = forward.__qualname__ = name
+    forward.__doc__ = doc + "\n\n    x: real, any shape. Returns x's dtype and shape.\n    "
+    return primitive(forward)
+
+
+negative = _unary("negative", "Negative: y = -x.")
+absolute = _unary("absolute", "Absolute value: y = |x|. The gradient at 0 is 0.")
+square = _unary("square", "Square: y = x^2.")
+sqrt = _unary("sqrt", "Square root: y = x^(1/2). NaN for negative x.")
+exp = _unary("exp", "Exponential: y = e^x.")
+log = _unary("log", "Natural logarithm: y = ln x. NaN for negative x, -infinity at 0.")
+sigmoid = _unary("sigmoid", "Logistic function: y = 1 / (1 + e^-x).")
+tanh = _unary("tanh", "Hyperbolic tangent: y = (e^x - e^-x) / (e^x + e^-x).")
+
+
+def _with_parameters(name: str, x: Any, a: float, b: float, out: Array | None) -> Any:
+    """(y, pullback) of a function of one array with parameters a and b."""
+    x = floats(x)
+    run = kernels(x)
+    y = getattr(run, name)(x, a, b, out)
+    saved = y if _SAVED[name] == "y" else x
+
+    def pullback(dy: Array, needs: Needs) -> tuple[Array]:
+        return (getattr(run, name + "_backward")(saved, dy, a, b),)
+
+    return y, pullback
+
+
+@primitive
+def relu(x: Any, *, out: Array | None = None) -> Any:
+    """Rectified linear unit: y = max(x, 0). The gradient at 0 is 0.
+
+    x: real, any shape. Returns x's dtype and shape. NaN stays NaN.
+    """
+    x = floats(x)
+    run = kernels(x)
+    y = run.relu(x, 0.0, 0.0, out)
+
+    def pullback(dy: Array, needs: Needs) -> tuple[Array]:
+        return (run.relu_backward(y, dy),)
+
+    return y, pullback
+
+
+@primitive
+def leaky_relu(x: Any, negative_slope: float = 0.2, *, out: Array | None = None) -> Any:
+    """Leaky rectified linear unit: y = x where x > 0, negative_slope x elsewhere. The gradient at 0 is negative_slope.
+
+    x: real, any shape. Returns x's dtype and shape. Source: Maas et al., 2013.
+    """
+    return _with_parameters("leaky_relu", x, float(negative_slope), 0.0, out)
+
+
+@primitive
+def gelu(x: Any, approximate: bool = True, *, out: Array | None = None) -> Any:
+    """Gaussian error linear unit: y = x P(X <= x) for a standard normal X, or its tanh approximation.
+
+    x: real, any shape. approximate: take 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). Returns x's dtype and shape.
+    Source: Hendrycks and Gimpel, 2016.
+    """
+    return _with_parameters("gelu_tanh" if approximate else "gelu", x, 0.0, 0.0, out)
+
+
+@primitive
+def _clip_scalar(x: Any, low: float, high: float, *, out: Array | None = None) -> Any:
+    return _with_parameters("clip", x, low, high, out)
+
+
+def clip(x: Any, x_min: Any, x_max: Any, *, out: Array | None = None) -> Any:
+    """Clips to an interval: y = min(max(x, x_min), x_max).
+
+    x: real, any shape. x_min, x_max: numbers, arrays that broadcast with x, or None for no bound. For numbers the
+    gradient at a bound is 1. Returns the broadcast shape.
+    """
+    low = -np.inf if x_min is None else x_min
+    high = np.inf if x_max is None else x_max
+    if np.ndim(raw(low)) == 0 and np.ndim(raw(high)) == 0:
+        return _clip_scalar(x, float(raw(low)), float(raw(high)), out=out)
+    return minimum(maximum(x, low), high, out=out)
+
+
+def _binary(name: str, doc: str) -> Callable[..., Any]:
+    """A function of two arrays, broadcast."""
+    backward = name + "_backward"
+
+    def forward(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
+        a, b = float_pair(x1, x2)
+        run = kernels(a)
+        y = getattr(run, name)(a, b, out)
+
+        def pullback(dy: Array, needs: Needs) -> tuple[Array | None, Array | None]:
+            da = sum_to(getattr(run, backward)(False, a, b, dy), a.shape) if needs[0] else None
+            db = sum_to(getattr(run, backward)(True, a, b, dy), b.shape) if needs[1] else None
+            return da, db
+
+        return y, pullback
+
+    forward.__name__ = forward.__qualname__ = name
+    forward.__doc__ = doc + "\n\n    x1, x2: real, shapes that broadcast together. Returns the broadcast shape.\n    "
+    return primitive(forward)
+
+
+multiply = _binary("multiply", "Product: y = x1 x2.")
+divide = _binary("divide", "Quotient: y = x1 / x2.")
+power = _binary("power", "Power: y = x1^x2.")
+maximum = _binary("maximum", "Larger of two: y = max(x1, x2). NaN if either is; where equal, each gets half the gradient.")
+minimum = _binary("minimum", "Smaller of two: y = min(x1, x2). NaN if either is; where equal, each gets half the gradient.")
+true_divide = divide
+
+
+@primitive
+def add(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
+    """Sum: y = x1 + x2.
+
+    x1, x2: real, shapes that broadcast together. Returns the broadcast shape.
+    """
+    a, b = float_pair(x1, x2)
+    y = kernels(a).add(a, b, out)
+
+    def pullback(dy: Array, needs: Needs) -> tuple[Array | None, Array | None]:
+        return sum_to(dy, a.shape) if needs[0] else None, sum_to(dy, b.shape) if needs[1] else None
+
+    return y, pullback
+
+
+@primitive
+def subtract(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
+    """Difference: y = x1 - x2.
+
+    x1, x2: real, shapes that broadcast together. Returns the broadcast shape.
+    """
+    a, b = float_pair(x1, x2)
+    run = kernels(a)
+    y = run.subtract(a, b, out)
+
+    def pullback(dy: Array, needs: Needs) -> tuple[Array | None, Array | None]:
+        return sum_to(dy, a.shape) if needs[0] else None, run.negative(sum_to(dy, b.shape)) if needs[1] else None
+
+    return y, pullback
+
+
+def _comparison(name: str, doc: str) -> Callable[..., Any]:
+    def forward(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
+        a, b = float_pair(x1, x2)
+        return getattr(kernels(a), name)(a, b, out), None
+
+    forward.__name__ = forward.__qualname__ = name
+    forward.__doc__ = doc + "\n\n    x1, x2: real, shapes that broadcast together. Returns bool, the broadcast shape.\n    "
+    return primitive(forward)
+
+
+equal = _comparison("equal", "Comparison: y = (x1 = x2).")
+not_equal = _comparison("not_equal", "Comparison: y = (x1 != x2), true where either is NaN.")
+less = _comparison("less", "Comparison: y = (x1 < x2).")
+less_equal = _comparison("less_equal", "Comparison: y = (x1 <= x2).")
+greater = _comparison("greater", "Comparison: y = (x1 > x2).")
+greater_equal = _comparison("greater_equal", "Comparison: y = (x1 >= x2).")
+
+
+@primitive
+def _where(condition: Any, x1: Any, x2: Any, *, out: Array | None = None) -> Any:
+    a, b = float_pair(x1, x2)
+    chosen = np.asarray(condition, bool)
+    run = kernels(a)
+    y = run.where(chosen, a, b, out)
+
+    def pullback(dy: Array, needs: Needs) -> tuple[None, Array | None, Array | None]:
+        zero = np.zeros((), dy.dtype)
+        da = sum_to(run.where(chosen, dy, zero), a.shape) if needs[1] else None
+        db = sum_to(run.where(chosen, zero, dy), b.shape) if needs[2] else None
+        return None, da, db
+
+    return y, pullback
+
+
+def where(condition: Any, x1: Any = None, x2: Any = None, *, out: Array | None = None) -> Any:
+    """Choice: y = x1 where condition holds, x2 elsewhere.
+
+    condition: bool, x1, x2: real, shapes that broadcast together. Returns the broadcast shape. Without x1 and x2: the
+    indices where condition holds, a tuple of arrays as from numpy.nonzero.
+    """
+    if x1 is None and x2 is None:
+        return np.nonzero(raw(condition))
+    if x1 is None or x2 is None:
+        raise ValueError("[where] expected both x1 and x2 or neither, got one")
+    return _where(condition, x1, x2, out=out)

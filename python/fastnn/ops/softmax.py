@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn.arrays import Array
+from fastnn.autograd import Needs, primitive
+from fastnn.backend import floats, kernels
+from fastnn.ops.transpose import to_last_axis
+
+
+@primitive
+def softmax(x: Any, axis: Any = -1, *, out: Array | None = None) -> Any:
+    """Softmax over axis: y = exp(x - max(x)) / sum(exp(x - max(x))).
+
+    x: real, at least 1 axis. axis: one axis or several, -1 by default. Returns x's dtype and shape, summing to 1 over
+    axis. Raises ValueError if x is a scalar or axis is out of range.
+    """
+    return _over_axis("softmax", floats(x), axis, out)
+
+
+@primitive
+def log_softmax(x: Any, axis: Any = -1, *, out: Array | None = None) -> Any:
+    """Logarithm of softmax over axis: y = x - max(x) - ln(sum(exp(x - max(x)))).
+
+    x: real, at least 1 axis. axis: one axis or several, -1 by default. Returns x's dtype and shape.
+    Raises ValueError if x is a scalar or axis is out of range.
+    """
+    return _over_axis("log_softmax", floats(x), axis, out)
+
+
+def _over_axis(name: str, x: Array, axis: Any, out: Array | None) -> Any:
+    run = kernels(x)
+    forward, backward = getattr(run, name), getattr(run, name + "_backward")
+    if axis == -1 or (axis == x.ndim - 1 and x.ndim):
+        y = forward(x, out)
+        return y, lambda dy, needs: (backward(y, dy),)
+
+    rows, restore = to_last_axis(x, axis, name)
+    y_rows = forward(rows)
+    y = restore(y_rows, out)
+
+    def pullback(dy: Array, needs: Needs) -> tuple[Array]:
+        return (restore(backward(y_rows, to_last_axis(dy, axis, name)[0])),)
+
+    return y, pullback
