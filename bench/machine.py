@@ -1,0 +1,64 @@
+"""Measures what the machine can do at most: fused multiply-adds per second, and bytes per second by footprint."""
+
+import itertools
+import json
+import math
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.cases import Case
+
+PROBE = Path(__file__).parent / "cpp" / "probe.cpp"
+COMPILE = ["g++", "-std=c++20", "-O3", "-march=native", "-ffp-contract=fast", "-fopenmp"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The limits for a number of threads: operations per second, and bandwidth as (footprint in bytes, bytes/s)."""
+
+    flops: float
+    bandwidth: list[tuple[float, float]]
+
+    def bandwidth_at(self, footprint: float) -> float:
+        """Bandwidth for a footprint, interpolated between the measured ones on a logarithmic scale."""
+        if footprint <= self.bandwidth[0][0]:
+            return self.bandwidth[0][1]
+        for (low, low_rate), (high, high_rate) in itertools.pairwise(self.bandwidth):
+            if footprint <= high:
+                part = math.log(footprint / low) / math.log(high / low)
+                return low_rate + part * (high_rate - low_rate)
+        return self.bandwidth[-1][1]
+
+    def floor(self, case: Case) -> float:
+        """Seconds below which no fp32 implementation with the same operation count can go."""
+        return max(case.flops / self.flops, case.bytes / self.bandwidth_at(case.bytes))
+
+    def __str__(self) -> str:
+        lines = [f"peak {self.flops / 1e9:.0f} GFLOP/s fp32"]
+        lines += [f"  {size / 1024:9.0f} KB: {rate / 1e9:6.1f} GB/s" for size, rate in self.bandwidth]
+        return "\n".join(lines)
+
+
+def measure(threads: int, attempts: int = 3) -> Machine:
+    """The best of several measurements: other programs can only make them worse."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = str(Path(folder, "probe"))
+        subprocess.run([*COMPILE, str(PROBE), "-o", program], check=True)
+        found = []
+        for _ in range(attempts):
+            done = subprocess.run([program, str(threads)], check=True, capture_output=True)
+            found.append(json.loads(done.stdout))
+    sizes = [size for size, _ in found[0]["bandwidth"]]
+    rates = [max(one["bandwidth"][i][1] for one in found) for i in range(len(sizes))]
+    return Machine(max(one["flops"] for one in found), list(zip(sizes, rates, strict=True)))
+
+
+def cpu_model() -> str:
+    """The processor's name as the system gives it, with family and model, since virtual machines shorten the name."""
+    facts = {"model name": "unknown", "cpu family": "?", "model": "?"}
+    for line in reversed(Path("/proc/cpuinfo").read_text().splitlines()):
+        key, _, value = line.partition(":")
+        facts[key.strip()] = value.strip()
+    return f"{facts['model name']} (family {facts['cpu family']} model {facts['model']})"
