@@ -1,0 +1,138 @@
+"""fastnn itself, through the functions its users call; backward cases call the bindings directly, as torch's do."""
+
+from typing import Any
+
+import fastnn
+import numpy as np
+
+from bench.models import Model
+from bench.peers import Array, Arrays, Outputs, Run, Settings, Unsupported
+
+
+def version() -> str:
+    return str(fastnn.__version__)
+
+
+def configure(threads: int) -> None:
+    fastnn.set_num_threads(threads)
+
+
+def isa() -> str:
+    return str(fastnn._core.active_isa())
+
+
+def to_numpy(value: Any) -> Array:
+    return np.asarray(value)
+
+
+def find(path: str) -> Any:
+    """`fastnn.<path>`; Unsupported if there is no such thing yet."""
+    value: Any = fastnn
+    for name in path.split("."):
+        value = getattr(value, name, None)
+        if value is None:
+            raise Unsupported(f"no fastnn.{path}")
+    return value
+
+
+# ---------------------------------------------------------------------------------------------- dense algebra
+
+
+def gemm(p: Settings, a: Array, b: Array) -> Run:
+    matmul = find("ops.matmul")
+    a, b = (a.T if p.op[0] == "t" else a), (b.T if p.op[1] == "t" else b)
+    return lambda: (matmul(a, b),)
+
+
+def dense_fwd(p: Settings, x: Array, w: Array, b: Array) -> Run:
+    dense = find("ops.dense")
+    return lambda: (dense(x, w, b, activation="relu"),)
+
+
+def dense_bwd(p: Settings, x: Array, w: Array, y: Array, dy: Array) -> Run:
+    backward = find("_core.dense_backward")
+    return lambda: backward(x, w, y, dy, activation="relu")
+
+
+# -------------------------------------------------------------------------------------------------- elementwise
+
+OPTIONS: dict[str, dict[str, Any]] = {"leaky_relu": {"negative_slope": 0.01}, "gelu": {"approximate": False},
+                                      "softmax": {"axis": -1}}
+NAMES = {"swish": "silu"}       # where fastnn's name is not the case's
+
+
+def act_fwd(p: Settings, x: Array) -> Run:
+    forward, options = find(f"ops.{NAMES.get(p.fn, p.fn)}"), OPTIONS.get(p.fn, {})
+    return lambda: (forward(x, **options),)
+
+
+def act_bwd(p: Settings, x: Array, y: Array, dy: Array) -> Run:
+    name = NAMES.get(p.fn, p.fn)
+    backward = find(f"_core.{name}_backward")
+    saved = x if fastnn._core.unary_saved.get(name, "y") == "x" else y
+    slope = (0.01,) if p.fn == "leaky_relu" else ()
+    return lambda: (backward(saved, dy, *slope),)
+
+
+def softmax_xent(p: Settings, logits: Array, labels: Array) -> Run:
+    loss_of, vjp = find("ops.softmax_cross_entropy"), find("vjp")
+    one = np.float32(1)
+
+    def run() -> Outputs:
+        loss, pullback = vjp(lambda z: loss_of(z, labels), logits)
+        return loss, *pullback(one)
+    return run
+
+
+def dropout_fwd(p: Settings, x: Array) -> Run:
+    dropout = find("ops.dropout")
+    return lambda: (dropout(x, p.rate),)
+
+
+def optimizer(p: Settings, param: Array, grad: Array) -> Run:
+    if p.fn in ("sgd", "momentum"):
+        step = find("optimizers.SGD")(p.lr, momentum=0.9 if p.fn == "momentum" else 0.0)
+    else:
+        step = find(f"optimizers.{ {'adam': 'Adam', 'adamw': 'AdamW'}[p.fn]}")(p.lr)
+
+    def run() -> Outputs:
+        step.apply([grad], [param])
+        return (param,)
+    return run
+
+
+# ------------------------------------------------------------------------------------------------ whole models
+
+
+def build(model: Model, params: Arrays) -> Any:
+    """A compiled Sequential with the given weights; activations go into the Dense layer before them."""
+    layers = []
+    for layer in model.layers:
+        if layer.kind == "dense":
+            layers.append({"units": layer.n_out})
+        elif layer.kind in ("relu", "sigmoid") and layers and "activation" not in layers[-1]:
+            layers[-1]["activation"] = layer.kind
+        else:
+            raise Unsupported(f"no {layer.kind} yet")
+    dense = find("layers.Dense")
+    network = find("Sequential")([dense(**settings) for settings in layers])
+    network.build((None, *model.sample_shape))
+    paths = sorted({int(name.split(".")[0]) for name in params})
+    for layer, path in zip(network.layers, paths, strict=True):
+        layer.set_weights([params[f"{path}.w"].T, params[f"{path}.b"]])
+    losses = {"xent": "SparseCategoricalCrossentropy", "bce": "BinaryCrossentropy", "mse": "MeanSquaredError"}
+    loss = find(f"losses.{losses[model.loss]}")
+    network.compile(optimizer=find("optimizers.Adam")(1e-3),
+                    loss=loss() if model.loss == "mse" else loss(from_logits=True))
+    return network
+
+
+def train(p: Settings, x: Array, target: Array, params: Arrays) -> Run:
+    """Keras's train_on_batch returns a running mean: only its first value, which is compared, is this batch's loss."""
+    network = build(p.model, params)
+    return lambda: (network.train_on_batch(x, target),)
+
+
+def infer(p: Settings, x: Array, params: Arrays) -> Run:
+    network = build(p.model, params)
+    return lambda: (network.predict_on_batch(x),)
