@@ -1,0 +1,112 @@
+"""Writes the benchmark section of README.md from the files in bench/results.
+
+    python -m bench.readme_table            replaces what stands between the two markers
+    python -m bench.readme_table --check    fails if that would change anything
+
+One table per file, so one per machine and number of threads; one line per family of cases. A ratio is another
+library's time over fastnn's: above 1 fastnn is faster. Every case of the file that fastnn can do enters, lost ones
+included; cases it cannot do, and cases whose outputs differ, are counted in words below the table.
+"""
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+
+from bench import record
+from bench.record import Record, Result, ratio
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+WHOLE_GROUPS = ("dropout", "infer", "loss", "optim", "train")     # one line each; others one per group/part
+README = record.ROOT / "README.md"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing, fail if README.md is out of date")
+    options = parser.parse_args()
+    old = README.read_text()
+    new = replaced(old, section(sorted(record.RESULTS.glob("*.json"))))
+    if options.check and new != old:
+        sys.exit("README.md is out of date: run python -m bench.readme_table")
+    if new != old:
+        README.write_text(new)
+
+
+def replaced(text: str, inside: str) -> str:
+    """The text with what stands between the markers replaced."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        sys.exit(f"README.md lacks the markers {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{inside}\n{END}{after}"
+
+
+def section(files: list[Path]) -> str:
+    if not files:
+        return "No results are recorded yet."
+    return "\n\n".join(table(record.load(file), file.name) for file in files)
+
+
+def table(results: Record, file_name: str) -> str:
+    """One file as Markdown: heading, table, what is missing from it, and where the figures come from."""
+    families: dict[str, dict[str, Result]] = {}
+    for name, result in results["cases"].items():
+        families.setdefault(family(name), {})[name] = result
+    lines = [heading(results), "", "| cases | rows | best peer / fastnn | torch / fastnn | rows lost | worst row |",
+             "|---|--:|--:|--:|--:|---|"]
+    lines += [line for name, members in families.items() if (line := row(name, members))]
+    return "\n".join([*lines, "", *missing(results["cases"]), *origin(results, file_name)])
+
+
+def family(name: str) -> str:
+    parts = name.split("/")
+    return parts[0] if parts[0] in WHOLE_GROUPS else "/".join(parts[:2])
+
+
+def heading(results: Record) -> str:
+    threads, where = results["threads"], results["machine"]
+    return (f"**{threads} thread{'s' * (threads > 1)}**, {where['cpu']}, {where['cores']} cores, peak "
+            f"{where['flops'] / 1e9:.0f} GFLOP/s")
+
+
+def row(name: str, members: dict[str, Result]) -> str | None:
+    """The line of one family, or None if fastnn has no row in it."""
+    best = {case: value for case, result in members.items() if (value := ratio(result)) is not None}
+    torch = [value for result in members.values() if (value := ratio(result, theirs="torch")) is not None]
+    if not best:
+        return None
+    worst = min(best, key=lambda case: best[case])
+    cells = [name, str(len(best)), f"{statistics.geometric_mean(best.values()):.2f}",
+             f"{statistics.geometric_mean(torch):.2f}" if torch else "-",
+             str(sum(value < 1 for value in best.values())), f"{worst} {best[worst]:.2f}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def missing(cases: dict[str, Result]) -> list[str]:
+    """Sentences about the cases that are in no line of the table."""
+    left_out = {name: result for name, result in cases.items() if ratio(result) is None}
+    differing = [name for name, result in cases.items()
+                 if any(entry.get("agrees") is False for entry in result["peers"].values())]
+    sentences = []
+    if left_out:
+        sentences.append(f"{len(left_out)} of {len(cases)} cases are in no line: fastnn or all other peers lack them.")
+    if differing:
+        sentences.append(f"Not in the ratios, since outputs differ from the first peer's: {', '.join(differing)}.")
+    return [" ".join(sentences), ""] if sentences else []
+
+
+def origin(results: Record, file_name: str) -> list[str]:
+    """File, commits, dates, versions and command lines."""
+    lines = [f"Geometric means, from [{file_name}](bench/results/{file_name}):", ""]
+    used = sorted({result["run"] for result in results["cases"].values()})
+    for run in (results["runs"][index] for index in used):
+        versions = ", ".join(f"{spec} {peer['version']}" for spec, peer in run["peers"].items())
+        changed = " with local changes" if run["dirty"] else ""
+        lines.append(f"* commit {run['commit'][:10]}{changed}, {run['date']}, kernels {run['isa']}, {versions}: "
+                     f"`{run['command']}`")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
