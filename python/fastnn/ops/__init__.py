@@ -1,0 +1,38 @@
+"""The primitives: arrays in, arrays out; Tensors while a tape records. Names are Keras's where Keras has one."""
+
+from fastnn.autograd import dispatch as _dispatch
+from fastnn.ops.elementwise import absolute as absolute
+from fastnn.ops.elementwise import add as add
+from fastnn.ops.elementwise import clip as clip
+from fastnn.ops.elementwise import divide as divide
+from fastnn.ops.elementwise import equal as equal
+from fastnn.ops.elementwise import exp as exp
+from fastnn.ops.elementwise import gelu as gelu
+from fastnn.ops.elementwise import greater as greater
+from fastnn.ops.elementwise import greater_equal as greater_equal
+from fastnn.ops.elementwise import leaky_relu as leaky_relu
+from fastnn.ops.elementwise import less as less
+from fastnn.ops.elementwise import less_equal as less_equal
+from fastnn.ops.elementwise import log as log
+from fastnn.ops.elementwise import maximum as maximum
+from fastnn.ops.elementwise import minimum as minimum
+from fastnn.ops.elementwise import multiply as multiply
+from fastnn.ops.elementwise import negative as negative
+from fastnn.ops.elementwise import not_equal as not_equal
+from fastnn.ops.elementwise import power as power
+from fastnn.ops.elementwise import relu as relu
+from fastnn.ops.elementwise import sigmoid as sigmoid
+from fastnn.ops.elementwise import sqrt as sqrt
+from fastnn.ops.elementwise import square as square
+from fastnn.ops.elementwise import subtract as subtract
+from fastnn.ops.elementwise import tanh as tanh
+from fastnn.ops.elementwise import true_divide as true_divide
+from fastnn.ops.elementwise import where as where
+from fastnn.ops.softmax import log_softmax as log_softmax
+from fastnn.ops.softmax import softmax as softmax
+from fastnn.ops.transpose import reshape as reshape
+from fastnn.ops.transpose import transpose as transpose
+
+abs = absolute  # as in Keras
+
+_dispatch.update({name: op for name, op in globals().items() if not name.startswith("_") and callable(op)})
