@@ -35,6 +35,7 @@ class Origin(NamedTuple):
 
     op: Callable[..., Any]
     inputs: tuple[Tensor | Variable | None, ...]
+    options: dict[str, Any]
 
 
 class Node(NamedTuple):
@@ -205,15 +206,14 @@ _UFUNCS = {"true_divide": "divide", "fabs": "absolute"}
 class Tensor(Differentiable):
     """An array on a tape: the value of a watched input or of a recorded op.
 
-    data: the array. origin: the call that made it, None for a watched input. mask: a padding mask that travels with it.
+    data: the array. origin: the call that made it, None for a watched input.
     """
 
-    __slots__ = ("__weakref__", "data", "mask", "origin")
+    __slots__ = ("__weakref__", "data", "origin")
 
     def __init__(self, data: Array, origin: Origin | None = None) -> None:
         self.data = data
         self.origin = origin
-        self.mask: Array | None = None
 
     def _data(self) -> Array:
         return self.data
@@ -229,7 +229,7 @@ class Variable(Differentiable):
     value: the current value, a read-only view that follows later changes. version: counts the changes.
     """
 
-    __slots__ = ("__weakref__", "_name", "_value", "path", "regularizer", "storage", "trainable", "version", "want")
+    __slots__ = ("__weakref__", "_name", "_value", "path", "storage", "trainable", "version", "want")
 
     def __init__(
         self,
@@ -258,7 +258,6 @@ class Variable(Differentiable):
         self.version = 0
         self.storage: Any = None  # the FlatStorage it is packed into, if any
         self.want = WANT  # where its gradient goes
-        self.regularizer: Any = None
 
     def _data(self) -> Array:
         return self._value
@@ -288,7 +287,7 @@ class Variable(Differentiable):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         twin = Variable(self._value, trainable=self.trainable, name=self._name)
-        twin.path, twin.regularizer = self.path, self.regularizer
+        twin.path = self.path
         memo[id(self)] = twin
         return twin
 
@@ -432,7 +431,7 @@ class GradientTape:
         if pullback is None:  # not differentiable: comparisons, argmax
             return y
         sources = tuple(inputs)
-        output = Tensor(y, Origin(op, sources))
+        output = Tensor(y, Origin(op, sources, options))
         self._nodes.append(Node(sources, output, pullback))
         return output
 
