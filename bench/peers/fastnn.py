@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import fastnn
 import numpy as np
 
+import fastnn
 from bench.models import Model
 from bench.peers import Array, Arrays, Outputs, Run, Settings, Unsupported
 
