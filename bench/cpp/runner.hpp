@@ -21,9 +21,10 @@ namespace bench {
 using fastnn::Index;
 using fastnn::Isa;
 
-/// What one call needs at least. Throughput and share are told in operations if there are any.
+/// What one call needs at least: operations, bytes moved, and the bytes of memory those lie in, if fewer
+/// because some are both read and written. Throughput and share are told in operations if there are any.
 struct Work {
-  double flops = 0, bytes = 0;
+  double flops = 0, bytes = 0, footprint = bytes;
 };
 
 inline bool failed = false;
@@ -65,12 +66,12 @@ inline double difference(const std::vector<float>& values, const std::vector<flo
 /// footprint.
 inline double limit(const Work& work) {
   static std::map<double, double> known;
-  const auto [entry, is_new] = known.try_emplace(work.flops > 0 ? 0 : work.bytes, 0.0);
+  const auto [entry, is_new] = known.try_emplace(work.flops > 0 ? 0 : work.footprint, 0.0);
   for (int attempt = 0; is_new && attempt < 3; ++attempt) {
     const int threads = fastnn::num_threads();
     entry->second =
-        std::max(entry->second,
-                 work.flops > 0 ? peak::flops(threads) : peak::bandwidth(threads, std::size_t(work.bytes)));
+        std::max(entry->second, work.flops > 0 ? peak::flops(threads)
+                                               : peak::bandwidth(threads, std::size_t(work.footprint)));
   }
   return entry->second;
 }
