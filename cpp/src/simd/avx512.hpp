@@ -56,7 +56,9 @@ static inline F32 min(F32 a, F32 b) { return {_mm512_min_ps(a.v, b.v)}; }
 static inline F32 max(F32 a, F32 b) { return {_mm512_max_ps(a.v, b.v)}; }
 static inline F32 sqrt(F32 a) { return {_mm512_sqrt_ps(a.v)}; }
 static inline F32 abs(F32 a) { return {_mm512_abs_ps(a.v)}; }
-static inline F32 round(F32 a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+static inline F32 round(F32 a) {
+  return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
 static inline F32 copysign(F32 magnitude, F32 sign) {
   const __m512 bit = _mm512_set1_ps(-0.0f);
   return {_mm512_or_ps(_mm512_andnot_ps(bit, magnitude.v), _mm512_and_ps(bit, sign.v))};
@@ -73,6 +75,7 @@ static inline bool any(F32::Mask m) { return m.m != 0; }
 static inline F32 exponent(F32 a) { return {_mm512_getexp_ps(a.v)}; }
 static inline F32 mantissa(F32 a) { return {_mm512_getmant_ps(a.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)}; }
 static inline F32 pow2(F32 n) { return {_mm512_scalef_ps(_mm512_set1_ps(1), n.v)}; }
+static inline F32 scale(F32 x, F32 n) { return {_mm512_scalef_ps(x.v, n.v)}; }
 static inline float sum(F32 a) { return _mm512_reduce_add_ps(a.v); }
 static inline float max_lane(F32 a) { return _mm512_reduce_max_ps(a.v); }
 static inline float min_lane(F32 a) { return _mm512_reduce_min_ps(a.v); }
@@ -87,7 +90,9 @@ static inline F64 min(F64 a, F64 b) { return {_mm512_min_pd(a.v, b.v)}; }
 static inline F64 max(F64 a, F64 b) { return {_mm512_max_pd(a.v, b.v)}; }
 static inline F64 sqrt(F64 a) { return {_mm512_sqrt_pd(a.v)}; }
 static inline F64 abs(F64 a) { return {_mm512_abs_pd(a.v)}; }
-static inline F64 round(F64 a) { return {_mm512_roundscale_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+static inline F64 round(F64 a) {
+  return {_mm512_roundscale_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
 static inline F64 copysign(F64 magnitude, F64 sign) {
   const __m512d bit = _mm512_set1_pd(-0.0);
   return {_mm512_or_pd(_mm512_andnot_pd(bit, magnitude.v), _mm512_and_pd(bit, sign.v))};
@@ -104,6 +109,7 @@ static inline bool any(F64::Mask m) { return m.m != 0; }
 static inline F64 exponent(F64 a) { return {_mm512_getexp_pd(a.v)}; }
 static inline F64 mantissa(F64 a) { return {_mm512_getmant_pd(a.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)}; }
 static inline F64 pow2(F64 n) { return {_mm512_scalef_pd(_mm512_set1_pd(1), n.v)}; }
+static inline F64 scale(F64 x, F64 n) { return {_mm512_scalef_pd(x.v, n.v)}; }
 static inline double sum(F64 a) { return _mm512_reduce_add_pd(a.v); }
 static inline double max_lane(F64 a) { return _mm512_reduce_max_pd(a.v); }
 static inline double min_lane(F64 a) { return _mm512_reduce_min_pd(a.v); }

@@ -49,13 +49,23 @@ struct One {
   friend Mask operator>=(One a, One b) { return a.v >= b.v; }
   friend Mask operator==(One a, One b) { return a.v == b.v; }
   friend Mask operator!=(One a, One b) { return a.v != b.v; }
-  friend One select(Mask m, One yes, One no) { return m ? yes : no; }
-  friend One exponent(One a) { return {T(Bits((to_bits(a.v) << 1) >> (kMantissaBits + 1))) - T(kBias)}; }
+  friend One select(Mask m, One yes, One no) { return {m ? yes.v : no.v}; }
+  // With 2^kMantissaBits on top, a small integer in the low bits reads as a number.
+  friend One exponent(One a) {
+    const T top = T(Bits(1) << kMantissaBits);
+    return {from_bits(to_bits(top) | ((to_bits(a.v) << 1) >> (kMantissaBits + 1))) - (top + T(kBias))};
+  }
   friend One mantissa(One a) {
     const Bits keep = (Bits(1) << kMantissaBits) - 1 + (Bits(1) << (8 * sizeof(Bits) - 1));
     return {from_bits((to_bits(a.v) & keep) | (kBias << kMantissaBits))};
   }
-  friend One pow2(One n) { return {from_bits(Bits(int64_t(n.v) + int64_t(kBias)) << kMantissaBits)}; }
+  // Adding 1.5 * 2^kMantissaBits leaves a small integer in the low bits, whatever its sign, and is defined
+  // for every n: a conversion to int is not.
+  static Bits integer_bits(T n) { return to_bits(n + T(Bits(3) << (kMantissaBits - 1))); }
+  friend One pow2(One n) { return {from_bits((integer_bits(n.v) + kBias) << kMantissaBits)}; }
+  friend One scale(One x, One n) {
+    return select(x != x, x, One{from_bits(to_bits(x.v) + (integer_bits(n.v) << kMantissaBits))});
+  }
   friend T sum(One a) { return a.v; }
   friend T max_lane(One a) { return a.v; }
   friend T min_lane(One a) { return a.v; }
