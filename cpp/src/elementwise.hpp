@@ -3,6 +3,8 @@
 // The elementwise functions as functors over a vector type V: `value`, and the derivative. Included by
 // kernels only; every instruction set gets its own copies. Parameters come in p.a and p.b.
 
+#include <math.h>
+
 #include "simd/math.hpp"
 
 namespace fastnn::cpu::FASTNN_ISA {

@@ -1,0 +1,137 @@
+"""Fit the polynomials of cpp/src/simd/math.hpp and print their coefficients, constant term first.
+
+Each is a least-squares fit on Chebyshev nodes, weighted so that the error is counted relative to the function
+that is finally computed. Coefficients are rounded to the element type one at a time, lowest first, and the
+others fitted again. The last column is the largest weighted error as a power of two: the rounding unit is -24 in
+float32 and -53 in float64.
+
+    pip install mpmath numpy && python scripts/math_coefficients.py
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mpmath as mp
+import numpy as np
+
+mp.mp.dps = 60
+Function = Callable[[mp.mpf], mp.mpf]
+
+
+@dataclass
+class Fit:
+    """p(x) ~ f(x) on [lo, hi], error times weight(x); float32 and float64 coefficient counts (0: not used)."""
+
+    name: str
+    f: Function
+    weight: Function
+    lo: float
+    hi: float
+    terms: dict[type, int]
+
+
+def nodes(lo: mp.mpf, hi: mp.mpf, count: int) -> list[mp.mpf]:
+    """Chebyshev nodes of [lo, hi]."""
+    middle, half = (hi + lo) / 2, (hi - lo) / 2
+    return [middle + half * mp.cos(mp.pi * (2 * i + 1) / (2 * count)) for i in range(count)]
+
+
+def solve(x: list[mp.mpf], target: list[mp.mpf], weight: list[mp.mpf], powers: range) -> mp.matrix:
+    """Weighted least squares by the normal equations (60 digits leave room for their condition)."""
+    rows = [[w * t**k for k in powers] for t, w in zip(x, weight, strict=True)]
+    a = mp.matrix(rows)
+    b = mp.matrix([w * y for y, w in zip(target, weight, strict=True)])
+    return mp.lu_solve(a.T * a, a.T * b)
+
+
+def fit(task: Fit, dtype: type) -> tuple[list[float], float]:
+    """The rounded coefficients and log2 of the largest weighted error."""
+    count = task.terms[dtype]
+    x = nodes(mp.mpf(task.lo), mp.mpf(task.hi), 8 * count)
+    values = [task.f(t) for t in x]
+    weight = [task.weight(t) for t in x]
+    rounded: list[float] = []
+    for k in range(count):
+        rest = [v - sum(c * t**i for i, c in enumerate(rounded)) for v, t in zip(values, x, strict=True)]
+        rounded.append(float(dtype(solve(x, rest, weight, range(k, count))[0])))
+    check = nodes(mp.mpf(task.lo), mp.mpf(task.hi), 50 * count)
+    worst = max(abs(task.weight(t) * (task.f(t) - mp.polyval(rounded[::-1], t))) for t in check)
+    return rounded, float(mp.log(worst, 2))
+
+
+def erf_tail(x: mp.mpf) -> mp.mpf:
+    """erfc(x)^(1/4): far smoother than erfc, and two squarings bring it back."""
+    return mp.erfc(x) ** mp.mpf("0.25")
+
+
+def scaled_erfc(t: mp.mpf) -> mp.mpf:
+    """erfc(x) e^(x^2) in t = 1 / (x + 2)."""
+    x = 1 / t - 2
+    return mp.erfc(x) * mp.exp(x * x)
+
+
+HALF_LN2 = float(mp.log(2) / 2) * 1.001
+ROOT2 = float(mp.sqrt(2))
+FITS = [
+    Fit("exp", lambda r: (mp.expm1(r) - r) / r**2, abs, -HALF_LN2, HALF_LN2, {np.float32: 6, np.float64: 11}),
+    Fit(
+        "log",
+        lambda f: (mp.log1p(f) - f + f * f / 2) / f**3,
+        lambda f: abs(f**3 / mp.log1p(f)),
+        1 / ROOT2 - 1,
+        ROOT2 - 1,
+        {np.float32: 9},
+    ),
+    Fit(
+        "log",
+        lambda z: 2 * (mp.atanh(mp.sqrt(z)) - mp.sqrt(z)) / mp.sqrt(z) ** 3,
+        lambda z: z / 2,
+        0,
+        ((ROOT2 - 1) / (ROOT2 + 1)) ** 2,
+        {np.float64: 7},
+    ),
+    Fit(
+        "tanh",
+        lambda z: (mp.tanh(mp.sqrt(z)) - mp.sqrt(z)) / mp.sqrt(z) ** 3,
+        lambda z: z,
+        0,
+        0.55**2,
+        {np.float32: 5, np.float64: 11},
+    ),
+    Fit(
+        "erf",
+        lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,
+        lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)),
+        0,
+        1,
+        {np.float32: 7, np.float64: 13},
+    ),
+    Fit("erf_tail", erf_tail, lambda x: 4 * erf_tail(x) ** 3, 1, 4, {np.float32: 10}),
+    Fit("erf_tail", scaled_erfc, lambda t: mp.exp(-((1 / t - 2) ** 2)), 1 / 8, 1 / 3, {np.float64: 14}),
+]
+
+
+def digits(x: float, dtype: type) -> str:
+    """The shortest literal that reads back as x."""
+    text = str(dtype(x)) if dtype is np.float64 else str(np.float32(x)) + "f"
+    return text if "." in text or "e" in text else text.replace("f", ".0f")
+
+
+def split_ln2(bits: int, dtype: type) -> tuple[float, float]:
+    """ln 2 as a head of `bits` bits, so that n * head is exact, and the rounded rest."""
+    head = mp.floor(mp.log(2) * mp.mpf(2) ** bits) / mp.mpf(2) ** bits
+    return float(head), float(dtype(mp.log(2) - head))
+
+
+def main() -> None:
+    """Print everything in the order of the header."""
+    for dtype, bits in ((np.float32, 16), (np.float64, 42)):
+        print(dtype.__name__, "ln2 =", " + ".join(digits(c, dtype) for c in split_ln2(bits, dtype)))
+        for task in FITS:
+            if dtype in task.terms:
+                c, error = fit(task, dtype)
+                print(f"  {task.name} = {{{', '.join(digits(v, dtype) for v in c)}}}  2^{error:.1f}")
+
+
+if __name__ == "__main__":
+    main()
