@@ -25,7 +25,7 @@ set(FASTNN_KERNEL_FLAGS -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math
 # instruction set, in that set's namespace, and adds the objects to <target>.
 function(fastnn_add_kernels target)
   foreach(isa IN LISTS FASTNN_ISAS)
-    set(objects fastnn_kernels_${isa})
+    set(objects ${target}_kernels_${isa})
     add_library(${objects} OBJECT ${ARGN})
     target_compile_definitions(${objects} PRIVATE FASTNN_ISA=${isa} FASTNN_ISA_${isa}=1)
     target_compile_options(${objects} PRIVATE ${FASTNN_KERNEL_FLAGS} ${FASTNN_FLAGS_${isa}})
