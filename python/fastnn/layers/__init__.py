@@ -1,0 +1,24 @@
+"""Layers, with Keras's names, arguments and defaults."""
+
+from collections.abc import Mapping as _Mapping
+from typing import Any as _Any
+
+from fastnn.layers.activation import Activation as Activation
+from fastnn.layers.activation import LeakyReLU as LeakyReLU
+from fastnn.layers.activation import ReLU as ReLU
+from fastnn.layers.activation import Softmax as Softmax
+from fastnn.layers.dense import Dense as Dense
+from fastnn.layers.dropout import Dropout as Dropout
+from fastnn.layers.input import Input as Input
+from fastnn.layers.input import InputLayer as InputLayer
+from fastnn.layers.layer import Layer as Layer
+from fastnn.layers.layer import registry as _registry
+from fastnn.layers.reshaping import Flatten as Flatten
+from fastnn.layers.reshaping import Reshape as Reshape
+from fastnn.registry import serialize as serialize
+
+
+def deserialize(config: _Mapping[str, _Any], custom_objects: _Mapping[str, _Any] | None = None) -> Layer:
+    """The layer that serialize() described. custom_objects: layers of your own, by class name."""
+    layer: Layer = _registry.deserialize(config, custom_objects)
+    return layer

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn import activations, initializers, ops
+from fastnn.activations import FUSED
+from fastnn.arrays import DTypeLike, PartialShape
+from fastnn.autograd import Tensor
+from fastnn.layers.layer import Layer
+from fastnn.registry import serialize
+
+
+class Dense(Layer):
+    """Fully connected layer: y = activation(x kernel + bias).
+
+    units: number of outputs u. use_bias: True for one bias per unit, False for none, "shared" for one bias of the whole
+    layer. x: (..., i). Returns (..., u). kernel: (i, u), bias: (u,) or (1,).
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool | str = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        *,
+        trainable: bool = True,
+        dtype: DTypeLike | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(trainable=trainable, dtype=dtype, name=name, **options)
+        if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units <= 0:
+            raise ValueError(f"[Dense] expected units to be a positive integer, got {units!r}")
+        if use_bias not in (True, False, "shared"):
+            raise ValueError(f"[Dense] expected use_bias True, False or 'shared', got {use_bias!r}")
+        self.units = int(units)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self._fused = FUSED.get(self.activation)
+
+    def build(self, input_shape: PartialShape) -> None:
+        features = input_shape[-1] if input_shape else None
+        if features is None:
+            raise ValueError(f"[{self.name}] expected an input whose last axis has a known length, got {input_shape}")
+        self.kernel = self.add_weight((features, self.units), self.kernel_initializer, name="kernel")
+        self.bias = None
+        if self.use_bias:
+            shape = (1,) if self.use_bias == "shared" else (self.units,)
+            self.bias = self.add_weight(shape, self.bias_initializer, name="bias")
+
+    def call(self, x: Any) -> Any:
+        if type(x) is not Tensor and x.dtype is not self._dtype:
+            x = np.asarray(x, self._dtype)  # integers and booleans
+        if x.shape[-1:] != self.kernel.shape[:1]:
+            raise ValueError(
+                f"[{self.name}] expected an input (..., {self.kernel.shape[0]}), got {x.shape}: "
+                f"the layer was built for {self.kernel.shape[0]} features"
+            )
+        bias: Any = self.bias
+        if self.use_bias == "shared":
+            bias = ops.broadcast_to(bias, (self.units,))
+        if self._fused is not None:
+            return ops.dense(x, self.kernel, bias, activation=self._fused)
+        return self.activation(ops.dense(x, self.kernel, bias))
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": serialize(self.kernel_initializer),
+            "bias_initializer": serialize(self.bias_initializer),
+        }

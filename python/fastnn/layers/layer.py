@@ -1,0 +1,326 @@
+"""Layer: what has weights and can be called."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from inspect import Parameter, signature
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastnn import initializers
+from fastnn.arrays import Array, DTypeLike, PartialShape, float_dtype
+from fastnn.autograd import Tensor, Variable, raw
+from fastnn.registry import Registry, snake_case
+from fastnn.symbolic import SymbolicTensor
+
+registry = Registry("layers")
+
+_name_counts: dict[str, int] = {}
+
+
+def unique_name(base: str) -> str:
+    """base, then base_1, base_2 ..., as Keras counts."""
+    count = _name_counts.get(base, 0)
+    _name_counts[base] = count + 1
+    return f"{base}_{count}" if count else base
+
+
+_structure = 0
+
+
+def structure_version() -> int:
+    """Changes whenever any layer is built, added, frozen or unfrozen, so that lists of weights may be kept until then."""
+    return _structure
+
+
+def reset_names() -> None:
+    """Starts the counts of unique_name anew."""
+    _name_counts.clear()
+
+
+class _Call(threading.local):
+    training: bool | None = None
+
+
+_call = _Call()
+
+
+class Layer:
+    """Base class of layers. A layer of your own implements `build` and `call`.
+
+    class Scale(Layer):
+        def build(self, input_shape):
+            self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+        def call(self, x):
+            return x * self.factor
+
+    Called inside a GradientTape on a Tensor, or with trainable weights, a layer returns a Tensor; else arrays in, arrays
+    out. `training` is the call's argument, else that of the enclosing call, else False.
+    """
+
+    def __init__(
+        self, *, trainable: bool = True, dtype: DTypeLike | None = None, name: str | None = None, **options: Any
+    ) -> None:
+        object.__setattr__(self, "_variables", [])
+        object.__setattr__(self, "_sublayers", [])
+        shape = options.pop("input_shape", None)
+        if "input_dim" in options:
+            shape = (options.pop("input_dim"),)
+        if options:
+            raise TypeError(f"[{type(self).__name__}] expected other arguments than {', '.join(sorted(options))}")
+        self._dtype = float_dtype(dtype, type(self).__name__)
+        self._trainable = bool(trainable)
+        self.name: str = name or unique_name(snake_case(type(self).__name__))
+        self.built = False
+        self._input_shape_hint: PartialShape | None = None if shape is None else (None, *shape)
+        self._build_shape: PartialShape | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        registry.add_own(cls)
+        cls._takes_training = _accepts(cls.call, "training")
+
+    _takes_training = False
+
+    # ---- what a subclass implements --------------------------------------------------------------------------
+
+    def build(self, input_shape: PartialShape) -> None:
+        """Makes the weights. input_shape: the batch first, as a rule None."""
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"[{type(self).__name__}] expected call() to be implemented")
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        """The shape that call() makes of input_shape. By default found by calling it on zeros of two batch sizes."""
+        shapes = []
+        for probe in (2, 3):
+            zeros = np.zeros([probe if length is None else length for length in input_shape], self._dtype)
+            shapes.append(np.shape(raw(self(zeros))))
+        if len(shapes[0]) != len(shapes[1]):
+            raise ValueError(f"[{self.name}] expected one number of axes for every batch, got {shapes[0]} and {shapes[1]}")
+        return tuple(a if a == b else None for a, b in zip(*shapes, strict=True))
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor needs to make this layer again."""
+        return {"name": self.name, "trainable": self._trainable, "dtype": self._dtype.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**config)
+
+    # ---- weights ---------------------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: Sequence[int] | None = None,
+        initializer: Any = None,
+        dtype: DTypeLike | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> Variable:
+        """A new Variable of this layer. initializer: "glorot_uniform" for floating weights by default."""
+        made = initializers.get("glorot_uniform" if initializer is None else initializer)
+        variable = Variable(made, tuple(shape or ()), dtype or self._dtype, trainable, name or "variable")
+        variable.path = f"{self.name}/{variable.name}"
+        if not self._trainable:
+            variable.trainable = False
+        self._track(variable)
+        return variable
+
+    @staticmethod
+    def _structure_changed() -> None:
+        global _structure
+        _structure += 1
+
+    def _track(self, value: Any) -> None:
+        self._structure_changed()
+        if isinstance(value, Variable):
+            if not any(v is value for v in self._variables):
+                self._variables.append(value)
+                self._own_trainable[id(value)] = value.trainable if self._trainable else True
+        elif isinstance(value, Layer):
+            if not any(layer is value for layer in self._sublayers):
+                self._sublayers.append(value)
+        elif isinstance(value, (list, tuple)):
+            for part in value:
+                self._track(part)
+        elif isinstance(value, dict):
+            for part in value.values():
+                self._track(part)
+
+    _variables: list[Variable]
+    _sublayers: list[Layer]
+
+    @property
+    def _own_trainable(self) -> dict[int, bool]:
+        """What a Variable's trainable was when it was added, to be restored after freezing."""
+        return self.__dict__.setdefault("_own_trainable_flags", {})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, (Variable, Layer, list, tuple, dict)):
+            if "_variables" not in self.__dict__:
+                raise RuntimeError(f"[{type(self).__name__}] expected super().__init__() first, got self.{name} = ... before it")
+            if not name.startswith("_"):
+                self._track(value)
+        object.__setattr__(self, name, value)
+
+    def _walk(self) -> Iterator[Layer]:
+        """This layer and all layers inside it, each once."""
+        seen: set[int] = set()
+        waiting: list[Layer] = [self]
+        while waiting:
+            layer = waiting.pop(0)
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                yield layer
+                waiting[:0] = layer._sublayers
+
+    @property
+    def variables(self) -> list[Variable]:
+        return list({id(v): v for layer in self._walk() for v in layer._variables}.values())
+
+    @property
+    def weights(self) -> list[Variable]:
+        return self.variables
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return [v for v in self.variables if v.trainable]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return self.trainable_variables
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        return [v for v in self.variables if not v.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        return self.non_trainable_variables
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._structure_changed()
+        for layer in self._walk():
+            layer._trainable = bool(value)
+            for variable in layer._variables:
+                variable.trainable = bool(value) and layer._own_trainable.get(id(variable), True)
+
+    def count_params(self) -> int:
+        """Number of elements in all weights. Raises ValueError before the layer is built."""
+        if not self.built:
+            raise ValueError(f"[{self.name}] expected a built layer, got one that has not seen an input shape; call build()")
+        return sum(v.size for v in self.variables)
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the weights, in the order of `weights`."""
+        return [v._value.copy() for v in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets the weights, in the order of `weights`. Raises ValueError unless number and shapes fit; then none is set."""
+        own = self.weights
+        if len(weights) != len(own):
+            raise ValueError(f"[{self.name}] expected {len(own)} weights, got {len(weights)}")
+        arrays = [np.asarray(raw(w)) for w in weights]
+        for variable, array in zip(own, arrays, strict=True):
+            if array.shape != variable.shape:
+                raise ValueError(f"[{self.name}] expected {variable.path} of shape {variable.shape}, got {array.shape}")
+        for variable, array in zip(own, arrays, strict=True):
+            variable.assign(array)
+
+    # ---- calling ---------------------------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> str:
+        return self._dtype.name
+
+    @property
+    def compute_dtype(self) -> str:
+        return self._dtype.name
+
+    @property
+    def variable_dtype(self) -> str:
+        return self._dtype.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if args:
+            x = args[0]
+            if type(x) is np.ndarray:
+                if x.dtype is not self._dtype:
+                    args = (self._cast(x), *args[1:])
+            elif type(x) is not Tensor or x.data.dtype is not self._dtype:
+                args = (self._cast(x), *args[1:])
+            if not self.built:
+                self._build_from(args[0])
+        outer = _call.training
+        training = kwargs.get("training")
+        if training is None:
+            training = False if outer is None else outer
+        if self._takes_training:
+            kwargs["training"] = training
+        elif "training" in kwargs:
+            del kwargs["training"]
+        if training is outer:
+            return self.call(*args, **kwargs)
+        _call.training = training
+        try:
+            return self.call(*args, **kwargs)
+        finally:
+            _call.training = outer
+
+    def _cast(self, x: Any) -> Any:
+        """Floating inputs in this layer's dtype, whatever nesting they come in; anything else as it is."""
+        if isinstance(x, (list, tuple)) and any(isinstance(part, (np.ndarray, Tensor, Variable)) for part in x):
+            return type(x)(self._cast(part) for part in x)
+        if isinstance(x, dict):
+            return {key: self._cast(part) for key, part in x.items()}
+        if isinstance(x, SymbolicTensor):
+            raise TypeError(f"[{self.name}] expected an array, got a symbolic input; add the layer to a Sequential instead")
+        if isinstance(x, (Tensor, Variable)):
+            if x.dtype.kind == "f" and x.dtype != self._dtype:
+                raise TypeError(f"[{self.name}] expected a Tensor of {self._dtype}, got {x.dtype}: a tape cannot follow a cast")
+            return x
+        array = np.asarray(x)
+        if array.dtype.kind == "f" or not isinstance(x, (np.ndarray, np.generic)):
+            return array.astype(self._dtype, copy=False)
+        return array
+
+    def _build_from(self, x: Any) -> None:
+        shape = _shape_of(x)
+        self._build_once(shape)
+
+    def _build_once(self, shape: Any) -> None:
+        if not self.built:
+            self.build(shape)
+            self.built = True
+            self._build_shape = shape
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _shape_of(x: Any) -> Any:
+    if isinstance(x, (list, tuple)):
+        return [_shape_of(part) for part in x]
+    if isinstance(x, dict):
+        return {key: _shape_of(part) for key, part in x.items()}
+    shape = np.shape(raw(x))
+    return (None, *shape[1:]) if shape else shape
+
+
+def _accepts(function: Callable[..., Any], name: str) -> bool:
+    parameters = signature(function).parameters
+    return name in parameters and parameters[name].kind is not Parameter.VAR_KEYWORD
+
+
+def size_of(shape: PartialShape) -> int | None:
+    """Number of elements, None if a length is not known."""
+    return None if any(length is None for length in shape) else prod(length for length in shape if length is not None)

@@ -1,0 +1,225 @@
+"""Cross-entropy losses. From logits, and from a softmax whose logits the tape still knows, they are one fused op."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn import ops
+from fastnn.arrays import Array, DTypeLike
+from fastnn.autograd import Tensor, raw
+from fastnn.losses.loss import Loss, same_rank, same_shape
+
+#: Probabilities are kept this far from 0 and 1 before their logarithm is taken, as Keras does.
+EPSILON = 1e-7
+
+
+class _Probabilistic(Loss):
+    """What the cross-entropies share."""
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.from_logits = bool(from_logits)
+        self.axis = axis
+
+    def _logits(self, y_pred: Any) -> Any:
+        """y_pred itself, the logits it was made of, or logits that have it as their softmax."""
+        if self.from_logits:
+            return y_pred
+        if isinstance(y_pred, Tensor) and y_pred.origin is not None:
+            logits, *_ = y_pred.origin.inputs
+            axis = y_pred.origin.options.get("axis", -1)
+            if y_pred.origin.op is ops.softmax and isinstance(logits, Tensor) and axis == self.axis:
+                return logits
+        return ops.log(ops.clip(y_pred, EPSILON, 1.0))
+
+    def _fused(self, logits: Any, labels: Any, sample_weight: Any, **options: Any) -> Any:
+        """Softmax cross-entropy with the reduction in the kernel where there is one for it."""
+        rows = logits.shape[:-1] if self.axis in (-1, logits.ndim - 1) else None
+        reduction = {"sum_over_batch_size": "mean", "mean": "mean", "sum": "sum"}.get(self.reduction or "none", "none")
+        if reduction != "none" and (sample_weight is None or np.shape(raw(sample_weight)) == rows):
+            weight = None if sample_weight is None else np.asarray(raw(sample_weight), logits.dtype)
+            return ops.softmax_cross_entropy(logits, labels, weight, reduction=reduction, axis=self.axis, **options)
+        values = ops.softmax_cross_entropy(logits, labels, reduction="none", axis=self.axis, **options)
+        return self.reduce(values, sample_weight)
+
+
+class SparseCategoricalCrossentropy(_Probabilistic):
+    """Cross-entropy with integer labels: -ln p[label], or -ln softmax(y_pred)[label] from logits.
+
+    y_true: integers (...), or (..., 1). y_pred: (..., classes). ignore_class: a label whose samples do not count.
+    Raises ValueError for labels outside [0, classes).
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        axis: int = -1,
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        super().__init__(from_logits, axis, reduction, name, dtype)
+        self.ignore_class = ignore_class
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        y_pred = self.prediction(y_pred)
+        return self._fused(self._logits(y_pred), self._labels(y_true, y_pred), sample_weight, ignore_class=self.ignore_class)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        labels = self._labels(y_true, y_pred)
+        return ops.softmax_cross_entropy(
+            self._logits(y_pred), labels, reduction="none", axis=self.axis, ignore_class=self.ignore_class
+        )
+
+    def _labels(self, y_true: Any, y_pred: Any) -> Array:
+        labels = np.asarray(raw(y_true))
+        if labels.ndim == y_pred.ndim and labels.shape[-1:] == (1,):
+            labels = labels[..., 0]
+        if labels.ndim == y_pred.ndim:
+            raise ValueError(
+                f"[{self.name}] expected integer labels {y_pred.shape[:-1]}, got {labels.shape}; "
+                "for one-hot labels use CategoricalCrossentropy"
+            )
+        return labels
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"from_logits": self.from_logits, "ignore_class": self.ignore_class, "axis": self.axis}
+        return {**super().get_config(), **own}
+
+
+class CategoricalCrossentropy(_Probabilistic):
+    """Cross-entropy with one-hot labels: -sum(y_true ln p), with p = y_pred, or softmax(y_pred) from logits.
+
+    y_true, y_pred: (..., classes). label_smoothing s: y_true becomes (1 - s) y_true + s / classes.
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_crossentropy",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        super().__init__(from_logits, axis, reduction, name, dtype)
+        self.label_smoothing = float(label_smoothing)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        y_pred = self.prediction(y_pred)
+        labels = self._labels(y_true, y_pred)
+        return self._fused(self._logits(y_pred), labels, sample_weight, label_smoothing=self.label_smoothing)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return ops.softmax_cross_entropy(
+            self._logits(y_pred),
+            self._labels(y_true, y_pred),
+            reduction="none",
+            axis=self.axis,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def _labels(self, y_true: Any, y_pred: Any) -> Array:
+        labels = np.asarray(raw(y_true))
+        if labels.shape != y_pred.shape:
+            raise ValueError(
+                f"[{self.name}] expected one-hot labels {y_pred.shape}, got {labels.shape}; "
+                "for integer labels use SparseCategoricalCrossentropy"
+            )
+        return labels.astype(y_pred.dtype, copy=False)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing, "axis": self.axis}
+        return {**super().get_config(), **own}
+
+
+class BinaryCrossentropy(_Probabilistic):
+    """Cross-entropy of independent yes-or-no labels: -mean(y ln p + (1 - y) ln(1 - p)) over the last axis.
+
+    y_true, y_pred: (..., outputs); p = y_pred, or sigmoid(y_pred) from logits. label_smoothing s: y becomes
+    (1 - s) y + s / 2.
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "binary_crossentropy",
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        super().__init__(from_logits, axis, reduction, name, dtype)
+        self.label_smoothing = float(label_smoothing)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        y_pred = self.prediction(y_pred)
+        if sample_weight is None and self.reduction in ("sum_over_batch_size", "mean"):
+            y_true, y_pred = same_shape(self.name, y_true, y_pred)
+            logits = self._logits(y_pred)
+            return ops.sigmoid_cross_entropy(logits, y_true, reduction="mean", label_smoothing=self.label_smoothing)
+        return self.reduce(self.call(y_true, y_pred), sample_weight)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true, y_pred = same_shape(self.name, y_true, y_pred)
+        values = ops.sigmoid_cross_entropy(
+            self._logits(y_pred), y_true, reduction="none", label_smoothing=self.label_smoothing
+        )
+        return ops.mean(values, axis=self.axis)
+
+    def _logits(self, y_pred: Any) -> Any:
+        if self.from_logits:
+            return y_pred
+        if isinstance(y_pred, Tensor) and y_pred.origin is not None and y_pred.origin.op is ops.sigmoid:
+            logits = y_pred.origin.inputs[0]
+            if isinstance(logits, Tensor):
+                return logits
+        p = ops.clip(y_pred, EPSILON, 1 - EPSILON)
+        return ops.log(p) - ops.log(1.0 - p)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing, "axis": self.axis}
+        return {**super().get_config(), **own}
+
+
+def sparse_categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+) -> Any:
+    """Cross-entropy with integer labels, one value per sample; see SparseCategoricalCrossentropy."""
+    loss = SparseCategoricalCrossentropy(from_logits, ignore_class, "none", axis)
+    return loss(y_true, y_pred)
+
+
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Any:
+    """Cross-entropy with one-hot labels, one value per sample; see CategoricalCrossentropy."""
+    return CategoricalCrossentropy(from_logits, label_smoothing, axis, "none")(y_true, y_pred)
+
+
+def binary_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Any:
+    """Cross-entropy of independent yes-or-no labels, averaged over axis; see BinaryCrossentropy."""
+    return BinaryCrossentropy(from_logits, label_smoothing, axis, "none")(y_true, y_pred)
+
+
+__all__ = [
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "SparseCategoricalCrossentropy",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "same_rank",
+    "sparse_categorical_crossentropy",
+]

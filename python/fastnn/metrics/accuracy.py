@@ -1,0 +1,84 @@
+"""Shares of right answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn.arrays import Array, DTypeLike
+from fastnn.autograd import raw
+from fastnn.losses.loss import same_rank
+from fastnn.metrics.metric import MeanMetricWrapper
+
+
+def accuracy(y_true: Any, y_pred: Any) -> Array:
+    """1 where y_true equals y_pred, 0 elsewhere, averaged over the last axis beyond the first."""
+    y_true, y_pred = same_rank(np.asarray(y_true), np.asarray(y_pred))
+    return _over_outputs(np.equal(y_true, y_pred))
+
+
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
+    """1 where y_true equals (y_pred > threshold), 0 elsewhere, averaged over the last axis."""
+    y_true, y_pred = same_rank(np.asarray(y_true), np.asarray(y_pred))
+    return _over_outputs(np.equal(y_true, y_pred > threshold))
+
+
+def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
+    """1 where the largest of y_pred stands where the largest of one-hot y_true does. y_true, y_pred: (..., classes)."""
+    return np.equal(np.argmax(y_true, -1), np.argmax(y_pred, -1)).astype(np.float64)
+
+
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
+    """1 where the largest of y_pred stands at the label. y_true: (...) or (..., 1), y_pred: (..., classes)."""
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
+        y_true = y_true[..., 0]
+    return np.equal(y_true, np.argmax(y_pred, -1)).astype(np.float64)
+
+
+def _over_outputs(right: Array) -> Array:
+    return right.astype(np.float64) if right.ndim < 2 else np.mean(right, axis=-1)
+
+
+class Accuracy(MeanMetricWrapper):
+    """Share of predictions equal to the labels."""
+
+    def __init__(self, name: str | None = "accuracy", dtype: DTypeLike | None = None) -> None:
+        super().__init__(accuracy, name, dtype)
+
+
+class BinaryAccuracy(MeanMetricWrapper):
+    """Share of yes-or-no labels on whose side of threshold the prediction lies."""
+
+    def __init__(
+        self, name: str | None = "binary_accuracy", dtype: DTypeLike | None = None, threshold: float = 0.5
+    ) -> None:
+        super().__init__(binary_accuracy, name, dtype, threshold=threshold)
+        self.threshold = threshold
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "threshold": self.threshold}
+
+
+class CategoricalAccuracy(MeanMetricWrapper):
+    """Share of samples whose largest output is the one-hot label's class."""
+
+    def __init__(self, name: str | None = "categorical_accuracy", dtype: DTypeLike | None = None) -> None:
+        super().__init__(categorical_accuracy, name, dtype)
+
+
+class SparseCategoricalAccuracy(MeanMetricWrapper):
+    """Share of samples whose largest output is the integer label."""
+
+    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: DTypeLike | None = None) -> None:
+        super().__init__(sparse_categorical_accuracy, name, dtype)
+
+
+def by_shape(y_true: Any, y_pred: Any) -> type[MeanMetricWrapper]:
+    """The accuracy that "accuracy" means for labels and predictions of these shapes."""
+    true_shape, pred_shape = np.shape(raw(y_true)), np.shape(raw(y_pred))
+    if pred_shape[-1:] in ((1,), ()) or len(pred_shape) < 2:
+        return BinaryAccuracy
+    sparse = len(true_shape) < len(pred_shape) or true_shape[-1] == 1
+    return SparseCategoricalAccuracy if sparse else CategoricalAccuracy

@@ -1,0 +1,97 @@
+"""Metric: a figure gathered over batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastnn.arrays import Array, DTypeLike
+from fastnn.autograd import raw
+from fastnn.registry import Registry
+
+registry = Registry("metrics")
+
+
+class Metric:
+    """Base class. A metric of your own implements update_state, result and reset_state."""
+
+    def __init__(self, dtype: DTypeLike | None = None, name: str | None = None) -> None:
+        self.name = name or type(self).__name__
+        self.dtype = dtype
+
+    def __init_subclass__(cls) -> None:
+        registry.add_own(cls)
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(f"[{type(self).__name__}] expected update_state() to be implemented")
+
+    def result(self) -> Any:
+        raise NotImplementedError(f"[{type(self).__name__}] expected result() to be implemented")
+
+    def reset_state(self) -> None:
+        raise NotImplementedError(f"[{type(self).__name__}] expected reset_state() to be implemented")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Metric:
+        return cls(**config)
+
+
+class Mean(Metric):
+    """Weighted mean of all values seen. 0 before the first."""
+
+    def __init__(self, name: str | None = "mean", dtype: DTypeLike | None = None) -> None:
+        super().__init__(dtype, name)
+        self.total = 0.0
+        self.count = 0.0
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        values = raw(values)
+        if np.ndim(values) == 0 and (sample_weight is None or np.ndim(sample_weight) == 0):
+            weight = 1.0 if sample_weight is None else float(sample_weight)
+            self.total += float(values) * weight
+            self.count += weight
+            return
+        array = np.asarray(values, np.float64)
+        weights = _weights(self.name, array, sample_weight)
+        self.total += float(np.sum(array * weights))
+        self.count += float(np.sum(weights))
+
+    def result(self) -> float:
+        return self.total / self.count if self.count else 0.0
+
+    def reset_state(self) -> None:
+        self.total = self.count = 0.0
+
+
+class MeanMetricWrapper(Mean):
+    """Mean of fn(y_true, y_pred), one value per sample."""
+
+    def __init__(
+        self, fn: Callable[..., Any], name: str | None = None, dtype: DTypeLike | None = None, **options: Any
+    ) -> None:
+        super().__init__(name or getattr(fn, "__name__", None), dtype)
+        self._fn, self._options = fn, options
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        super().update_state(self._fn(raw(y_true), raw(y_pred), **self._options), sample_weight)
+
+
+def _weights(name: str, values: Array, sample_weight: Any) -> Array:
+    """sample_weight, one per value or one per row of values, in the shape of values."""
+    if sample_weight is None:
+        return np.ones(values.shape)
+    weights = np.asarray(raw(sample_weight), np.float64)
+    if weights.ndim == values.ndim + 1 and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    if weights.shape != values.shape[: weights.ndim]:
+        raise ValueError(f"[{name}] expected sample_weight that fits values of shape {values.shape}, got {weights.shape}")
+    return np.broadcast_to(weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim)), values.shape)

@@ -1,0 +1,7 @@
+"""Models."""
+
+from fastnn.models.collapse import collapse as collapse
+from fastnn.models.model import Model as Model
+from fastnn.models.saving import load_model as load_model
+from fastnn.models.saving import save_model as save_model
+from fastnn.models.sequential import Sequential as Sequential

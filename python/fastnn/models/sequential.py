@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastnn.arrays import PartialShape
+from fastnn.layers import InputLayer, Layer, deserialize
+from fastnn.models.model import Model
+from fastnn.registry import serialize
+from fastnn.symbolic import SymbolicTensor
+
+
+class Sequential(Model):
+    """Layers one after the other: y = layers[-1](... layers[0](x)).
+
+    layers: Layers, and Input(shape) in front if the weights should be made before the first call.
+    """
+
+    def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
+        super().__init__(trainable=trainable, name=name)
+        self._layers: list[Layer] = []
+        for layer in layers or ():
+            self.add(layer, rebuild=False)
+        self._maybe_build()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Puts a layer at the end. Raises TypeError for what is no layer, ValueError for a name that is taken."""
+        if isinstance(layer, SymbolicTensor):
+            layer = InputLayer(batch_shape=layer.shape, dtype=layer.dtype, name=layer.name)
+        if not isinstance(layer, Layer):
+            raise TypeError(f"[{self.name}] expected a Layer or an Input, got {type(layer).__name__}")
+        if any(layer.name == other.name for other in self._layers):
+            raise ValueError(f"[{self.name}] expected layers of different names, got {layer.name!r} twice")
+        if isinstance(layer, InputLayer) and self._layers:
+            raise ValueError(f"[{self.name}] expected Input in front, got it after {self._layers[-1].name}")
+        if not self._layers and layer._input_shape_hint is not None:
+            self.add(InputLayer(batch_shape=layer._input_shape_hint), rebuild=False)
+        self._layers.append(layer)
+        self._track(layer)
+        self.built = False
+        if rebuild:
+            self._maybe_build()
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Takes the last layer away and returns it."""
+        if not self.layers:
+            raise ValueError(f"[{self.name}] expected a layer to take away, got an empty model")
+        layer = self._layers.pop()
+        self._sublayers.remove(layer)
+        self._structure_changed()
+        return layer
+
+    def _maybe_build(self) -> None:
+        if self._layers and isinstance(self._layers[0], InputLayer):
+            self.build(self._layers[0].batch_shape)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers without the Input."""
+        return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
+
+    def build(self, input_shape: PartialShape | None = None) -> None:
+        """Makes the weights of all layers. input_shape: the batch first, None for its length.
+
+        Raises ValueError where a layer cannot take the shape it gets, with the shapes that led there.
+        """
+        if input_shape is None:
+            if not self._layers or not isinstance(self._layers[0], InputLayer):
+                raise ValueError(f"[{self.name}] expected an input_shape, got None and no Input in front")
+            input_shape = self._layers[0].batch_shape
+        shape: PartialShape = tuple(input_shape)
+        trail = [f"input {shape}"]
+        for position, layer in enumerate(self.layers):
+            try:
+                layer._build_once(shape)
+                shape = layer.compute_output_shape(shape)
+            except (ValueError, TypeError) as error:
+                raise type(error)(
+                    f"{error}\n  at layer {position} of {self.name}: {type(layer).__name__} {layer.name!r}"
+                    f"\n  shapes so far: {' -> '.join(trail)}"
+                ) from None
+            trail.append(f"{layer.name} {shape}")
+        self.built = True
+        self._build_shape = tuple(input_shape)
+        self._output_shape = shape
+
+    @property
+    def input_shape(self) -> PartialShape:
+        """The batch first. Raises AttributeError before the model is built."""
+        if self._build_shape is None:
+            raise AttributeError(f"[{self.name}] expected a built model; it has seen no input shape yet")
+        return self._build_shape
+
+    @property
+    def output_shape(self) -> PartialShape:
+        """The batch first. Raises AttributeError before the model is built."""
+        self.input_shape  # noqa: B018 (raises if there is none)
+        return self._output_shape
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        for layer in self.layers:
+            input_shape = layer.compute_output_shape(input_shape)
+        return input_shape
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        for layer in self._layers:
+            x = layer(x)
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        shape = None if self._build_shape is None else list(self._build_shape)
+        return {"name": self.name, "layers": [serialize(layer) for layer in self._layers], "build_input_shape": shape}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Sequential:
+        model = cls([deserialize(layer, custom_objects) for layer in config["layers"]], name=config.get("name"))
+        shape = config.get("build_input_shape")
+        if shape is not None and not model.built:
+            model.build(tuple(shape))
+        return model

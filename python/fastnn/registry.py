@@ -1,0 +1,85 @@
+"""Closed tables of names: how strings and configurations become objects, without importing anything by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+
+def snake_case(name: str) -> str:
+    """"LeakyReLU" -> "leaky_re_lu", as Keras names its layers."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+class Registry:
+    """The classes or functions of one kind, found by class name, by snake_case name, or by an alias."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._by_name: dict[str, Any] = {}
+
+    def add(self, item: Any, *aliases: str) -> Any:
+        for name in (item.__name__, snake_case(item.__name__), *aliases):
+            self._by_name[name] = item
+        return item
+
+    def add_own(self, item: Any) -> None:
+        """Adds a class of this package; a user's subclass is left to custom_objects, so that the table stays closed."""
+        if item.__module__.partition(".")[0] == __name__.partition(".")[0]:
+            self.add(item)
+
+    def find(self, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """The item of that name. Raises ValueError naming the closest ones if there is none."""
+        if custom_objects and name in custom_objects:
+            return custom_objects[name]
+        found = self._by_name.get(name)
+        if found is None:
+            near = get_close_matches(name, self._by_name, 3) or sorted(self._by_name)
+            raise ValueError(f"[{self.kind}] expected a known name such as {', '.join(map(repr, near))}, got {name!r}")
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def get(self, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """An object from a name, a configuration {"class_name", "config"}, a class, or the object itself."""
+        if identifier is None or (callable(identifier) and not isinstance(identifier, type)):
+            return identifier
+        if isinstance(identifier, str):
+            return _made(self.find(identifier, custom_objects))
+        if isinstance(identifier, Mapping):
+            return self.deserialize(identifier, custom_objects)
+        if isinstance(identifier, type):
+            return identifier()
+        if hasattr(identifier, "get_config"):
+            return identifier
+        raise TypeError(f"[{self.kind}] expected a name, a configuration or an object, got {type(identifier).__name__}")
+
+    def deserialize(self, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """The object that serialize() described."""
+        if config is None or isinstance(config, str):
+            return self.get(config, custom_objects)
+        found = self.find(config["class_name"], custom_objects)
+        if not isinstance(found, type):
+            return found
+        from_config: Callable[..., Any] | None = getattr(found, "from_config", None)
+        return from_config(dict(config["config"])) if from_config else found(**config["config"])
+
+
+def _made(found: Any) -> Any:
+    return found() if isinstance(found, type) else found
+
+
+def serialize(item: Any) -> Any:
+    """A JSON-ready description of an object with get_config, or of a function by its name."""
+    if item is None or isinstance(item, str):
+        return item
+    if hasattr(item, "get_config"):
+        return {"class_name": type(item).__name__, "config": item.get_config()}
+    if callable(item) and hasattr(item, "__name__"):
+        return item.__name__
+    raise TypeError(f"[serialize] expected an object with get_config or a function, got {type(item).__name__}")
