@@ -28,6 +28,14 @@ from fastnn.ops.elementwise import subtract as subtract
 from fastnn.ops.elementwise import tanh as tanh
 from fastnn.ops.elementwise import true_divide as true_divide
 from fastnn.ops.elementwise import where as where
+from fastnn.ops.reduce import argmax as argmax
+from fastnn.ops.reduce import argmin as argmin
+from fastnn.ops.reduce import count_correct as count_correct
+from fastnn.ops.reduce import max as max
+from fastnn.ops.reduce import mean as mean
+from fastnn.ops.reduce import min as min
+from fastnn.ops.reduce import sum as sum
+from fastnn.ops.reduce import sum_to as sum_to
 from fastnn.ops.softmax import log_softmax as log_softmax
 from fastnn.ops.softmax import softmax as softmax
 from fastnn.ops.transpose import reshape as reshape
