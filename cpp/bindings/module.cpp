@@ -68,6 +68,7 @@ void bind_memory(py::module_& m) {
                                                 {"requests", s.requests},
                                                 {"reused", s.reused}};
   });
+  m.def("pool_limit", &fastnn::pool_limit);
   m.def("empty_cache", &fastnn::pool_clear);
 }
 

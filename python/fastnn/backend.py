@@ -119,3 +119,16 @@ def gather_rows(array: Array, rows: Array) -> Array:
         result: Array = _core.gather_rows(array, rows)
         return result
     return array[rows]
+
+
+def build_info() -> dict[str, Any]:
+    """How the kernels were built and what they run on."""
+    date = _core.openmp
+    return {
+        "compiler": _core.compiler(),
+        "openmp": f"version of {date // 100}-{date % 100:02}" if date else "absent: one thread",
+        "supported_isas": _core.supported_isas(),
+        "active_isa": _core.active_isa(),
+        "available_threads": _core.available_threads(),
+        "pool_limit": _core.pool_limit(),
+    }
