@@ -74,29 +74,28 @@ def act_bwd(p: Settings, x: Array, y: Array, dy: Array) -> Run:
     return lambda: (backward(saved, dy, *slope),)
 
 
-def softmax_xent(p: Settings, logits: Array, labels: Array) -> Run:
-    loss_of, vjp = find("ops.softmax_cross_entropy"), find("vjp")
-    one = np.float32(1)
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sgd": ("SGD", {}), "momentum": ("SGD", {"momentum": 0.9}), "adam": ("Adam", {}),
+    "adamw": ("AdamW", {"weight_decay": 0.01})}
 
-    def run() -> Outputs:
-        loss, pullback = vjp(lambda z: loss_of(z, labels), logits)
-        return loss, *pullback(one)
-    return run
+
+def softmax_xent(p: Settings, logits: Array, labels: Array) -> Run:
+    cross_entropy = find("ops.softmax_cross_entropy")
+    both = find("value_and_grad")(lambda z: cross_entropy(z, labels, reduction="mean"))
+    return lambda: both(logits)
 
 
 def dropout_fwd(p: Settings, x: Array) -> Run:
-    dropout = find("ops.dropout")
-    return lambda: (dropout(x, p.rate),)
+    dropout, seed = find("ops.dropout"), find("random.SeedGenerator")(0)
+    return lambda: (dropout(x, p.rate, seed=seed),)
 
 
 def optimizer(p: Settings, param: Array, grad: Array) -> Run:
-    if p.fn in ("sgd", "momentum"):
-        step = find("optimizers.SGD")(p.lr, momentum=0.9 if p.fn == "momentum" else 0.0)
-    else:
-        step = find(f"optimizers.{ {'adam': 'Adam', 'adamw': 'AdamW'}[p.fn]}")(p.lr)
+    name, options = OPTIMIZERS[p.fn]
+    rule = find(f"optimizers.{name}")(p.lr, **options)
 
     def run() -> Outputs:
-        step.apply([grad], [param])
+        rule.apply([grad], [param])
         return (param,)
     return run
 
