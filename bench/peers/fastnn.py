@@ -50,8 +50,8 @@ def dense_fwd(p: Settings, x: Array, w: Array, b: Array) -> Run:
 
 
 def dense_bwd(p: Settings, x: Array, w: Array, y: Array, dy: Array) -> Run:
-    backward = find("_core.dense_backward")
-    return lambda: backward(x, w, y, dy, activation="relu")
+    backward, relu = find("_core.dense_backward"), find("_core.unary_codes")["relu"]
+    return lambda: backward(x, w, y, dy, relu)
 
 
 # -------------------------------------------------------------------------------------------------- elementwise
