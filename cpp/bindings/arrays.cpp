@@ -102,8 +102,7 @@ void copy_into(const Array& x, Array& y) {
 void check_out(const char* op, const Array& out, const Shape& shape, int type_number,
                std::initializer_list<Array> inputs, std::initializer_list<Array> aliases) {
   if (py::type_number(out) != type_number || !is_native(out)) refuse_dtype(op, "out", type_number, out);
-  if (shape_of(out) != shape)
-    throw pyb::value_error(message(op, "expected out of shape ", text(shape), ", got ", text(out)));
+  require(op, shape_of(out) == shape, "expected out of shape ", shape, ", got ", out);
   require(op, out.writeable(), "expected a writable out, got a read-only array");
   for (const Array& input : inputs)
     require(op, !overlap(out, input), "expected out to share no memory with the inputs, got an overlap");

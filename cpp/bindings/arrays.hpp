@@ -46,15 +46,24 @@ std::string text(const Shape& shape);
 inline std::string text(const Array& x) { return text(shape_of(x)); }
 std::string dtype_text(const Array& x);
 
+/// Puts a part of a message; arrays and shapes as their shape, so that nothing is formatted while all is well.
+template <typename Part>
+void put(std::ostream& stream, const Part& part) {
+  if constexpr (std::is_base_of_v<Array, Part> || std::is_same_v<Part, Shape>)
+    stream << text(part);
+  else
+    stream << part;
+}
+
 template <typename... Parts>
 std::string message(const char* op, const Parts&... parts) {
   std::ostringstream stream;
   stream << '[' << op << "] ";
-  (stream << ... << parts);
+  (put(stream, parts), ...);
   return stream.str();
 }
 
-/// Raises ValueError("[op] <parts>") unless ok.
+/// Raises ValueError("[op] <parts>") unless ok. Parts are formatted only then: give arrays, not their text().
 template <typename... Parts>
 void require(const char* op, bool ok, const Parts&... parts) {
   if (!ok) throw pyb::value_error(message(op, parts...));
@@ -68,8 +77,7 @@ void require_type(const char* op, bool ok, const Parts&... parts) {
 
 /// Raises ValueError unless x has the shape of `like`.
 inline void require_shape(const char* op, const char* name, const Array& like, const Array& x) {
-  if (!same_shape(like, x))
-    throw pyb::value_error(message(op, "expected ", name, " of shape ", text(like), ", got ", text(x)));
+  require(op, same_shape(like, x), "expected ", name, " of shape ", like, ", got ", x);
 }
 
 /// NumPy's number for the element type T.

@@ -9,7 +9,7 @@ namespace {
 
 Array full(const Shape& shape, double value, const py::dtype& dtype) {
   for (const auto length : shape)
-    if (length < 0) throw py::value_error(message("full", "expected lengths >= 0, got ", text(shape)));
+    require("full", length >= 0, "expected lengths >= 0, got ", shape);
   return with_float("full", "dtype", Array(dtype, Shape{0}), [&](auto element) {
     using T = decltype(element);
     Output<T> y("full", shape);

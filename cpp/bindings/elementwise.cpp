@@ -50,8 +50,7 @@ Array binary_backward(const char* name, Binary op, bool second, const Array& a, 
     using T = decltype(element);
     const Input<T> left(name, "x1", a), right(name, "x2", b), gradient(name, "dy", dy);
     const Shape shapes[3] = {shape_of(a), shape_of(b), broadcast_shape(name, {shape_of(a), shape_of(b)})};
-    if (shape_of(dy) != shapes[2])
-      throw py::value_error(message(name, "expected dy of shape ", text(shapes[2]), ", got ", text(dy)));
+    require(name, shape_of(dy) == shapes[2], "expected dy of shape ", shapes[2], ", got ", dy);
     const auto walk = broadcast_walk(name, shapes[2], shapes);
     Output<T> dx(name, shapes[2]);
     invoke(&fastnn::cpu::binary_backward<T>, op, second, left.data(), right.data(), gradient.data(), dx.data(), walk);

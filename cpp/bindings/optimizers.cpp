@@ -14,8 +14,7 @@ template <class T>
 T* updated(const char* op, const char* name, Array& buffer, Index size) {
   if (type_number(buffer) != kTypeNumber<T>) refuse_dtype(op, name, kTypeNumber<T>, buffer);
   require(op, is_dense(buffer) && buffer.writeable(), "expected a dense, writable array to update in place");
-  if (buffer.size() != size)
-    throw py::value_error(message(op, "expected ", name, " of ", size, " elements, got ", buffer.size()));
+  require(op, buffer.size() == size, "expected ", name, " of ", size, " elements, got ", buffer.size());
   return static_cast<T*>(buffer.mutable_data());
 }
 

@@ -119,7 +119,7 @@ Array with_all_axes(const char* op, const Array& dy, const Shape& shape, const A
     size *= kept[i];
   }
   if (dy.size() != size)
-    throw py::value_error(message(op, "expected dy of shape ", text(kept), ", got ", text(dy)));
+    throw py::value_error(message(op, "expected dy of shape ", kept, ", got ", dy));
   return Array(dense(dy)).reshape(kept);
 }
 
@@ -147,7 +147,7 @@ Array extreme(const char* op, Extreme which, const Array& x, const py::object& a
     const Axes axes = reduced_axes(op, x.ndim(), axis);
     Output<T> y(op, reduced_shape(x, axes, keepdims), out, {x});
     if (x.size() == 0 && y.size() > 0)
-      throw py::value_error(message(op, "expected at least 1 element to reduce, got x of shape ", text(x)));
+      throw py::value_error(message(op, "expected at least 1 element to reduce, got x of shape ", x));
     by_groups(in.data(), y.data(), shape_of(x), axes,
               [&](const T* from, T* to, Index outer, Index n, Index inner, bool) {
                 invoke(&fastnn::cpu::extreme<T>, which, from, to, outer, n, inner);
@@ -166,7 +166,7 @@ Array extreme_backward(const char* op, const Array& x, const Array& y, const Arr
     const Group g = last_group(shape_of(x), reduced_axes(op, x.ndim(), axis));
     require(op, !has_more(g.rest), "expected adjacent axes, got several groups");
     if (value.size() != g.outer * g.inner)
-      throw py::value_error(message(op, "expected dy of ", g.outer * g.inner, " elements, got ", text(dy)));
+      throw py::value_error(message(op, "expected dy of ", g.outer * g.inner, " elements, got ", dy));
     Output<T> dx(op, shape_of(x));
     invoke(&fastnn::cpu::extreme_backward<T>, in.data(), value.data(), gradient.data(), dx.data(), g.outer,
            g.n, g.inner);
@@ -184,7 +184,7 @@ Array arg_extreme(const char* op, Extreme which, const Array& x, const py::objec
     const Group g = last_group(shape_of(x), axes);
     Output<std::int64_t> y(op, reduced_shape(x, axes, keepdims), out, {x});
     if (g.n == 0 && y.size() > 0)
-      throw py::value_error(message(op, "expected at least 1 element to reduce, got x of shape ", text(x)));
+      throw py::value_error(message(op, "expected at least 1 element to reduce, got x of shape ", x));
     invoke(&fastnn::cpu::arg_extreme<T>, which, in.data(), y.data(), g.outer, g.n, g.inner);
     return y.array();
   });
@@ -202,8 +202,8 @@ Array count_correct(const Array& scores, const Array& labels) {
     const Array wide = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>(labels);
     const Index cols = scores.shape(scores.ndim() - 1), rows = cols ? in.size() / cols : 0;
     if (wide.size() != rows)
-      throw py::value_error(message(op, "expected labels for the rows of scores ", text(scores),
-                                    ", got labels of shape ", text(labels)));
+      throw py::value_error(message(op, "expected labels for the rows of scores ", scores,
+                                    ", got labels of shape ", labels));
     Output<std::int64_t> count(op, Shape{});
     invoke(&fastnn::cpu::count_correct<T>, in.data(), Input<std::int64_t>(op, "labels", wide).data(),
            count.data(), rows, cols);

@@ -323,8 +323,10 @@ def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(forward)
     def op(*args: Any, **options: Any) -> Any:
-        if options and any(isinstance(v, Differentiable) for v in options.values()):
-            args, options = _positional(forward, args, options)
+        for v in options.values():
+            if isinstance(v, Differentiable):
+                args, options = _positional(forward, args, options)
+                break
         tape = _active.tape
         if tape is not None:
             return tape._record(op, forward, args, options)
