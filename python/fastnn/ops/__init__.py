@@ -1,6 +1,7 @@
 """The primitives: arrays in, arrays out; Tensors while a tape records. Names are Keras's where Keras has one."""
 
 from fastnn.autograd import dispatch as _dispatch
+from fastnn.ops.dense import dense as dense
 from fastnn.ops.elementwise import absolute as absolute
 from fastnn.ops.elementwise import add as add
 from fastnn.ops.elementwise import clip as clip
@@ -28,6 +29,9 @@ from fastnn.ops.elementwise import subtract as subtract
 from fastnn.ops.elementwise import tanh as tanh
 from fastnn.ops.elementwise import true_divide as true_divide
 from fastnn.ops.elementwise import where as where
+from fastnn.ops.gemm import dot as dot
+from fastnn.ops.gemm import gemm as gemm
+from fastnn.ops.gemm import matmul as matmul
 from fastnn.ops.reduce import argmax as argmax
 from fastnn.ops.reduce import argmin as argmin
 from fastnn.ops.reduce import count_correct as count_correct

@@ -1,0 +1,156 @@
+#pragma once
+
+// The inner loops of the matrix product, in terms of Vec<T>. Notation: a (rows, depth), b (depth, cols),
+// c (rows, cols); strides in elements.
+//
+// tile      R x N vectors of c stay in registers over the whole depth: N vectors of a row of b are
+//           loaded, R elements of a column of a are broadcast, R N multiply-adds follow.
+// stream    up to 3 rows of c: b is read row by row, once.
+// dot       columns of b lie together: vectors run along the depth.
+//
+// tile and stream add the products of one element one after the other, from p = 0 on, so the two and every
+// way of cutting c or the depth give the same bits.
+
+#include "simd/rows.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+// R N accumulators, N vectors of b and one of a have to fit the registers: 32 or 16 of them.
+#if defined(FASTNN_ISA_avx512)
+constexpr int kTileRows = 8, kTileVectors = 3, kStreamDepth = 8;
+#elif defined(FASTNN_ISA_neon)
+constexpr int kTileRows = 8, kTileVectors = 2, kStreamDepth = 8;
+#elif defined(FASTNN_ISA_avx2)
+constexpr int kTileRows = 6, kTileVectors = 2, kStreamDepth = 4;
+#else
+constexpr int kTileRows = 4, kTileVectors = 2, kStreamDepth = 4;
+#endif
+
+template <class T>
+using Tile = void (*)(Index depth, const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row,
+                      int last, bool accumulate);
+
+/// c = a b, or c + a b, for R rows and N vectors of columns, the last of them with `last` columns. kMasked:
+/// b ends there as well; else it is padded.
+template <int R, int N, bool kMasked, class T>
+static void tile(Index depth, const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row,
+                 int last, bool accumulate) {
+  using V = Vec<T>;
+  constexpr int L = V::lanes;
+  V sums[R][N];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) sums[i][j] = V::set(0);
+  if (accumulate) {
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j)
+        sums[i][j] = j < N - 1 ? V::load(c + i * c_row + j * L) : V::load_n(c + i * c_row + j * L, last);
+  }
+#pragma GCC unroll 1
+  for (Index p = 0; p < depth; ++p) {
+    V row[N];
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) row[j] = kMasked && j == N - 1 ? V::load_n(b + j * L, last) : V::load(b + j * L);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) {
+      const V x = V::set(a[i * a_row]);
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j) sums[i][j] = fma(x, row[j], sums[i][j]);
+    }
+    a += a_col;
+    b += b_row;
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < N - 1; ++j) sums[i][j].store(c + i * c_row + j * L);
+    T* end = c + i * c_row + (N - 1) * L;
+    last == L ? sums[i][N - 1].store(end) : sums[i][N - 1].store_n(end, last);
+  }
+}
+
+template <class T, int R = kTileRows, int N = kTileVectors>
+static Tile<T> select_tile(int rows, int vectors, bool masked) {
+  if constexpr (R > 1)
+    if (rows < R) return select_tile<T, R - 1, N>(rows, vectors, masked);
+  if constexpr (N > 1)
+    if (vectors < N) return select_tile<T, R, N - 1>(rows, vectors, masked);
+  return masked ? &tile<R, N, true, T> : &tile<R, N, false, T>;
+}
+
+/// One vector of columns of stream_pass, with a broadcast in x.
+template <int R, int P, class T, class At>
+static inline void stream_columns(const Vec<T> (&x)[R][P], const T* b, Index b_row, T* c, Index c_row, bool accumulate,
+                                  At at) {
+  using V = Vec<T>;
+  V sums[R];
+#pragma GCC unroll 4
+  for (int i = 0; i < R; ++i) sums[i] = accumulate ? at.load(c + i * c_row) : V::set(0);
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) {
+    const V row = at.load(b + p * b_row);
+#pragma GCC unroll 4
+    for (int i = 0; i < R; ++i) sums[i] = fma(x[i][p], row, sums[i]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < R; ++i) at.store(c + i * c_row, sums[i]);
+}
+
+/// c = a b, or c + a b, for R rows and a depth of P.
+template <int R, int P, class T>
+static void stream_pass(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row, Index cols,
+                        bool accumulate) {
+  using V = Vec<T>;
+  V x[R][P];
+#pragma GCC unroll 4
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) x[i][p] = V::set(a[i * a_row + p * a_col]);
+  row_each<T>(cols, [&](auto at) { stream_columns<R, P, T>(x, b, b_row, c, c_row, accumulate, at); });
+}
+
+/// c = a b for R rows, kStreamDepth rows of b at a time.
+template <int R, class T>
+static void stream(Index depth, const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row,
+                   Index cols) {
+  Index p = 0;
+  for (; p + kStreamDepth <= depth; p += kStreamDepth)
+    stream_pass<R, kStreamDepth>(a + p * a_col, a_row, a_col, b + p * b_row, b_row, c, c_row, cols, p > 0);
+  for (; p < depth; ++p) stream_pass<R, 1>(a + p * a_col, a_row, a_col, b + p * b_row, b_row, c, c_row, cols, p > 0);
+}
+
+/// c = a b for R rows of a and N columns of b, all of which lie together.
+template <int R, int N, class T>
+static void dot(Index depth, const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row) {
+  using V = Vec<T>;
+  V sums[R][N];
+#pragma GCC unroll 4
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) sums[i][j] = V::set(0);
+  const auto step = [&](auto load) {
+    V columns[N];
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) columns[j] = load(b + j * b_col);
+#pragma GCC unroll 4
+    for (int i = 0; i < R; ++i) {
+      const V x = load(a + i * a_row);
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j) sums[i][j] = fma(x, columns[j], sums[i][j]);
+    }
+  };
+  Index p = 0;
+#pragma GCC unroll 1
+  for (; p + V::lanes <= depth; p += V::lanes, a += V::lanes, b += V::lanes)
+    step([](const T* at) { return V::load(at); });
+  if (const int n = int(depth - p)) step([n](const T* at) { return V::load_n(at, n); });
+#pragma GCC unroll 4
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) c[i * c_row + j] = sum(sums[i][j]);
+}
+
+}  // namespace fastnn::cpu::FASTNN_ISA

@@ -1,0 +1,122 @@
+#include "fastnn/dense.hpp"
+
+#include "kernel.hpp"
+
+namespace fastnn::cpu {
+
+FASTNN_DECLARE(void, dense_slope,
+               (Unary op, const T* saved, const T* dy, T* dz, T* sums, Index rows, Index cols, T a, T b))
+
+}  // namespace fastnn::cpu
+
+#if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
+#include "elementwise.hpp"
+#include "simd/rows.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+template <class Functor>
+constexpr bool kIsLinear = false;
+template <>
+constexpr bool kIsLinear<Linear> = true;
+
+/// dz = dy Functor' and the sums of its columns, if wanted, in one pass over memory.
+template <class Functor, class T>
+static void slope_loop(const T* saved, const T* dy, T* dz, T* sums, Index rows, Index cols,
+                       const Parameters<Vec<T>>& p) {
+  using V = Vec<T>;
+  row_each<T>(cols, [&](auto at) {
+    V total = V::set(0);
+    for (Index i = 0; i < rows * cols; i += cols) {
+      V v = at.load(dy + i);
+      if constexpr (!kIsLinear<Functor>) {
+        v = v * Functor::slope(at.load(saved + i, 1), p);
+        at.store(dz + i, v);
+      }
+      total = total + v;
+    }
+    if (sums) at.store(sums, total);
+  });
+}
+
+template <class T>
+void dense_slope(Unary op, const T* from, const T* dy, T* dz, T* sums, Index rows, Index cols, T a, T b) {
+  const Parameters<Vec<T>> p{Vec<T>::set(a), Vec<T>::set(b)};
+  switch (op) {
+#define FASTNN_UNARY(name, Functor, saved) \
+  case Unary::name: return slope_loop<Functor>(from, dy, dz, sums, rows, cols, p);
+#include "fastnn/elementwise.def"
+#undef FASTNN_UNARY
+  }
+}
+FASTNN_INSTANTIATE(dense_slope)
+
+}  // namespace fastnn::cpu::FASTNN_ISA
+#endif
+
+#if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include <optional>
+
+#include "check.hpp"
+#include "fastnn/gemm.hpp"
+#include "parallel.hpp"
+#include "workspace.hpp"
+
+namespace fastnn {
+
+void DenseShape::check(const char* op) const {
+  fastnn::check(op, m >= 0 && i >= 0 && u >= 0, "expected m, i, u >= 0, got (", m, ", ", i, ", ", u, ")");
+}
+
+namespace cpu {
+namespace {
+
+/// Rows whose column sums are taken together.
+constexpr Index kChunkRows = 64;
+
+/// dz = dy activation'(saved), or nothing if the activation is linear, and db, if not null.
+template <class T>
+void slope(const T* saved, const T* dy, T* dz, T* db, const DenseShape& s, Unary activation,
+           const UnaryParameters& parameters) {
+  const auto kernel = FASTNN_SELECT(dense_slope<T>);
+  const Index chunks = (s.m + kChunkRows - 1) / kChunkRows;
+  const Workspace<T> sums(std::size_t(db && chunks != 1 ? chunks * s.u : 0));
+  T* const partial = !db ? nullptr : chunks == 1 ? db : sums.data();
+  parallel_ranges(chunks, kChunkRows * s.u, [&](Index begin, Index end) {
+    for (Index chunk = begin; chunk < end; ++chunk) {
+      const Index row = chunk * kChunkRows, at = row * s.u;
+      kernel(activation, saved + at, dy + at, dz + at, partial ? partial + chunk * s.u : nullptr,
+             std::min(kChunkRows, s.m - row), s.u, T(parameters.a), T(parameters.b));
+    }
+  });
+  if (db && chunks != 1)
+    kernel(Unary::linear, partial, partial, partial, db, chunks, s.u, T(0), T(0));
+}
+
+}  // namespace
+
+template <class T>
+void dense(const T* x, const T* w, const T* b, T* y, T* z, const DenseShape& s, Unary activation,
+           const UnaryParameters& parameters) {
+  s.check("dense");
+  gemm<T>(x, w, y, GemmShape::dense(s.m, s.u, s.i), {b, activation, parameters, z});
+}
+FASTNN_INSTANTIATE(dense)
+
+template <class T>
+void dense_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx, T* dw, T* db, const DenseShape& s,
+                    Unary activation, const UnaryParameters& parameters) {
+  s.check("dense_backward");
+  std::optional<Workspace<T>> memory;
+  const T* dz = dy;
+  const bool linear = activation == Unary::linear;
+  if (!linear && (dx || dw || db)) dz = memory.emplace(std::size_t(s.m * s.u)).data();
+  if (!linear || db) slope(linear ? dy : saved, dy, const_cast<T*>(dz), db, s, activation, parameters);
+  if (dw) gemm<T>(x, dz, dw, GemmShape::dense(s.i, s.u, s.m, true, false));
+  if (dx) gemm<T>(dz, w, dx, GemmShape::dense(s.m, s.i, s.u, false, true));
+}
+FASTNN_INSTANTIATE(dense_backward)
+
+}  // namespace cpu
+}  // namespace fastnn
+#endif

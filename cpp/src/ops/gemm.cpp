@@ -1,0 +1,434 @@
+// Matrix product. The plan is chosen by shape alone:
+//
+// dot      b's columns lie together and there are few rows: nothing is copied.
+// stream   up to 3 rows, b's rows lie together: b is read once, in order.
+// tiles    everything else. For each block of columns (columns), for each block of the depth (depth): the
+//          block of b is packed if its rows do not lie together or it is read often and far apart, that
+//          of a if it is big; then C's rectangles are multiplied in parallel, panel by panel of b:
+//
+//                         columns                    a panel of b, depth x 3 vectors, stays in the
+//                      +-----+-----+                 second-level cache while `rows` rows of a
+//                depth |  b  |     |                 go past it
+//                      +-----+-----+
+//             depth
+//            +-----+   +-----+-----+
+//       rows |  a  |   |  c  |     |
+//            +-----+   +-----+-----+
+//
+// Scratch memory: one block of b and one of a.
+#include "fastnn/gemm.hpp"
+
+#include "kernel.hpp"
+
+namespace fastnn::cpu {
+
+/// What the tile kernel multiplies: one block of the depth.
+template <class T>
+struct Product {
+  const T* a;
+  Index a_row, a_col;
+  const T* b;
+  Index b_row;  // 0: packed in panels
+  T* c;
+  Index c_row;
+  Index cols, depth, panels;
+  bool accumulate;
+};
+
+/// One array element type and instruction set.
+template <class T>
+struct GemmKernels {
+  Index lanes, tile_rows, tile_vectors;
+  void (*tiles)(const Product<T>&, const Epilogue<T>*, Index row, Index rows, Index panel, Index panels);
+  void (*stream)(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row, Index rows,
+                 Index cols, Index depth);
+  void (*dot)(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, Index rows, Index cols,
+              Index depth);
+  void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index y_row, Index rows, Index cols);
+  void (*pack_panels)(const T* x, Index x_row, Index x_col, T* y, Index rows, Index cols, Index panels, Index begin,
+                      Index end);
+  void (*pack_panel_rows)(const T* x, Index x_row, T* y, Index rows, Index cols, Index panels, Index begin,
+                          Index end);
+  void (*finish)(const Epilogue<T>&, Index bias_step, T* c, T* z, Index c_row, const T* bias, Index rows,
+                 Index cols);
+};
+
+FASTNN_DECLARE(const GemmKernels<T>&, gemm_kernels, ())
+
+}  // namespace fastnn::cpu
+
+#if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
+#include "elementwise.hpp"
+#include "gemm_kernel.hpp"
+#include "gemm_pack.hpp"
+#include "simd/rows.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+/// z = c + bias, c = Functor(z), with one bias for each column, or one for all if bias_step is 0.
+template <class Functor, class T>
+static void finish_loop(const Parameters<Vec<T>>& p, Index bias_step, T* c, T* z, Index c_row, const T* bias,
+                        Index rows, Index cols) {
+  using V = Vec<T>;
+  for (Index r = 0; r < rows; ++r, c += c_row, z += z ? c_row : 0) {
+    row_each<T>(cols, [&](auto at) {
+      V v = at.load(c);
+      if (bias) v = v + (bias_step ? at.load(bias) : V::set(*bias));
+      if (z) at.store(z, v);
+      at.store(c, Functor::value(v, p));
+    });
+  }
+}
+
+template <class T>
+static void finish(const Epilogue<T>& epilogue, Index bias_step, T* c, T* z, Index c_row, const T* bias, Index rows,
+                   Index cols) {
+  const Parameters<Vec<T>> p{Vec<T>::set(T(epilogue.parameters.a)), Vec<T>::set(T(epilogue.parameters.b))};
+  switch (epilogue.activation) {
+#define FASTNN_UNARY(name, Functor, saved) \
+  case Unary::name: return finish_loop<Functor>(p, bias_step, c, z, c_row, bias, rows, cols);
+#include "fastnn/elementwise.def"
+#undef FASTNN_UNARY
+  }
+}
+
+/// One panel of b against rows [row, row + rows), evenly cut into tiles.
+template <class T>
+static void multiply_panel(const Product<T>& x, const Panel<T>& panel, Index row, Index rows) {
+  constexpr Index L = Vec<T>::lanes;
+  const Index left = x.cols - panel.first, width = left < panel.count ? left : panel.count;
+  const int vectors = int(panel.count / L), last = int(width - panel.count + L);
+  const T* b = x.b + (x.b_row ? panel.first : panel.first * x.depth);
+  const Index b_row = x.b_row ? x.b_row : panel.count;
+  const Index tiles = (rows + kTileRows - 1) / kTileRows;
+  for (Index t = 0; t < tiles; ++t) {
+    const Index i = row + rows * t / tiles, end = row + rows * (t + 1) / tiles;
+    select_tile<T>(int(end - i), vectors, x.b_row && last < L)(x.depth, x.a + i * x.a_row, x.a_row, x.a_col, b, b_row,
+                                                              x.c + i * x.c_row + panel.first, x.c_row, last,
+                                                              x.accumulate);
+  }
+}
+
+/// Rows [row, row + rows) of c in panels [panel, panel + panels), and the epilogue if there is one.
+template <class T>
+static void multiply_tiles(const Product<T>& x, const Epilogue<T>* epilogue, Index row, Index rows, Index panel,
+                           Index panels) {
+  constexpr Index kRows = 8 * kTileRows;  // of a that stay in the second-level cache
+  for (Index r = row; r < row + rows; r += kRows) {
+    const Index height = row + rows - r < kRows ? row + rows - r : kRows;
+    for (Index i = panel; i < panel + panels; ++i) {
+      const Panel<T> columns(x.cols, x.panels, i);
+      multiply_panel(x, columns, r, height);
+      if (!epilogue) continue;
+      const Index at = r * x.c_row + columns.first, left = x.cols - columns.first;
+      finish(*epilogue, 1, x.c + at, epilogue->z ? epilogue->z + at : nullptr, x.c_row,
+             epilogue->bias ? epilogue->bias + columns.first : nullptr, height,
+             left < columns.count ? left : columns.count);
+    }
+  }
+}
+
+template <class T>
+static void stream_rows(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row, Index rows,
+                        Index cols, Index depth) {
+  switch (rows) {
+    case 1: return stream<1>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
+    case 2: return stream<2>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
+    default: return stream<3>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
+  }
+}
+
+template <int R, class T>
+static void dot_columns(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, Index cols,
+                        Index depth) {
+  Index j = 0;
+  for (; j + 4 <= cols; j += 4) dot<R, 4>(depth, a, a_row, b + j * b_col, b_col, c + j, c_row);
+  switch (cols - j) {
+    case 3: return dot<R, 3>(depth, a, a_row, b + j * b_col, b_col, c + j, c_row);
+    case 2: return dot<R, 2>(depth, a, a_row, b + j * b_col, b_col, c + j, c_row);
+    case 1: return dot<R, 1>(depth, a, a_row, b + j * b_col, b_col, c + j, c_row);
+  }
+}
+
+template <class T>
+static void dot_rows(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, Index rows, Index cols,
+                     Index depth) {
+  Index i = 0;
+  for (; i + 4 <= rows; i += 4) dot_columns<4>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
+  switch (rows - i) {
+    case 3: return dot_columns<3>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
+    case 2: return dot_columns<2>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
+    case 1: return dot_columns<1>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
+  }
+}
+
+template <class T>
+const GemmKernels<T>& gemm_kernels() {
+  static constexpr GemmKernels<T> kKernels{
+      Vec<T>::lanes,        kTileRows,           kTileVectors,        &multiply_tiles<T>, &stream_rows<T>,
+      &dot_rows<T>,         &pack_matrix<T>,     &pack_panel_range<T>, &pack_panel_rows<T>, &finish<T>};
+  return kKernels;
+}
+FASTNN_INSTANTIATE(gemm_kernels)
+
+}  // namespace fastnn::cpu::FASTNN_ISA
+#endif
+
+#if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include "check.hpp"
+#include "parallel.hpp"
+#include "workspace.hpp"
+
+namespace fastnn {
+
+void GemmShape::check(const char* op) const {
+  fastnn::check(op, m >= 0 && n >= 0 && k >= 0, "expected m, n, k >= 0, got (", m, ", ", n, ", ", k, ")");
+  fastnn::check(op, m < 2 || c_row >= n, "expected rows of c at least n = ", n, " apart, got ", c_row);
+}
+
+namespace cpu {
+namespace {
+
+/// Multiply-adds worth a task of their own: some microseconds.
+constexpr Index kGrainMultiplies = 150 * 1000;
+/// Pieces a product is cut into at most: fine enough for many threads, coarse enough to read b rarely.
+constexpr Index kMaxTasks = 64;
+
+Index up(Index x, Index step) { return (x + step - 1) / step * step; }
+Index parts(Index x, Index size) { return (x + size - 1) / size; }
+
+/// The length of blocks of nearly equal size, none longer than `most`, multiples of `step`.
+Index even_block(Index length, Index most, Index step) {
+  return length <= most ? length : up(parts(length, parts(length, most)), step);
+}
+
+enum class Method { dot, stream, tiles };
+
+struct Plan {
+  Method method = Method::tiles;
+  bool pack_a = false, pack_b = false;
+  Index rows = 0, columns = 0, depth = 0;  // of a block
+  Index a_stride = 0;                      // of the rows of packed a
+  Index a_scratch = 0, b_scratch = 0;      // elements
+};
+
+template <class T>
+Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
+  Plan plan;
+  const bool columns_together = s.b_row == 1 && s.b_col != 1;
+  plan.pack_b = s.b_col != 1;
+  if (s.b_col == 1 && s.m <= 3) {
+    plan.method = Method::stream;
+  } else if (columns_together && s.m <= 32 && s.m * run.lanes <= std::max(s.k, run.lanes)) {
+    plan.method = Method::dot;
+    plan.pack_a = s.a_col != 1 && s.k > 1;
+    plan.rows = s.m;
+    plan.depth = s.k;
+  } else {
+    const Index panel_bytes = s.k * run.lanes * run.tile_vectors * Index(sizeof(T));
+    const Index b_bytes = s.k * s.n * Index(sizeof(T));
+    if (s.m >= 64 && b_bytes > 512 * 1024 && s.n > run.lanes * run.tile_vectors) plan.pack_b = true;
+    if (panel_bytes > 512 * 1024 && s.m >= 64) plan.pack_b = true;
+    plan.pack_a = plan.pack_b && s.m >= 64 && s.n >= 128 && s.k >= 128 && s.m * s.k * Index(sizeof(T)) > 128 * 1024;
+    plan.depth = even_block(s.k, plan.pack_b ? 384 : 1024, 1);
+    plan.columns = plan.pack_b ? even_block(s.n, 1536, run.lanes * run.tile_vectors) : s.n;
+    plan.rows = plan.pack_a ? even_block(s.m, 1024, run.tile_rows) : s.m;
+    if (plan.pack_b) plan.b_scratch = up(plan.columns, run.lanes) * plan.depth;
+  }
+  if (plan.pack_a) {
+    plan.a_stride = up(plan.depth, run.lanes) + run.lanes;
+    plan.a_scratch = plan.rows * plan.a_stride;
+  }
+  return plan;
+}
+
+/// One product: its arrays, shape and plan.
+template <class T>
+class Gemm {
+ public:
+  Gemm(const GemmKernels<T>& run, const GemmShape& shape, const Plan& plan, const Epilogue<T>& epilogue,
+       Index bias_step)
+      : run_(run), s_(shape), plan_(plan), epilogue_(epilogue), bias_step_(bias_step) {}
+
+  void operator()(const T* a, const T* b, T* c, T* z, T* scratch) const {
+    if (s_.k == 0) return no_sum(c, z);
+    switch (plan_.method) {
+      case Method::dot: return dot(a, b, c, z, scratch);
+      case Method::stream: return stream(a, b, c, z);
+      case Method::tiles: return tiles(a, b, c, z, scratch);
+    }
+  }
+
+ private:
+  void finish(T* c, T* z, Index col, Index cols) const {
+    if (epilogue_.empty()) return;
+    const T* bias = epilogue_.bias ? epilogue_.bias + bias_step_ * col : nullptr;
+    run_.finish(epilogue_, bias_step_, c + col, z ? z + col : nullptr, s_.c_row, bias, s_.m, cols);
+  }
+
+  void no_sum(T* c, T* z) const {
+    for (Index i = 0; i < s_.m; ++i) std::fill_n(c + i * s_.c_row, s_.n, T(0));
+    finish(c, z, 0, s_.n);
+  }
+
+  void dot(const T* a, const T* b, T* c, T* z, T* scratch) const {
+    Index a_row = s_.a_row;
+    if (plan_.pack_a) {
+      run_.pack(a, s_.a_row, s_.a_col, scratch, plan_.a_stride, s_.m, s_.k);
+      a = scratch;
+      a_row = plan_.a_stride;
+    }
+    by_columns([&](Index begin, Index end) {
+      run_.dot(a, a_row, b + begin * s_.b_col, s_.b_col, c + begin, s_.c_row, s_.m, end - begin, s_.k);
+      finish(c, z, begin, end - begin);
+    });
+  }
+
+  void stream(const T* a, const T* b, T* c, T* z) const {
+    by_columns([&](Index begin, Index end) {
+      run_.stream(a, s_.a_row, s_.a_col, b + begin, s_.b_row, c + begin, s_.c_row, s_.m, end - begin, s_.k);
+      finish(c, z, begin, end - begin);
+    });
+  }
+
+  template <class Fn>
+  void by_columns(const Fn& fn) const {
+    parallel_ranges(s_.n, s_.m * s_.k, fn, 4 * run_.lanes, kGrainMultiplies);
+  }
+
+  void tiles(const T* a, const T* b, T* c, T* z, T* scratch) const {
+    T* const b_packed = scratch;
+    T* const a_packed = scratch + plan_.b_scratch;
+    for (Index j = 0; j < s_.n; j += plan_.columns) {
+      const Index cols = std::min(plan_.columns, s_.n - j);
+      Epilogue<T> epilogue = epilogue_;
+      if (epilogue.bias) epilogue.bias += j;
+      for (Index p = 0; p < s_.k; p += plan_.depth) {
+        const Index depth = std::min(plan_.depth, s_.k - p);
+        const Index panels = parts(parts(cols, run_.lanes), run_.tile_vectors);
+        const T* const b_block = b + p * s_.b_row + j * s_.b_col;
+        if (plan_.pack_b) pack_b(b_block, b_packed, depth, cols, panels);
+        for (Index i = 0; i < s_.m; i += plan_.rows) {
+          const Index rows = std::min(plan_.rows, s_.m - i);
+          const T* const a_block = a + i * s_.a_row + p * s_.a_col;
+          if (plan_.pack_a) pack_a(a_block, a_packed, rows, depth);
+          epilogue.z = z ? z + i * s_.c_row + j : nullptr;
+          const bool last = p + depth == s_.k && !epilogue_.empty();
+          multiply({plan_.pack_a ? a_packed : a_block, plan_.pack_a ? plan_.a_stride : s_.a_row,
+                    plan_.pack_a ? 1 : s_.a_col, plan_.pack_b ? b_packed : b_block, plan_.pack_b ? 0 : s_.b_row,
+                    c + i * s_.c_row + j, s_.c_row, cols, depth, panels, p > 0},
+                   last ? &epilogue : nullptr, rows);
+        }
+      }
+    }
+  }
+
+  void pack_b(const T* b, T* packed, Index depth, Index cols, Index panels) const {
+    if (s_.b_col == 1) {
+      parallel_ranges(depth, cols, [&](Index begin, Index end) {
+        run_.pack_panel_rows(b, s_.b_row, packed, depth, cols, panels, begin, end);
+      });
+    } else {
+      parallel_ranges(panels, depth * run_.lanes * run_.tile_vectors, [&](Index begin, Index end) {
+        run_.pack_panels(b, s_.b_row, s_.b_col, packed, depth, cols, panels, begin, end);
+      });
+    }
+  }
+
+  void pack_a(const T* a, T* packed, Index rows, Index depth) const {
+    parallel_ranges(
+        rows, depth,
+        [&](Index begin, Index end) {
+          run_.pack(a + begin * s_.a_row, s_.a_row, s_.a_col, packed + begin * plan_.a_stride, plan_.a_stride,
+                    end - begin, depth);
+        },
+        run_.lanes);
+  }
+
+  /// Cuts c into rectangles of whole tiles. Rows go first, down to 64; then panels, then the rest of the rows.
+  void multiply(const Product<T>& product, const Epilogue<T>* epilogue, Index rows) const {
+    const Index wanted = std::clamp<Index>(rows * product.cols * product.depth / kGrainMultiplies, 1, kMaxTasks);
+    Index row_parts = std::clamp<Index>(rows / 64, 1, wanted);
+    const Index col_parts = std::min(product.panels, parts(wanted, row_parts));
+    row_parts = std::min(std::max(row_parts, wanted / col_parts), parts(rows, run_.tile_rows));
+    parallel_tasks(row_parts * col_parts, [&](Index task) {
+      const Index r = task / col_parts, q = task % col_parts;
+      const Index row = rows * r / row_parts, panel = product.panels * q / col_parts;
+      run_.tiles(product, epilogue, row, rows * (r + 1) / row_parts - row, panel,
+                 product.panels * (q + 1) / col_parts - panel);
+    });
+  }
+
+  const GemmKernels<T>& run_;
+  const GemmShape& s_;
+  const Plan& plan_;
+  const Epilogue<T>& epilogue_;
+  const Index bias_step_;
+};
+
+/// A product with one column as one with one row, c^T = b^T a^T, which has the better kernels.
+GemmShape transposed(const GemmShape& s) {
+  GemmShape t = s;
+  t.m = s.n, t.n = s.m;
+  t.a_row = s.b_col, t.a_col = s.b_row;
+  t.b_row = s.a_col, t.b_col = s.a_row;
+  t.c_row = t.n;
+  for (int axis = 0; axis < s.batch.axes; ++axis) std::swap(t.batch.strides[0][axis], t.batch.strides[1][axis]);
+  return t;
+}
+
+/// Strides along axes of length 1 say nothing; let them fit the plans that copy nothing.
+GemmShape normal(GemmShape s) {
+  if (s.n == 1 && s.b_row != 1) s.b_col = 1;
+  if (s.k == 1) {
+    s.a_col = 1;
+    if (s.b_col != 1) s.b_row = 1;
+  }
+  return s;
+}
+
+template <class Fn>
+void each_product(const Strided<3>& batch, Index begin, Index end, const Fn& fn) {
+  for (Index i = begin; i < end; ++i) {
+    Index at[3] = {0, 0, 0};
+    for (Index rest = i, axis = batch.axes - 1; axis >= 0; rest /= batch.shape[axis], --axis)
+      for (int x = 0; x < 3; ++x) at[x] += rest % batch.shape[axis] * batch.strides[x][axis];
+    fn(at[0], at[1], at[2]);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void gemm(const T* a, const T* b, T* c, const GemmShape& shape, const Epilogue<T>& epilogue) {
+  shape.check("gemm");
+  const Index count = shape.batch.size();
+  if (shape.m == 0 || shape.n == 0 || count == 0) return;
+  const bool turn = shape.n == 1 && shape.m > 1 && shape.c_row == 1;
+  const GemmShape s = normal(turn ? transposed(shape) : shape);
+  if (turn) std::swap(a, b);
+  const auto& run = FASTNN_SELECT(gemm_kernels<T>)();
+  const Plan plan = plan_for(s, run);
+  const Gemm<T> product(run, s, plan, epilogue, turn ? 0 : 1);
+
+  // Small products run side by side, big ones one after the other on all threads.
+  const Index work = s.m * s.n * s.k;
+  const Index tasks = std::min({count, std::max<Index>(1, count * work / kGrainMultiplies), kMaxTasks});
+  const bool side_by_side = count > 1 && work < 8 * kGrainMultiplies;
+  const Index scratch = up(plan.a_scratch + plan.b_scratch, 16);
+  const Workspace<T> memory(std::size_t((side_by_side ? tasks : 1) * scratch));
+  const auto range = [&](Index begin, Index end, T* own) {
+    each_product(s.batch, begin, end, [&](Index at_a, Index at_b, Index at_c) {
+      product(a + at_a, b + at_b, c + at_c, epilogue.z ? epilogue.z + at_c : nullptr, own);
+    });
+  };
+  if (!side_by_side) return range(0, count, memory.data());
+  parallel_tasks(tasks, [&](Index t) {
+    range(count * t / tasks, count * (t + 1) / tasks, memory.data() + t * scratch);
+  });
+}
+FASTNN_INSTANTIATE(gemm)
+
+}  // namespace cpu
+}  // namespace fastnn
+#endif
