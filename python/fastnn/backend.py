@@ -16,6 +16,9 @@ __version__: str = _core.__version__
 #: By name of a unary function: whether its derivative is computed from "x" or "y".
 unary_saved: dict[str, str] = _core.unary_saved
 
+#: By name of a unary function: its number in the bindings of dense.
+unary_codes: dict[str, int] = _core.unary_codes
+
 
 def kernels(array: Array) -> Any:
     """The compiled module for the device `array` is on."""

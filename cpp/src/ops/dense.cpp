@@ -74,7 +74,7 @@ namespace {
 /// Rows whose column sums are taken together.
 constexpr Index kChunkRows = 64;
 
-/// dz = dy activation'(saved), or nothing if the activation is linear, and db, if not null.
+/// dz = dy activation'(saved), or nothing if the activation is linear, and db, its column sums, if not null.
 template <class T>
 void slope(const T* saved, const T* dy, T* dz, T* db, const DenseShape& s, Unary activation,
            const UnaryParameters& parameters) {
@@ -85,12 +85,12 @@ void slope(const T* saved, const T* dy, T* dz, T* db, const DenseShape& s, Unary
   parallel_ranges(chunks, kChunkRows * s.u, [&](Index begin, Index end) {
     for (Index chunk = begin; chunk < end; ++chunk) {
       const Index row = chunk * kChunkRows, at = row * s.u;
-      kernel(activation, saved + at, dy + at, dz + at, partial ? partial + chunk * s.u : nullptr,
+      kernel(activation, saved + at, dy + at, dz ? dz + at : nullptr, partial ? partial + chunk * s.u : nullptr,
              std::min(kChunkRows, s.m - row), s.u, T(parameters.a), T(parameters.b));
     }
   });
   if (db && chunks != 1)
-    kernel(Unary::linear, partial, partial, partial, db, chunks, s.u, T(0), T(0));
+    kernel(Unary::linear, partial, partial, nullptr, db, chunks, s.u, T(0), T(0));
 }
 
 }  // namespace
@@ -107,11 +107,16 @@ template <class T>
 void dense_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx, T* dw, T* db, const DenseShape& s,
                     Unary activation, const UnaryParameters& parameters) {
   s.check("dense_backward");
+  if (!dx && !dw && !db) return;
   std::optional<Workspace<T>> memory;
   const T* dz = dy;
-  const bool linear = activation == Unary::linear;
-  if (!linear && (dx || dw || db)) dz = memory.emplace(std::size_t(s.m * s.u)).data();
-  if (!linear || db) slope(linear ? dy : saved, dy, const_cast<T*>(dz), db, s, activation, parameters);
+  if (activation != Unary::linear) {
+    T* const product = memory.emplace(std::size_t(s.m * s.u)).data();
+    slope(saved, dy, product, db, s, activation, parameters);
+    dz = product;
+  } else if (db) {
+    slope<T>(dy, dy, nullptr, db, s, activation, parameters);
+  }
   if (dw) gemm<T>(x, dz, dw, GemmShape::dense(s.i, s.u, s.m, true, false));
   if (dx) gemm<T>(dz, w, dx, GemmShape::dense(s.m, s.i, s.u, false, true));
 }
