@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from inspect import signature
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -30,20 +31,9 @@ Needs = Sequence[Want | None]
 Pullback = Callable[[Array, Needs], Sequence[Array | None]]
 
 
-class Origin(NamedTuple):
-    """Where a Tensor comes from: the op, and per argument the Tensor or Variable, None if it was constant."""
-
-    op: Callable[..., Any]
-    inputs: tuple[Tensor | Variable | None, ...]
-    options: dict[str, Any]
-
-
-class Node(NamedTuple):
-    """One recorded call: what went in, what came out, and how a gradient goes back."""
-
-    inputs: tuple[Tensor | Variable | None, ...]
-    output: Tensor
-    pullback: Pullback
+#: One recorded call: per argument the Tensor or Variable it came from (None if constant), the output, its pullback.
+#: A plain tuple, as making a named one costs more than the rest of recording.
+Node = tuple[tuple["Tensor | Variable | None", ...], "Tensor", Pullback]
 
 
 class _Active(threading.local):
@@ -203,17 +193,29 @@ class Differentiable:
 _UFUNCS = {"true_divide": "divide", "fabs": "absolute"}
 
 
+_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+
+
 class Tensor(Differentiable):
     """An array on a tape: the value of a watched input or of a recorded op.
 
-    data: the array. origin: the call that made it, None for a watched input.
+    data: the array. op, inputs, options: the call that made it: the op, per argument the Tensor or Variable it came from
+    (None if constant), its options; op is None for a watched input.
     """
 
-    __slots__ = ("__weakref__", "data", "origin")
+    __slots__ = ("__weakref__", "data", "inputs", "op", "options")
 
-    def __init__(self, data: Array, origin: Origin | None = None) -> None:
+    def __init__(
+        self,
+        data: Array,
+        op: Callable[..., Any] | None = None,
+        inputs: tuple[Any, ...] = (),
+        options: Mapping[str, Any] = _NO_OPTIONS,
+    ) -> None:
         self.data = data
-        self.origin = origin
+        self.op = op
+        self.inputs = inputs
+        self.options = options
 
     def _data(self) -> Array:
         return self.data
@@ -384,7 +386,7 @@ class GradientTape:
 
     def watched_variables(self) -> list[Variable]:
         """The Variables that recorded ops have used."""
-        seen = {id(i): i for node in self._nodes for i in node.inputs if isinstance(i, Variable)}
+        seen = {id(i): i for inputs, _, _ in self._nodes for i in inputs if isinstance(i, Variable)}
         return list(seen.values())
 
     def reset(self) -> None:
@@ -401,40 +403,36 @@ class GradientTape:
         finally:
             _active.tape = before
 
-    def _tracks(self, value: Any) -> bool:
-        if type(value) is Tensor:
-            return True
-        if not isinstance(value, Variable):
-            return False
-        return id(value) in self._watched or (self._watch_variables and value.trainable)
-
     def _record(self, op: Any, forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         tracked = False
         inputs: list[Any] = []
         arrays: list[Any] = []
         for a in args:
-            if type(a) is Tensor:
+            kind = type(a)
+            if kind is Tensor:
                 tracked = True
                 inputs.append(a)
                 arrays.append(a.data)
-            elif isinstance(a, Variable):
-                watched = (self._watch_variables and a.trainable) or id(a) in self._watched
-                tracked = tracked or watched
-                inputs.append(a if watched else None)
+            elif kind is Variable or isinstance(a, Variable):
+                if (a.trainable and self._watch_variables) or id(a) in self._watched:
+                    tracked = True
+                    inputs.append(a)
+                else:
+                    inputs.append(None)
                 arrays.append(a._value)
             else:
                 inputs.append(None)
                 arrays.append(a)
         if not tracked:
             return forward(*arrays, **options)[0]
-        if options.get("out") is not None:
+        if options and options.get("out") is not None:
             raise ValueError(f"[{op.__name__}] expected no out= for a tracked argument, got one: its gradient would be lost")
         y, pullback = forward(*arrays, **options)
         if pullback is None:  # not differentiable: comparisons, argmax
             return y
         sources = tuple(inputs)
-        output = Tensor(y, Origin(op, sources, options))
-        self._nodes.append(Node(sources, output, pullback))
+        output = Tensor(y, op, sources, options)
+        self._nodes.append((sources, output, pullback))
         return output
 
     def gradient(
@@ -458,6 +456,12 @@ class GradientTape:
         targets = list(target) if isinstance(target, (list, tuple)) else [target]
         weights = list(output_gradients) if isinstance(output_gradients, (list, tuple)) else [output_gradients] * len(targets)
         flat = _flatten(sources)
+        for source in flat:
+            if not isinstance(source, (Tensor, Variable)):
+                raise TypeError(
+                    "[GradientTape.gradient] expected Tensors from tape.watch() or Variables as sources, "
+                    f"got {type(source).__name__}"
+                )
         with self.stop_recording():
             grads = backpropagate(self._nodes, targets, weights, flat)
         if unconnected_gradients == "zero":
@@ -476,55 +480,47 @@ def backpropagate(
     nodes are in the order of recording, so one pass forward finds what depends on a source, and one pass backward
     carries gradients along just those paths: graphs of any depth, no recursion.
     """
-    reached: dict[int, Want] = {}
-    for source in sources:
-        if not isinstance(source, (Tensor, Variable)):
-            raise TypeError(
-                f"[GradientTape.gradient] expected Tensors from tape.watch() or Variables as sources, got {type(source).__name__}"
-            )
-        reached[id(source)] = source.want if isinstance(source, Variable) else WANT
+    reached: dict[Any, Want] = {source: source.want if isinstance(source, Variable) else WANT for source in sources}
     kept = set(reached)
     plan = _plan(nodes, reached)
     grads = _seeds(targets, weights)
-    for node, needs in reversed(plan):
-        key = id(node.output)
-        dy = grads.get(key) if key in kept else grads.pop(key, None)
+    for inputs, output, pullback, needs in reversed(plan):
+        dy = grads.get(output) if output in kept else grads.pop(output, None)
         if dy is None:
             continue
-        for source_, need, gradient in zip(node.inputs, needs, node.pullback(dy, needs), strict=False):
+        for source, need, gradient in zip(inputs, needs, pullback(dy, needs), strict=False):
             if need is not None and gradient is not None:
-                key = id(source_)
-                before = grads.get(key)
-                grads[key] = gradient if before is None else kernels(gradient).add(before, gradient)
-    return [_delivered(source, grads.get(id(source))) for source in sources]
+                before = grads.get(source)
+                grads[source] = gradient if before is None else kernels(gradient).add(before, gradient)
+    return [_delivered(source, grads.get(source)) for source in sources]
 
 
-def _plan(nodes: Sequence[Node], reached: dict[int, Want]) -> list[tuple[Node, list[Want | None]]]:
+def _plan(nodes: Sequence[Node], reached: dict[Any, Want]) -> list[tuple[Any, Tensor, Pullback, list[Want | None]]]:
     """The nodes that lead to a source, each with what it needs to compute."""
-    plan: list[tuple[Node, list[Want | None]]] = []
-    writer: dict[int, tuple[list[Want | None], int]] = {}  # the one use of a source whose gradient is written in place
-    for node in nodes:
-        needs = [reached.get(id(i)) for i in node.inputs]
+    plan = []
+    writer: dict[Any, tuple[list[Want | None], int]] = {}  # the one use of a source whose gradient is written in place
+    for inputs, output, pullback in nodes:
+        needs: list[Want | None] = []
         wanted = False
-        for position, need in enumerate(needs):
-            if need is None:
-                continue
-            wanted = True
-            if need.out is not None:
-                key = id(node.inputs[position])
-                if key in writer:  # used again: the gradients have to be added, so none may own the buffer
-                    first, where = writer[key]
-                    first[where] = needs[position] = WANT
-                else:
-                    writer[key] = (needs, position)
+        for source in inputs:
+            need = reached.get(source)
+            if need is not None:
+                wanted = True
+                if need.out is not None:
+                    if source in writer:  # used again: the gradients have to be added, so none may own the buffer
+                        first, where = writer[source]
+                        first[where] = need = WANT
+                    else:
+                        writer[source] = (needs, len(needs))
+            needs.append(need)
         if wanted:
-            reached.setdefault(id(node.output), WANT)
-            plan.append((node, needs))
+            reached.setdefault(output, WANT)
+            plan.append((inputs, output, pullback, needs))
     return plan
 
 
-def _seeds(targets: Sequence[Any], weights: Sequence[Any]) -> dict[int, Array]:
-    grads: dict[int, Array] = {}
+def _seeds(targets: Sequence[Any], weights: Sequence[Any]) -> dict[Any, Array]:
+    grads: dict[Any, Array] = {}
     for target, weight in zip(targets, weights, strict=True):
         if not isinstance(target, Differentiable):
             continue  # does not depend on anything watched
@@ -535,8 +531,8 @@ def _seeds(targets: Sequence[Any], weights: Sequence[Any]) -> dict[int, Array]:
             dy = np.asarray(raw(weight), data.dtype)
             if dy.shape != data.shape:
                 raise ValueError(f"[GradientTape.gradient] expected an output gradient of shape {data.shape}, got {dy.shape}")
-        before = grads.get(id(target))
-        grads[id(target)] = dy if before is None else kernels(dy).add(before, dy)
+        before = grads.get(target)
+        grads[target] = dy if before is None else kernels(dy).add(before, dy)
     return grads
 
 

@@ -57,17 +57,16 @@ class Dense(Layer):
     def call(self, x: Any) -> Any:
         if type(x) is not Tensor and x.dtype is not self._dtype:
             x = np.asarray(x, self._dtype)  # integers and booleans
-        if x.shape[-1:] != self.kernel.shape[:1]:
-            raise ValueError(
-                f"[{self.name}] expected an input (..., {self.kernel.shape[0]}), got {x.shape}: "
-                f"the layer was built for {self.kernel.shape[0]} features"
-            )
         bias: Any = self.bias
         if self.use_bias == "shared":
             bias = ops.broadcast_to(bias, (self.units,))
-        if self._fused is not None:
-            return ops.dense(x, self.kernel, bias, activation=self._fused)
-        return self.activation(ops.dense(x, self.kernel, bias))
+        try:
+            if self._fused is not None:
+                return ops.dense(x, self.kernel, bias, activation=self._fused)
+            y = ops.dense(x, self.kernel, bias)
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from None
+        return self.activation(y)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
         return (*input_shape[:-1], self.units)

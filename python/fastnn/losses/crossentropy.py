@@ -34,10 +34,9 @@ class _Probabilistic(Loss):
         """y_pred itself, the logits it was made of, or logits that have it as their softmax."""
         if self.from_logits:
             return y_pred
-        if isinstance(y_pred, Tensor) and y_pred.origin is not None:
-            logits, *_ = y_pred.origin.inputs
-            axis = y_pred.origin.options.get("axis", -1)
-            if y_pred.origin.op is ops.softmax and isinstance(logits, Tensor) and axis == self.axis:
+        if isinstance(y_pred, Tensor) and y_pred.op is ops.softmax:
+            logits, axis = y_pred.inputs[0], y_pred.options.get("axis", -1)
+            if isinstance(logits, Tensor) and axis == self.axis and len(y_pred.inputs) == 1:
                 return logits
         return ops.log(ops.clip(y_pred, EPSILON, 1.0))
 
@@ -180,10 +179,8 @@ class BinaryCrossentropy(_Probabilistic):
     def _logits(self, y_pred: Any) -> Any:
         if self.from_logits:
             return y_pred
-        if isinstance(y_pred, Tensor) and y_pred.origin is not None and y_pred.origin.op is ops.sigmoid:
-            logits = y_pred.origin.inputs[0]
-            if isinstance(logits, Tensor):
-                return logits
+        if isinstance(y_pred, Tensor) and y_pred.op is ops.sigmoid and isinstance(y_pred.inputs[0], Tensor):
+            return y_pred.inputs[0]
         p = ops.clip(y_pred, EPSILON, 1 - EPSILON)
         return ops.log(p) - ops.log(1.0 - p)
 
