@@ -312,6 +312,11 @@ def _is_tracked(value: Any) -> bool:
 
 def raw(value: Any) -> Any:
     """The array in a Tensor or Variable; anything else as it is."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return value
+    if kind is Variable:
+        return value._value
     return value._data() if isinstance(value, Differentiable) else value
 
 
@@ -333,7 +338,7 @@ def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
         if tape is not None:
             return tape._record(op, forward, args, options)
         for a in args:
-            if isinstance(a, Differentiable):
+            if type(a) is not np.ndarray:
                 return forward(*[raw(a) for a in args], **options)[0]
         return forward(*args, **options)[0]
 

@@ -19,6 +19,7 @@ class Sequential(Model):
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
         self._layers: list[Layer] = []
+        self._called: list[Layer] = []  # the same without the Input
         for layer in layers or ():
             self.add(layer, rebuild=False)
         self._maybe_build()
@@ -36,6 +37,8 @@ class Sequential(Model):
         if not self._layers and layer._input_shape_hint is not None:
             self.add(InputLayer(batch_shape=layer._input_shape_hint), rebuild=False)
         self._layers.append(layer)
+        if not isinstance(layer, InputLayer):
+            self._called.append(layer)
         self._track(layer)
         self.built = False
         if rebuild:
@@ -46,6 +49,7 @@ class Sequential(Model):
         if not self.layers:
             raise ValueError(f"[{self.name}] expected a layer to take away, got an empty model")
         layer = self._layers.pop()
+        self._called.pop()
         self._sublayers.remove(layer)
         self._structure_changed()
         return layer
@@ -57,7 +61,7 @@ class Sequential(Model):
     @property
     def layers(self) -> list[Layer]:
         """The layers without the Input."""
-        return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
+        return list(self._called)
 
     def build(self, input_shape: PartialShape | None = None) -> None:
         """Makes the weights of all layers. input_shape: the batch first, None for its length.
@@ -103,7 +107,7 @@ class Sequential(Model):
         return input_shape
 
     def call(self, x: Any, training: bool | None = None) -> Any:
-        for layer in self._layers:
+        for layer in self._called:
             x = layer(x)
         return x
 
