@@ -7,6 +7,7 @@
 //
 // The reference is the C library one precision up. Exits with 1 if anything is wrong or above 2 ulp.
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -145,8 +146,10 @@ class Sweep {
     for (std::size_t i = 0; i < isas_.size(); ++i) {
       fastnn::set_active_isa(isas_[i]);
       run(f_, x_.data(), y.data(), y.size());
-      for (std::size_t k = 0; k < y.size(); ++k)
+      for (std::size_t k = 0; k < y.size(); ++k) {
+        if (y[k] == T(exact[k])) continue;  // correctly rounded, as most are
         if (const double e = error_at(f_, x_[k], y[k], exact[k]); e > worst_[i].ulp) worst_[i] = {e, x_[k]};
+      }
     }
     x_.clear();
   }
