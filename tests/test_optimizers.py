@@ -42,7 +42,9 @@ def test_rmsprop_by_hand():
 
 def test_adam_by_hand():
     # with one gradient throughout, the corrected averages are g and g^2: every step is learning_rate sign(g)
-    np.testing.assert_allclose(steps(optimizers.Adam(0.01, epsilon=0.0), 3)[:2], W[:2] - 0.03 * np.sign(G[:2]), rtol=1e-12)
+    np.testing.assert_allclose(
+        steps(optimizers.Adam(0.01, epsilon=0.0), 3)[:2], W[:2] - 0.03 * np.sign(G[:2]), rtol=1e-12
+    )
 
 
 def reference_rmsprop(w, grads, rate, rho=0.9, momentum=0.0, eps=1e-7, centered=False):
@@ -146,7 +148,10 @@ def test_a_schedule_is_asked_for_every_step():
         (lambda: optimizers.Adam(beta_1=1.0), r"\[Adam\] expected beta_1 in \[0, 1\), got 1.0"),
         (lambda: optimizers.get("adamm"), r"\[optimizers\] expected a known name such as .*'adam'.*, got 'adamm'"),
         (lambda: optimizers.SGD().apply([np.ones(2)], []), r"\[SGD\] expected 0 gradients, got 1"),
-        (lambda: optimizers.SGD().apply([np.ones(2)], [np.ones(3)]), r"expected a gradient of shape \(3,\), got \(2,\)"),
+        (
+            lambda: optimizers.SGD().apply([np.ones(2)], [np.ones(3)]),
+            r"expected a gradient of shape \(3,\), got \(2,\)",
+        ),
         (lambda: optimizers.SGD().apply([np.ones(2)], [np.ones(2, int)]), r"dense writable floating arrays"),
         (lambda: optimizers.SGD().apply([None], [Variable(np.ones(2))]), r"at least one variable, got None for all"),
     ],

@@ -85,5 +85,7 @@ def serialize(activation: Callable[..., Any]) -> str:
     """The name get() finds it by. Raises ValueError for a function of the user's own."""
     name = getattr(activation, "__name__", None)
     if name is None or name not in _registry or _registry.find(name) is not activation:
-        raise ValueError(f"[activations.serialize] expected a built-in activation, got {activation!r}; make it a layer of your own")
+        raise ValueError(
+            f"[activations.serialize] expected a built-in activation, got {activation!r}; make it a layer of your own"
+        )
     return str(name)

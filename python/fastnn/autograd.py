@@ -52,7 +52,7 @@ def recording() -> bool:
 
 
 class Differentiable:
-    """What Tensor and Variable share: operators, and NumPy functions that lead to ops instead of losing the gradient."""
+    """What Tensor and Variable share: operators, and NumPy functions that lead to ops so that no gradient is lost."""
 
     __slots__ = ()
 
@@ -96,15 +96,17 @@ class Differentiable:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if recording() and _is_tracked(self):
             raise TypeError(
-                f"[numpy] expected an untracked value, got a {type(self).__name__} inside a tape, whose gradient would be "
-                "lost; use fastnn.ops, or .numpy() to leave the tape on purpose"
+                f"[numpy] expected an untracked value, got a {type(self).__name__} inside a tape, whose gradient would "
+                "be lost; use fastnn.ops, or .numpy() to leave the tape on purpose"
             )
         return np.array(self._data(), dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         op = dispatch.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
         if method != "__call__" or op is None:
-            raise TypeError(f"[numpy.{ufunc.__name__}] expected arrays, got a {type(self).__name__}; use fastnn.ops or .numpy()")
+            raise TypeError(
+                f"[numpy.{ufunc.__name__}] expected arrays, got a {type(self).__name__}; use fastnn.ops or .numpy()"
+            )
         out = options.pop("out", None)
         if out is not None:
             options["out"] = out[0] if isinstance(out, tuple) else out
@@ -113,7 +115,9 @@ class Differentiable:
     def __array_function__(self, func: Any, types: Any, args: Any, options: Any) -> Any:
         op = dispatch.get(func.__name__)
         if op is None:
-            raise TypeError(f"[numpy.{func.__name__}] expected arrays, got a {type(self).__name__}; use fastnn.ops or .numpy()")
+            raise TypeError(
+                f"[numpy.{func.__name__}] expected arrays, got a {type(self).__name__}; use fastnn.ops or .numpy()"
+            )
         return op(*args, **options)
 
     def __getitem__(self, key: Any) -> Any:
@@ -199,8 +203,8 @@ _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 class Tensor(Differentiable):
     """An array on a tape: the value of a watched input or of a recorded op.
 
-    data: the array. op, inputs, options: the call that made it: the op, per argument the Tensor or Variable it came from
-    (None if constant), its options; op is None for a watched input.
+    data: the array. op, inputs, options: the call that made it: the op, per argument the Tensor or Variable it came
+    from (None if constant), its options; op is None for a watched input.
     """
 
     __slots__ = ("__weakref__", "data", "inputs", "op", "options")
@@ -373,7 +377,9 @@ class GradientTape:
 
     def __enter__(self) -> GradientTape:
         if _active.tape is not None:
-            raise RuntimeError("[GradientTape] expected no other tape to be recording, got a nested tape: first derivatives only")
+            raise RuntimeError(
+                "[GradientTape] expected no other tape to be recording, got a nested tape: first derivatives only"
+            )
         _active.tape = self
         return self
 
@@ -431,7 +437,9 @@ class GradientTape:
         if not tracked:
             return forward(*arrays, **options)[0]
         if options and options.get("out") is not None:
-            raise ValueError(f"[{op.__name__}] expected no out= for a tracked argument, got one: its gradient would be lost")
+            raise ValueError(
+                f"[{op.__name__}] expected no out= for a tracked argument, got one: its gradient would be lost"
+            )
         y, pullback = forward(*arrays, **options)
         if pullback is None:  # not differentiable: comparisons, argmax
             return y
@@ -455,11 +463,18 @@ class GradientTape:
         Raises RuntimeError on a second call unless the tape is persistent.
         """
         if self._used and not self.persistent:
-            raise RuntimeError("[GradientTape.gradient] expected one call, got a second; use GradientTape(persistent=True)")
+            raise RuntimeError(
+                "[GradientTape.gradient] expected one call, got a second; use GradientTape(persistent=True)"
+            )
         if unconnected_gradients not in ("none", "zero"):
-            raise ValueError(f"[GradientTape.gradient] expected unconnected_gradients 'none' or 'zero', got {unconnected_gradients!r}")
+            raise ValueError(
+                "[GradientTape.gradient] expected unconnected_gradients 'none' or 'zero', "
+                f"got {unconnected_gradients!r}"
+            )
         targets = list(target) if isinstance(target, (list, tuple)) else [target]
-        weights = list(output_gradients) if isinstance(output_gradients, (list, tuple)) else [output_gradients] * len(targets)
+        weights = (
+            list(output_gradients) if isinstance(output_gradients, (list, tuple)) else [output_gradients] * len(targets)
+        )
         flat = _flatten(sources)
         for source in flat:
             if not isinstance(source, (Tensor, Variable)):
@@ -535,7 +550,9 @@ def _seeds(targets: Sequence[Any], weights: Sequence[Any]) -> dict[Any, Array]:
         else:
             dy = np.asarray(raw(weight), data.dtype)
             if dy.shape != data.shape:
-                raise ValueError(f"[GradientTape.gradient] expected an output gradient of shape {data.shape}, got {dy.shape}")
+                raise ValueError(
+                    f"[GradientTape.gradient] expected an output gradient of shape {data.shape}, got {dy.shape}"
+                )
         before = grads.get(target)
         grads[target] = dy if before is None else kernels(dy).add(before, dy)
     return grads
@@ -599,7 +616,9 @@ def value_and_grad(fn: Callable[..., Any], argnums: int | Sequence[int] = 0) -> 
             inputs = [tape.watch(a) if i in positions else a for i, a in enumerate(args)]
             y = fn(*inputs, **options)
         if np.size(raw(y)) != 1:
-            raise ValueError(f"[value_and_grad] expected a scalar from {getattr(fn, '__name__', fn)}, got shape {np.shape(raw(y))}")
+            raise ValueError(
+                f"[value_and_grad] expected a scalar from {getattr(fn, '__name__', fn)}, got shape {np.shape(raw(y))}"
+            )
         grads = tape.gradient(y, [inputs[i] for i in positions], None, "zero")
         return raw(y), grads[0] if isinstance(argnums, int) else tuple(grads)
 

@@ -27,7 +27,10 @@ def _parser() -> argparse.ArgumentParser:
     info.set_defaults(run=_info)
     demo = commands.add_parser("demo", help="train on real data, draw, save and reload")
     demo.add_argument(
-        "--data", choices=("digits", "iris", "wine", "breast_cancer", "diabetes"), default="digits", help="table to learn"
+        "--data",
+        choices=("digits", "iris", "wine", "breast_cancer", "diabetes"),
+        default="digits",
+        help="table to learn",
     )
     demo.add_argument("--out", default="fastnn-demo", help="folder for the model and the pictures")
     demo.add_argument("--seed", type=int, default=0, help="of split, weights and shuffling")

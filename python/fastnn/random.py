@@ -28,7 +28,7 @@ def set_random_seed(seed: int) -> None:
         raise ValueError(f"[set_random_seed] expected an integer in [0, 2**32), got {seed!r}")
     _seed, _streams = int(seed), 0
     _python_random.seed(int(seed))
-    np.random.seed(int(seed))
+    np.random.seed(int(seed))  # noqa: NPY002 (users of the old generator expect it, as in Keras)
 
 
 def next_stream() -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def snake_case(name: str) -> str:
-    """"LeakyReLU" -> "leaky_re_lu", as Keras names its layers."""
+    """ "LeakyReLU" -> "leaky_re_lu", as Keras names its layers."""
     name = re.sub(r"\W+", "", name)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -50,9 +50,7 @@ class FlatBuffer:
 
     def runs(self, variables: Iterable[Variable]) -> Array:
         """int64, (r, 2). Offsets and lengths that cover the variables; neighbours are one run."""
-        pieces = sorted(
-            (self.offsets[id(v)], -(-v.size // ALIGNMENT) * ALIGNMENT) for v in variables if v.size
-        )
+        pieces = sorted((self.offsets[id(v)], -(-v.size // ALIGNMENT) * ALIGNMENT) for v in variables if v.size)
         merged: list[list[int]] = []
         for offset, length in pieces:
             if merged and merged[-1][0] + merged[-1][1] == offset:

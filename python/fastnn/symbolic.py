@@ -21,7 +21,9 @@ class SymbolicTensor:
         return len(self.shape)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("[SymbolicTensor] expected an array, got a symbolic input, which has no values; put it into a model")
+        raise TypeError(
+            "[SymbolicTensor] expected an array, got a symbolic input, which has no values; put it into a model"
+        )
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"

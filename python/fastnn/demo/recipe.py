@@ -47,7 +47,7 @@ def code(name: str, recipe: Recipe, seed: int, epochs: int) -> str:
         ]
     if regression:
         lines += ["mean, std = y_train.mean(), y_train.std()"]
-        lines += ['y_train, y_test = ((part - mean) / std for part in (y_train, y_test))']
+        lines += ["y_train, y_test = ((part - mean) / std for part in (y_train, y_test))"]
     hidden = []
     for width in recipe.hidden:
         hidden.append(f'    layers.Dense({width}, activation="relu"),')
@@ -59,7 +59,7 @@ def code(name: str, recipe: Recipe, seed: int, epochs: int) -> str:
     lines += [
         "",
         f"fastnn.utils.set_random_seed({seed})",
-        f"model = fastnn.Sequential([layers.Input((x.shape[1],)),",
+        "model = fastnn.Sequential([layers.Input((x.shape[1],)),",
         *hidden,
         f"    layers.Dense({outputs})])",
         f"model.compile(fastnn.optimizers.Adam({recipe.learning_rate:g}), {loss}, metrics=[{metric}])",

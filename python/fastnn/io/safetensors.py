@@ -36,7 +36,7 @@ def write(path: str | os.PathLike[str], arrays: dict[str, Array], description: d
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
-    """(arrays, description) of a file that write() made. Raises ValueError if it is none, FileNotFoundError if absent."""
+    """(arrays, description) of a file of write(). Raises ValueError if it is none, FileNotFoundError if absent."""
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
@@ -47,7 +47,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]
             if metadata.get("format") != FORMAT:
                 raise ValueError(f"[load] expected a model saved by fastnn, got another safetensors file: {path}")
             if int(metadata.get("version", "0")) > VERSION:
-                raise ValueError(f"[load] expected file layout {VERSION} or older, got {metadata['version']}; update fastnn")
+                raise ValueError(
+                    f"[load] expected file layout {VERSION} or older, got {metadata['version']}; update fastnn"
+                )
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
             return arrays, json.loads(metadata["description"])
     except (SafetensorError, json.JSONDecodeError, KeyError) as error:

@@ -12,8 +12,8 @@ from fastnn.random import SeedGenerator
 class Dropout(Layer):
     """Sets a random share of the elements to 0 while training, and scales the others by 1 / (1 - rate).
 
-    rate: in [0, 1]. noise_shape: shape of the mask, None where it has the input's length. seed: None for the next random
-    stream of the program. Outside training it passes its input through. Source: Srivastava et al., 2014.
+    rate: in [0, 1]. noise_shape: shape of the mask, None where it has the input's length. seed: None for the next
+    random stream of the program. Outside training it passes its input through. Source: Srivastava et al., 2014.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ _structure = 0
 
 
 def structure_version() -> int:
-    """Changes whenever any layer is built, added, frozen or unfrozen, so that lists of weights may be kept until then."""
+    """Changes whenever a layer is built, added, frozen or unfrozen, so that lists of weights may be kept until then."""
     return _structure
 
 
@@ -57,8 +57,8 @@ class Layer:
         def call(self, x):
             return x * self.factor
 
-    Called inside a GradientTape on a Tensor, or with trainable weights, a layer returns a Tensor; else arrays in, arrays
-    out. `training` is the call's argument, else that of the enclosing call, else False.
+    Called inside a GradientTape on a Tensor, or with trainable weights, a layer returns a Tensor; else arrays in,
+    arrays out. `training` is the call's argument, else that of the enclosing call, else False.
     """
 
     def __init__(
@@ -100,7 +100,9 @@ class Layer:
             zeros = np.zeros([probe if length is None else length for length in input_shape], self._dtype)
             shapes.append(np.shape(raw(self(zeros))))
         if len(shapes[0]) != len(shapes[1]):
-            raise ValueError(f"[{self.name}] expected one number of axes for every batch, got {shapes[0]} and {shapes[1]}")
+            raise ValueError(
+                f"[{self.name}] expected one number of axes for every batch, got {shapes[0]} and {shapes[1]}"
+            )
         return tuple(a if a == b else None for a, b in zip(*shapes, strict=True))
 
     def get_config(self) -> dict[str, Any]:
@@ -162,7 +164,9 @@ class Layer:
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Variable, Layer, list, tuple, dict)):
             if "_variables" not in self.__dict__:
-                raise RuntimeError(f"[{type(self).__name__}] expected super().__init__() first, got self.{name} = ... before it")
+                raise RuntimeError(
+                    f"[{type(self).__name__}] expected super().__init__() first, got self.{name} = ... before it"
+                )
             if not name.startswith("_"):
                 self._track(value)
         object.__setattr__(self, name, value)
@@ -217,7 +221,9 @@ class Layer:
     def count_params(self) -> int:
         """Number of elements in all weights. Raises ValueError before the layer is built."""
         if not self.built:
-            raise ValueError(f"[{self.name}] expected a built layer, got one that has not seen an input shape; call build()")
+            raise ValueError(
+                f"[{self.name}] expected a built layer, got one that has not seen an input shape; call build()"
+            )
         return sum(v.size for v in self.variables)
 
     def get_weights(self) -> list[Array]:
@@ -225,7 +231,7 @@ class Layer:
         return [v._value.copy() for v in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets the weights, in the order of `weights`. Raises ValueError unless number and shapes fit; then none is set."""
+        """Sets the weights, in the order of `weights`. Raises ValueError, and sets none, unless number and shapes fit."""
         own = self.weights
         if len(weights) != len(own):
             raise ValueError(f"[{self.name}] expected {len(own)} weights, got {len(weights)}")
@@ -283,10 +289,14 @@ class Layer:
         if isinstance(x, dict):
             return {key: self._cast(part) for key, part in x.items()}
         if isinstance(x, SymbolicTensor):
-            raise TypeError(f"[{self.name}] expected an array, got a symbolic input; add the layer to a Sequential instead")
+            raise TypeError(
+                f"[{self.name}] expected an array, got a symbolic input; add the layer to a Sequential instead"
+            )
         if isinstance(x, (Tensor, Variable)):
             if x.dtype.kind == "f" and x.dtype != self._dtype:
-                raise TypeError(f"[{self.name}] expected a Tensor of {self._dtype}, got {x.dtype}: a tape cannot follow a cast")
+                raise TypeError(
+                    f"[{self.name}] expected a Tensor of {self._dtype}, got {x.dtype}: a tape cannot follow a cast"
+                )
             return x
         array = np.asarray(x)
         if array.dtype.kind == "f" or not isinstance(x, (np.ndarray, np.generic)):

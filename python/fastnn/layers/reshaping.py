@@ -49,7 +49,9 @@ class Reshape(Layer):
         if size is None:
             return tuple(None if length == -1 else length for length in self.target_shape)
         if (size % known if known else size) if -1 in self.target_shape else size != known:
-            raise ValueError(f"[{self.name}] expected {self.target_shape} to hold the {size} elements of a sample {shape}")
+            raise ValueError(
+                f"[{self.name}] expected {self.target_shape} to hold the {size} elements of a sample {shape}"
+            )
         return tuple(size // known if length == -1 else length for length in self.target_shape)
 
     def get_config(self) -> dict[str, Any]:

@@ -33,7 +33,9 @@ class _FunctionLoss(Loss):
         return self.fn(y_true, y_pred)
 
     def get_config(self) -> dict[str, _Any]:
-        raise ValueError(f"[{self.name}] expected a built-in loss or a Loss class, got a function, which cannot be saved")
+        raise ValueError(
+            f"[{self.name}] expected a built-in loss or a Loss class, got a function, which cannot be saved"
+        )
 
 
 def get(identifier: _Any) -> Loss | None:

@@ -72,7 +72,9 @@ class SparseCategoricalCrossentropy(_Probabilistic):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_pred = self.prediction(y_pred)
-        return self._fused(self._logits(y_pred), self._labels(y_true, y_pred), sample_weight, ignore_class=self.ignore_class)
+        return self._fused(
+            self._logits(y_pred), self._labels(y_true, y_pred), sample_weight, ignore_class=self.ignore_class
+        )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         labels = self._labels(y_true, y_pred)

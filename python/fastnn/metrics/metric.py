@@ -93,5 +93,7 @@ def _weights(name: str, values: Array, sample_weight: Any) -> Array:
     if weights.ndim == values.ndim + 1 and weights.shape[-1] == 1:
         weights = weights[..., 0]
     if weights.shape != values.shape[: weights.ndim]:
-        raise ValueError(f"[{name}] expected sample_weight that fits values of shape {values.shape}, got {weights.shape}")
+        raise ValueError(
+            f"[{name}] expected sample_weight that fits values of shape {values.shape}, got {weights.shape}"
+        )
     return np.broadcast_to(weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim)), values.shape)

@@ -16,6 +16,7 @@ def collapse(model: Sequential) -> Dense:
     non-linear layers make depth worth anything.
     """
     kernel: Any = None
+    bias: Any = None
     for layer in model.layers:
         if not isinstance(layer, Dense) or layer.activation is not activations.linear:
             raise ValueError(f"[collapse] expected Dense layers without activation, got {layer!r}")

@@ -283,7 +283,9 @@ class Model(Layer):
         callbacks: Iterable[Callback] | None = None,
     ) -> Any:
         """The predictions for arrays, batch after batch. batch_size: 32 by default. verbose: 1 for a progress bar."""
-        batches = Batches((as_arrays(x, "x", "predict"), None, None), 32 if batch_size is None else batch_size, None, "predict")
+        batches = Batches(
+            (as_arrays(x, "x", "predict"), None, None), 32 if batch_size is None else batch_size, None, "predict"
+        )
         shown: list[Callback] = [StepBar(len(batches), "predict")] if verbose == 1 else []
         listening = CallbackList([*shown, *(callbacks or ())], self, {"steps": len(batches)})
         listening.on_predict_begin()
@@ -372,7 +374,9 @@ def _weights(y: Any, sample_weight: Any, class_weight: Any, where: str) -> Array
 
 def _validation(data: Any) -> Batch:
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-        raise ValueError(f"[fit] expected validation_data as (x, y) or (x, y, sample_weight), got {type(data).__name__}")
+        raise ValueError(
+            f"[fit] expected validation_data as (x, y) or (x, y, sample_weight), got {type(data).__name__}"
+        )
     x, y, *rest = data
     weights = np.asarray(rest[0], np.float64) if rest and rest[0] is not None else None
     return as_arrays(x, "validation x", "fit"), as_arrays(y, "validation y", "fit"), weights

@@ -35,7 +35,8 @@ def load_model(
     """The model that save() wrote.
 
     Built-in layers come from a closed table; nothing is imported by name, and no code is run.
-    custom_objects: layers, losses, metrics and optimizers of your own, by class name. compile: restore the training state.
+    custom_objects: layers, losses, metrics and optimizers of your own, by class name. compile: restore the training
+    state.
     Raises ValueError for a broken file, an unknown layer, or weights that do not fit.
     """
     arrays, description = safetensors.read(filepath)
@@ -109,7 +110,9 @@ def _set_weights(model: Layer, arrays: dict[str, Array]) -> None:
     keys = weight_keys(model)
     if keys.keys() != arrays.keys():
         missing, left = sorted(keys.keys() - arrays.keys()), sorted(arrays.keys() - keys.keys())
-        raise ValueError(f"[load] expected weights for this model, got a file without {missing} and with {left} besides")
+        raise ValueError(
+            f"[load] expected weights for this model, got a file without {missing} and with {left} besides"
+        )
     model_order = {id(v): key for key, v in keys.items()}
     model.set_weights([arrays[model_order[id(v)]] for v in model.weights])
 

@@ -16,7 +16,11 @@ def print_summary(model: Any, line_length: int | None, print_fn: Callable[[str],
     print_fn(f'Model: "{model.name}"')
     print_fn("┌" + "┬".join(rule * w for w in widths) + "┐")
     for number, row in enumerate(rows):
-        print_fn("│" + "│".join(_cell(text, w, right=i == 2) for i, (text, w) in enumerate(zip(row, widths, strict=True))) + "│")
+        print_fn(
+            "│"
+            + "│".join(_cell(text, w, right=i == 2) for i, (text, w) in enumerate(zip(row, widths, strict=True)))
+            + "│"
+        )
         if number == 0:
             print_fn("├" + "┼".join(rule * w for w in widths) + "┤")
     print_fn("└" + "┴".join(rule * w for w in widths) + "┘")

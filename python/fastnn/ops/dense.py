@@ -36,7 +36,9 @@ def dense(
     try:
         code, from_z = _RULES[activation]
     except (KeyError, TypeError):
-        raise ValueError(f"[dense] expected activation None or one of {', '.join(ACTIVATIONS)}, got {activation!r}") from None
+        raise ValueError(
+            f"[dense] expected activation None or one of {', '.join(ACTIVATIONS)}, got {activation!r}"
+        ) from None
     x, w = float_pair(x, w)
     if b is not None:
         b = floats(b)

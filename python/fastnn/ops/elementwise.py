@@ -1,6 +1,6 @@
 """The elementwise family: arithmetic, comparisons, and activation functions, broadcast as NumPy does.
 
-Each function is a row of cpp/include/fastnn/elementwise.def and a line here; values and derivatives live in the kernels.
+Each function is a row of cpp/include/fastnn/elementwise.def and a line here; values and derivatives are the kernels'.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def relu(x: Any, *, out: Array | None = None) -> Any:
 
 @primitive
 def leaky_relu(x: Any, negative_slope: float = 0.2, *, out: Array | None = None) -> Any:
-    """Leaky rectified linear unit: y = x where x > 0, negative_slope x elsewhere. The gradient at 0 is negative_slope.
+    """Leaky rectified linear unit: y = x where x > 0, negative_slope x elsewhere, which is also the gradient at 0.
 
     x: real, any shape. Returns x's dtype and shape. Source: Maas et al., 2013.
     """
@@ -140,8 +140,12 @@ def _binary(name: str, doc: str) -> Callable[..., Any]:
 multiply = _binary("multiply", "Product: y = x1 x2.")
 divide = _binary("divide", "Quotient: y = x1 / x2.")
 power = _binary("power", "Power: y = x1^x2.")
-maximum = _binary("maximum", "Larger of two: y = max(x1, x2). NaN if either is; where equal, each gets half the gradient.")
-minimum = _binary("minimum", "Smaller of two: y = min(x1, x2). NaN if either is; where equal, each gets half the gradient.")
+maximum = _binary(
+    "maximum", "Larger of two: y = max(x1, x2). NaN if either is; where equal, each gets half the gradient."
+)
+minimum = _binary(
+    "minimum", "Smaller of two: y = min(x1, x2). NaN if either is; where equal, each gets half the gradient."
+)
 true_divide = divide
 
 
@@ -182,7 +186,9 @@ def _comparison(name: str, doc: str) -> Callable[..., Any]:
         return getattr(kernels(a), name)(a, b, out), None
 
     forward.__name__ = forward.__qualname__ = name
-    forward.__doc__ = doc + "\n\n    x1, x2: real, shapes that broadcast together. Returns bool, the broadcast shape.\n    "
+    forward.__doc__ = (
+        doc + "\n\n    x1, x2: real, shapes that broadcast together. Returns bool, the broadcast shape.\n    "
+    )
     return primitive(forward)
 
 

@@ -51,7 +51,7 @@ def reshape(x: Any, newshape: int | Sequence[int]) -> Any:
 
 
 def to_last_axis(x: Array, axis: Any, where: str) -> tuple[Array, Callable[..., Array]]:
-    """x with axis (one or several, merged) last and dense, and the function that undoes it for a result of that shape."""
+    """x with axis (one or several, merged) last and dense, and what undoes it for a result of that shape."""
     if x.ndim == 0:
         raise ValueError(f"[{where}] expected x with at least 1 axis, got a scalar")
     axes = normalize_axes(axis, x.ndim, where)
@@ -65,7 +65,9 @@ def to_last_axis(x: Array, axis: Any, where: str) -> tuple[Array, Callable[..., 
         if out is None:
             return kernels(y).dense(view)
         if out.shape != view.shape or out.dtype != view.dtype:
-            raise ValueError(f"[{where}] expected out of shape {view.shape} and {view.dtype}, got {out.shape} and {out.dtype}")
+            raise ValueError(
+                f"[{where}] expected out of shape {view.shape} and {view.dtype}, got {out.shape} and {out.dtype}"
+            )
         kernels(y).assign(view, out)
         return out
 

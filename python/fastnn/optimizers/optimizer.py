@@ -100,7 +100,7 @@ class Optimizer:
         """One step.
 
         grads: a gradient for each variable, None where there is none.
-        trainable_variables: Variables, or plain writable arrays, which are updated in place; those of build() by default.
+        trainable_variables: Variables, or plain writable arrays, which are updated in place; by default build()'s.
         Raises ValueError if numbers or shapes do not fit, or all gradients are None.
         """
         params = self._variables if trainable_variables is None else trainable_variables
@@ -145,7 +145,9 @@ class Optimizer:
     def _deliver(self, gradient: Any, variable: Variable) -> None:
         array = np.asarray(raw(gradient), variable.dtype)
         if array.shape != variable.shape:
-            raise ValueError(f"[{self.name}] expected a gradient of shape {variable.shape} for {variable.path}, got {array.shape}")
+            raise ValueError(
+                f"[{self.name}] expected a gradient of shape {variable.shape} for {variable.path}, got {array.shape}"
+            )
         kernels(array).assign(array, variable.want.out)
 
     def _apply_to_arrays(self, grads: Sequence[Any], params: Sequence[Any]) -> None:
@@ -156,7 +158,9 @@ class Optimizer:
         if not self._loose:
             self._loose = [self._new_slots(p) for p in arrays]
         if len(self._loose) != len(arrays):
-            raise ValueError(f"[{self.name}] expected the {len(self._loose)} arrays of the first step, got {len(arrays)}")
+            raise ValueError(
+                f"[{self.name}] expected the {len(self._loose)} arrays of the first step, got {len(arrays)}"
+            )
         self._advance()
         for p, gradient, slots in zip(arrays, grads, self._loose, strict=True):
             if gradient is not None:
@@ -165,7 +169,9 @@ class Optimizer:
 
     def _plain(self, p: Any) -> Array:
         if not isinstance(p, np.ndarray) or p.dtype.kind != "f" or not p.flags.writeable or not p.flags.c_contiguous:
-            raise ValueError(f"[{self.name}] expected Variables or dense writable floating arrays to update in place, got {p!r}")
+            raise ValueError(
+                f"[{self.name}] expected Variables or dense writable floating arrays to update in place, got {p!r}"
+            )
         return p
 
     def _advance(self) -> None:

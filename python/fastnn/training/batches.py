@@ -99,7 +99,9 @@ def split_off(data: Batch, share: float, where: str) -> tuple[Batch, Batch]:
     samples = len(leaves(data)[0])
     at = int(samples * (1 - share))
     if at in (0, samples):
-        raise ValueError(f"[{where}] expected validation_split to leave samples on both sides, got {share} of {samples}")
+        raise ValueError(
+            f"[{where}] expected validation_split to leave samples on both sides, got {share} of {samples}"
+        )
     first = tuple(each(lambda a: a[:at], part) for part in data)
     last = tuple(each(lambda a: a[at:], part) for part in data)
     return first, last  # type: ignore[return-value]

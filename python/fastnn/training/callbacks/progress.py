@@ -11,7 +11,7 @@ from fastnn.training.callbacks.callback import Callback
 
 
 def describe(logs: Mapping[str, Any] | None) -> str:
-    """"loss: 0.1234 - accuracy: 0.9000"."""
+    """ "loss: 0.1234 - accuracy: 0.9000"."""
     return " - ".join(f"{name}: {value:.4f}" for name, value in (logs or {}).items())
 
 
@@ -27,7 +27,9 @@ class ProgressBar(Callback):
     def _open(self, label: str) -> None:
         from tqdm.auto import tqdm
 
-        self._bar = tqdm(total=self.steps, desc=label, unit="batch", file=sys.stdout, dynamic_ncols=True, mininterval=0.1)
+        self._bar = tqdm(
+            total=self.steps, desc=label, unit="batch", file=sys.stdout, dynamic_ncols=True, mininterval=0.1
+        )
 
     def _step(self, batch: int, logs: Mapping[str, Any] | None) -> None:
         now = time.monotonic()
