@@ -86,7 +86,9 @@ void bind_build(py::module_& m) {
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "CPU kernels of fastnn. Private: use fastnn.ops instead.";
-  fastnn::active_isa();  // a wrong FASTNN_ISA is told at import
+  fastnn::active_isa();  // a wrong FASTNN_ISA, FASTNN_NUM_THREADS or FASTNN_POOL_BYTES is told at import
+  fastnn::num_threads();
+  fastnn::pool_limit();
   bind_isa(m);
   bind_threads(m);
   bind_memory(m);

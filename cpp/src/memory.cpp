@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -13,6 +15,8 @@
 #if !defined(_WIN32)
 #include <pthread.h>
 #endif
+
+#include "check.hpp"
 
 namespace fastnn {
 namespace {
@@ -37,6 +41,16 @@ int class_of(std::size_t bytes) {
   return c;
 }
 
+std::size_t limit_from_environment() {
+  const char* text = std::getenv("FASTNN_POOL_BYTES");
+  if (!text || !*text) return std::size_t(1) << 30;
+  std::size_t limit = 0;
+  const char* const end = text + std::strlen(text);
+  const auto [rest, error] = std::from_chars(text, end, limit);
+  check("FASTNN_POOL_BYTES", error == std::errc() && rest == end, "expected a number of bytes, got '", text, "'");
+  return limit;
+}
+
 struct Pool {
   std::mutex mutex;
   std::vector<void*> free_blocks[kClasses];
@@ -46,6 +60,7 @@ struct Pool {
 // Never destroyed: arrays may outlive every static object.
 Pool& pool() {
   static Pool* const instance = [] {
+    pool_limit();  // a wrong setting is told here, not when the first block is returned
     Pool* const made = new Pool;
 #if !defined(_WIN32)
     // A child forked while another thread holds the lock could never take it.
@@ -77,10 +92,7 @@ void discard(void* block) { std::free(static_cast<char*>(block) - kHeader); }
 }  // namespace
 
 std::size_t pool_limit() {
-  static const std::size_t limit = [] {
-    const char* text = std::getenv("FASTNN_POOL_BYTES");
-    return text && *text ? std::size_t(std::strtoull(text, nullptr, 10)) : std::size_t(1) << 30;
-  }();
+  static const std::size_t limit = limit_from_environment();
   return limit;
 }
 

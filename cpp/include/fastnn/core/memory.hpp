@@ -24,7 +24,8 @@ void pool_release(void* block);
 /// Gives the cached blocks back to the system.
 void pool_clear();
 
-/// Bytes the cache keeps at most: 1 GiB, or the environment's FASTNN_POOL_BYTES.
+/// Bytes the cache keeps at most: 1 GiB, or the environment's FASTNN_POOL_BYTES. Throws
+/// std::invalid_argument if that is not a number.
 std::size_t pool_limit();
 
 MemoryStats memory_stats();

@@ -1,0 +1,95 @@
+"""The pool behind output arrays."""
+
+import numpy as np
+import pytest
+
+from fastnn import backend, ops
+
+
+def step(x):
+    return ops.softmax(ops.relu(ops.add(ops.multiply(x, x), 1.0)))
+
+
+@pytest.mark.parametrize("length", [1, 3, 17, 1000, 4099, 1 << 20])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_outputs_are_aligned(length, dtype):
+    kept = [ops.relu(np.ones(length, dtype)) for _ in range(3)]
+    assert all(y.ctypes.data % 64 == 0 for y in kept)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (400, 300)])
+def test_a_loop_asks_the_system_for_nothing_after_its_first_turn(rng, shape):
+    x = rng.standard_normal(shape).astype(np.float32)
+    y = step(x)
+    y = step(x)  # the first result is still held while the second is made
+    before = backend.memory_stats()
+    for _ in range(20):
+        y = step(x)
+    after = backend.memory_stats()
+    assert y.shape == shape
+    assert after["requests"] - before["requests"] >= 80
+    assert after["requests"] - before["requests"] == after["reused"] - before["reused"]
+    assert after["in_use_bytes"] == before["in_use_bytes"]
+
+
+def test_a_dropped_array_goes_back_and_a_view_holds_it():
+    before = backend.memory_stats()["in_use_bytes"]
+    y = ops.relu(np.ones(1000, np.float32))
+    held = backend.memory_stats()["in_use_bytes"]
+    assert held >= before + 4000
+    view = y[::2]
+    del y
+    assert backend.memory_stats()["in_use_bytes"] == held
+    assert view.sum() == 500
+    del view
+    assert backend.memory_stats()["in_use_bytes"] == before
+
+
+def test_peak_is_the_most_in_use():
+    kept = ops.relu(np.ones(1 << 20, np.float32))
+    stats = backend.memory_stats()
+    assert stats["peak_bytes"] >= stats["in_use_bytes"] >= kept.nbytes
+
+
+def test_empty_cache_gives_back_what_is_unused():
+    kept = ops.relu(np.ones(1000, np.float32))
+    ops.relu(np.ones(5000, np.float32))
+    assert backend.memory_stats()["cached_bytes"] > 0
+    backend.empty_cache()
+    assert backend.memory_stats()["cached_bytes"] == 0
+    assert kept.sum() == 1000
+    reused = backend.memory_stats()["reused"]
+    ops.relu(np.ones(5000, np.float32))
+    assert backend.memory_stats()["reused"] == reused
+
+
+@pytest.mark.parametrize("shape", [(1 << 45,), (1 << 40, 1 << 40), (1 << 62, 1 << 62, 1 << 62)])
+def test_a_huge_request_is_a_memory_error(shape):
+    before = backend.memory_stats()["in_use_bytes"]
+    with pytest.raises(MemoryError):
+        backend.full(shape, 0.0, np.float32)
+    assert backend.memory_stats()["in_use_bytes"] == before
+
+
+def test_the_environment_bounds_the_cache(run_python):
+    code = """
+        import numpy as np
+        from fastnn import backend, ops
+
+        cached = lambda: backend.memory_stats()["cached_bytes"]
+        del_after = [ops.relu(np.ones(1000, np.float32)) for _ in range(1000)]
+        del del_after
+        assert 900_000 < cached() <= 1_000_000, cached()
+        backend.empty_cache()
+        ops.relu(np.ones(1 << 20, np.float32))
+        assert cached() == 0, cached()
+    """
+    run = run_python(code, FASTNN_POOL_BYTES="1000000")
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "1e9", "1GiB", "99999999999999999999999"])
+def test_a_wrong_bound_in_the_environment_is_told_at_import(run_python, text):
+    run = run_python("import fastnn", FASTNN_POOL_BYTES=text)
+    assert run.returncode != 0
+    assert f"[FASTNN_POOL_BYTES] expected a number of bytes, got '{text}'" in run.stderr
