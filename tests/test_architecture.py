@@ -240,7 +240,7 @@ def kernel_objects() -> dict[tuple[str, str], Path]:
     named = os.environ.get("FASTNN_BUILD_DIR")
     trees = [Path(named)] if named else [cache.parent for cache in (ROOT / "build").glob("*/CMakeCache.txt")]
     for tree in sorted(trees, key=lambda tree: (tree / "CMakeCache.txt").stat().st_mtime, reverse=True):
-        found = tree.glob("CMakeFiles/fastnn_kernels_*.dir/**/*.o")
+        found = tree.glob("CMakeFiles/fastnn_core_kernels_*.dir/**/*.o")
         objects = {(str(o.relative_to(tree)).split(".dir")[0].rpartition("_")[2], o.name.split(".")[0]): o for o in found}
         if objects:
             return objects

@@ -4,9 +4,6 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
-#include <string>
 #include <thread>
 #include <utility>
 
@@ -18,6 +15,7 @@
 #endif
 
 #include "check.hpp"
+#include "quota.hpp"
 
 namespace fastnn {
 namespace {
@@ -40,43 +38,6 @@ int affinity() {
   if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
 #endif
   return std::max(1, int(std::thread::hardware_concurrency()));
-}
-
-/// The quota in a cgroup v2 `cpu.max` file ("<quota or max> <period>"), in processors; 0 if none.
-double quota_v2(const std::string& folder) {
-  std::ifstream file(folder + "/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 0;
-  return std::atof(quota.c_str()) / period;
-}
-
-double quota_v1(const std::string& folder) {
-  double quota = -1, period = 0;
-  std::ifstream(folder + "/cpu.cfs_quota_us") >> quota;
-  std::ifstream(folder + "/cpu.cfs_period_us") >> period;
-  return quota > 0 && period > 0 ? quota / period : 0;
-}
-
-/// The tightest quota of this process's control group and all groups around it; 0 if none.
-double container_quota() {
-  double tightest = 0;
-  const auto consider = [&](double quota) {
-    if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
-  };
-  std::ifstream groups("/proc/self/cgroup");  // lines "id:controllers:path"
-  for (std::string line; std::getline(groups, line);) {
-    const auto first = line.find(':'), second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    std::string controllers = ",";
-    controllers.append(line, first + 1, second - first - 1).append(",");
-    for (std::string path = line.substr(second + 1);; path.erase(path.rfind('/'))) {
-      if (controllers == ",,") consider(quota_v2("/sys/fs/cgroup" + path));
-      if (controllers.find(",cpu,") != std::string::npos) consider(quota_v1("/sys/fs/cgroup/cpu" + path));
-      if (path.empty() || path.rfind('/') == std::string::npos) break;
-    }
-  }
-  return tightest;
 }
 
 int from_environment(const char* variable) {
@@ -109,7 +70,7 @@ bool forked() { return is_forked.load(std::memory_order_relaxed); }
 int available_threads() {
   static const int threads = [] {
     const int processors = affinity();
-    const double quota = container_quota();
+    const double quota = cpu_quota("/proc/self/cgroup", "/sys/fs/cgroup");
     return quota > 0 ? std::clamp(int(std::floor(quota)), 1, processors) : processors;
   }();
   return threads;
