@@ -13,7 +13,8 @@ def product_reference(a, b):
 
 @primitive
 def product(a, b):
-    return a * b, lambda dy, needs: (dy * b, dy * a)
+    y = np.multiply(a, b, out=np.empty(np.broadcast(a, b).shape, a.dtype))  # an array even where a is a scalar
+    return y, lambda dy, needs: (dy * b, dy * a)
 
 
 @primitive

@@ -72,7 +72,7 @@ def test_less_than_one_thread_is_refused(n):
     ],
 )
 def test_the_environment_decides_at_start(run_python, environment, expected):
-    assert run_python(SHOW, **environment).stdout.strip() == str(expected)
+    assert run_python(SHOW, **environment).stdout.split()[-1] == str(expected)
 
 
 @pytest.mark.parametrize("text", ["two", "0", "-3", "2.5", "5000", "1e3"])
@@ -85,25 +85,26 @@ def test_a_wrong_number_in_the_environment_is_told_at_import(run_python, text):
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
 def test_affinity_is_respected(run_python):
     pin = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); " + SHOW
-    assert run_python(pin, FASTNN_NUM_THREADS="", OMP_NUM_THREADS="").stdout.strip() == "1"
+    assert run_python(pin, FASTNN_NUM_THREADS="", OMP_NUM_THREADS="").stdout.split()[-1] == "1"
 
 
-def runs_of_every_kind():
-    rng = np.random.default_rng(0)
+#: One call per way of splitting work.
+RUNS = {
+    "rows": lambda a, b: ops.softmax(a),
+    "ranges": lambda a, b: ops.gelu(a),
+    "broadcast": lambda a, b: ops.add(a, b[:1]),
+    "gemm": lambda a, b: ops.matmul(a, b.T),
+    "sum": lambda a, b: ops.sum(a),
+    "sum over rows": lambda a, b: ops.sum(a, axis=0),
+    "mean over columns": lambda a, b: ops.mean(a, axis=1),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_bits_do_not_depend_on_the_number_of_threads(rng, name):
     a, b = (rng.standard_normal((300, 257)).astype(np.float32) for _ in range(2))
-    yield "softmax", lambda: ops.softmax(a)
-    yield "gelu", lambda: ops.gelu(a)
-    yield "add", lambda: ops.add(a, b[:1])
-    yield "matmul", lambda: ops.matmul(a, b.T)
-    yield "sum", lambda: ops.sum(a)
-    yield "sum over rows", lambda: ops.sum(a, axis=0)
-    yield "mean over columns", lambda: ops.mean(a, axis=1)
-
-
-@pytest.mark.parametrize(("name", "run"), runs_of_every_kind(), ids=[name for name, _ in runs_of_every_kind()])
-def test_bits_do_not_depend_on_the_number_of_threads(name, run):
     results = set()
     for n in (1, 2, 3, 8):
         backend.set_num_threads(n)
-        results.add(run().tobytes())
+        results.add(RUNS[name](a, b).tobytes())
     assert len(results) == 1

@@ -99,7 +99,7 @@ class Differentiable:
                 f"[numpy] expected an untracked value, got a {type(self).__name__} inside a tape, whose gradient would "
                 "be lost; use fastnn.ops, or .numpy() to leave the tape on purpose"
             )
-        return np.array(self._data(), dtype, copy=copy)
+        return np.array(self.numpy(), dtype, copy=copy)  # read-only unless it is a copy
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         op = dispatch.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
