@@ -1,6 +1,8 @@
 """The primitives: arrays in, arrays out; Tensors while a tape records. Names are Keras's where Keras has one."""
 
 from fastnn.autograd import dispatch as _dispatch
+from fastnn.ops.cross_entropy import sigmoid_cross_entropy as sigmoid_cross_entropy
+from fastnn.ops.cross_entropy import softmax_cross_entropy as softmax_cross_entropy
 from fastnn.ops.dense import dense as dense
 from fastnn.ops.elementwise import absolute as absolute
 from fastnn.ops.elementwise import add as add
@@ -32,6 +34,7 @@ from fastnn.ops.elementwise import where as where
 from fastnn.ops.gemm import dot as dot
 from fastnn.ops.gemm import gemm as gemm
 from fastnn.ops.gemm import matmul as matmul
+from fastnn.ops.mean_squared_error import mean_squared_error as mean_squared_error
 from fastnn.ops.reduce import argmax as argmax
 from fastnn.ops.reduce import argmin as argmin
 from fastnn.ops.reduce import count_correct as count_correct
