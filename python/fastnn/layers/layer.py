@@ -159,7 +159,8 @@ class Layer:
     @property
     def _own_trainable(self) -> dict[int, bool]:
         """What a Variable's trainable was when it was added, to be restored after freezing."""
-        return self.__dict__.setdefault("_own_trainable_flags", {})
+        flags: dict[int, bool] = self.__dict__.setdefault("_own_trainable_flags", {})
+        return flags
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Variable, Layer, list, tuple, dict)):

@@ -26,7 +26,9 @@ deserialize = _registry.deserialize
 def get(identifier: _Any, y_true: _Any = None, y_pred: _Any = None) -> Metric:
     """The metric of that name, configuration or function. "accuracy" is chosen by the shapes of y_true and y_pred."""
     if identifier in ("accuracy", "acc") and y_pred is not None:
-        return _accuracy_by_shape(y_true, y_pred)(name=identifier)
+        chosen: _Any = _accuracy_by_shape(y_true, y_pred)
+        accuracy: Metric = chosen(name=identifier)
+        return accuracy
     if callable(identifier) and not isinstance(identifier, (type, Metric)):
         return MeanMetricWrapper(identifier)
     metric: Metric = identifier if isinstance(identifier, Metric) else _registry.get(identifier)

@@ -26,7 +26,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     """1 where the largest of y_pred stands where the largest of one-hot y_true does. y_true, y_pred: (..., classes)."""
-    return np.equal(np.argmax(y_true, -1), np.argmax(y_pred, -1)).astype(np.float64)
+    return np.asarray(np.argmax(y_true, -1) == np.argmax(y_pred, -1), np.float64)
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
@@ -34,11 +34,11 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
         y_true = y_true[..., 0]
-    return np.equal(y_true, np.argmax(y_pred, -1)).astype(np.float64)
+    return np.asarray(y_true == np.argmax(y_pred, -1), np.float64)
 
 
 def _over_outputs(right: Array) -> Array:
-    return right.astype(np.float64) if right.ndim < 2 else np.mean(right, axis=-1)
+    return np.asarray(right if right.ndim < 2 else np.mean(right, axis=-1), np.float64)
 
 
 class Accuracy(MeanMetricWrapper):

@@ -45,15 +45,15 @@ class Metric:
         return cls(**config)
 
 
-class Mean(Metric):
-    """Weighted mean of all values seen. 0 before the first."""
+class _Average(Metric):
+    """Weighted mean of all values added. 0 before the first."""
 
-    def __init__(self, name: str | None = "mean", dtype: DTypeLike | None = None) -> None:
+    def __init__(self, name: str | None, dtype: DTypeLike | None) -> None:
         super().__init__(dtype, name)
         self.total = 0.0
         self.count = 0.0
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def _add(self, values: Any, sample_weight: Any) -> None:
         values = raw(values)
         if np.ndim(values) == 0 and (sample_weight is None or np.ndim(sample_weight) == 0):
             weight = 1.0 if sample_weight is None else float(sample_weight)
@@ -72,7 +72,17 @@ class Mean(Metric):
         self.total = self.count = 0.0
 
 
-class MeanMetricWrapper(Mean):
+class Mean(_Average):
+    """Weighted mean of all values seen. 0 before the first."""
+
+    def __init__(self, name: str | None = "mean", dtype: DTypeLike | None = None) -> None:
+        super().__init__(name, dtype)
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        self._add(values, sample_weight)
+
+
+class MeanMetricWrapper(_Average):
     """Mean of fn(y_true, y_pred), one value per sample."""
 
     def __init__(
@@ -82,7 +92,7 @@ class MeanMetricWrapper(Mean):
         self._fn, self._options = fn, options
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        super().update_state(self._fn(raw(y_true), raw(y_pred), **self._options), sample_weight)
+        self._add(self._fn(raw(y_true), raw(y_pred), **self._options), sample_weight)
 
 
 def _weights(name: str, values: Array, sample_weight: Any) -> Array:

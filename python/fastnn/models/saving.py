@@ -81,7 +81,7 @@ def from_state(
 
 
 def _takes_custom(cls: type[Layer]) -> bool:
-    return "custom_objects" in cls.from_config.__code__.co_varnames  # type: ignore[attr-defined]
+    return "custom_objects" in cls.from_config.__code__.co_varnames
 
 
 def weight_keys(model: Layer) -> dict[str, Variable]:

@@ -63,7 +63,8 @@ def to_last_axis(x: Array, axis: Any, where: str) -> tuple[Array, Callable[..., 
     def restore(y: Array, out: Array | None = None) -> Array:
         view = y.reshape(moved.shape).transpose(back)
         if out is None:
-            return kernels(y).dense(view)
+            dense: Array = kernels(y).dense(view)
+            return dense
         if out.shape != view.shape or out.dtype != view.dtype:
             raise ValueError(
                 f"[{where}] expected out of shape {view.shape} and {view.dtype}, got {out.shape} and {out.dtype}"

@@ -89,7 +89,7 @@ class Batches:
         x, y, w = self.data
         if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
             return gather_rows(x, rows), gather_rows(y, rows), None if w is None else gather_rows(w, rows)
-        return tuple(each(lambda a: gather_rows(a, rows), part) for part in self.data)  # type: ignore[return-value]
+        return tuple(each(lambda a: gather_rows(a, rows), part) for part in self.data)
 
 
 def split_off(data: Batch, share: float, where: str) -> tuple[Batch, Batch]:
@@ -104,7 +104,7 @@ def split_off(data: Batch, share: float, where: str) -> tuple[Batch, Batch]:
         )
     first = tuple(each(lambda a: a[:at], part) for part in data)
     last = tuple(each(lambda a: a[at:], part) for part in data)
-    return first, last  # type: ignore[return-value]
+    return first, last
 
 
 def class_weights(y: Any, weights: Mapping[int, float], where: str) -> Array:
