@@ -471,31 +471,24 @@ class GradientTape:
                 "[GradientTape.gradient] expected unconnected_gradients 'none' or 'zero', "
                 f"got {unconnected_gradients!r}"
             )
-        targets = list(target) if isinstance(target, (list, tuple)) else [target]
-        weights = (
-            list(output_gradients) if isinstance(output_gradients, (list, tuple)) else [output_gradients] * len(targets)
-        )
         flat = _flatten(sources)
-        for source in flat:
-            if not isinstance(source, (Tensor, Variable)):
-                raise TypeError(
-                    "[GradientTape.gradient] expected Tensors from tape.watch() or Variables as sources, "
-                    f"got {type(source).__name__}"
-                )
-        with self.stop_recording():
-            grads = backpropagate(self._nodes, targets, weights, flat)
+        before, _active.tape = _active.tape, None
+        try:
+            grads = backpropagate(self._nodes, _seeds(target, output_gradients), flat)
+        finally:
+            _active.tape = before
         if unconnected_gradients == "zero":
             grads = [full(s.shape, 0.0, s.dtype) if g is None else g for s, g in zip(flat, grads, strict=True)]
         self._used = True
         if not self.persistent:
             self._nodes = []
-        return _unflatten(sources, iter(grads))
+        return grads if flat is sources else _unflatten(sources, iter(grads))
 
 
 def backpropagate(
-    nodes: Sequence[Node], targets: Sequence[Any], weights: Sequence[Any], sources: Sequence[Tensor | Variable]
+    nodes: Sequence[Node], grads: dict[Any, Array], sources: Sequence[Tensor | Variable]
 ) -> list[Array | None]:
-    """Gradients of the targets with respect to the sources; None where there is no connection.
+    """Gradients with respect to the sources, given those with respect to the targets; None without a connection.
 
     nodes are in the order of recording, so one pass forward finds what depends on a source, and one pass backward
     carries gradients along just those paths: graphs of any depth, no recursion.
@@ -503,7 +496,6 @@ def backpropagate(
     reached: dict[Any, Want] = {source: source.want if isinstance(source, Variable) else WANT for source in sources}
     kept = set(reached)
     plan = _plan(nodes, reached)
-    grads = _seeds(targets, weights)
     for inputs, output, pullback, needs in reversed(plan):
         dy = grads.get(output) if output in kept else grads.pop(output, None)
         if dy is None:
@@ -512,7 +504,15 @@ def backpropagate(
             if need is not None and gradient is not None:
                 before = grads.get(source)
                 grads[source] = gradient if before is None else kernels(gradient).add(before, gradient)
-    return [_delivered(source, grads.get(source)) for source in sources]
+    found = []
+    for source in sources:
+        gradient = grads.get(source)
+        out = reached[source].out
+        if gradient is not None and out is not None and gradient is not out:
+            kernels(gradient).assign(gradient, out)
+            gradient = out
+        found.append(gradient)
+    return found
 
 
 def _plan(nodes: Sequence[Node], reached: dict[Any, Want]) -> list[tuple[Any, Tensor, Pullback, list[Want | None]]]:
@@ -539,12 +539,17 @@ def _plan(nodes: Sequence[Node], reached: dict[Any, Want]) -> list[tuple[Any, Te
     return plan
 
 
-def _seeds(targets: Sequence[Any], weights: Sequence[Any]) -> dict[Any, Array]:
+def _seeds(target: Any, output_gradients: Any) -> dict[Any, Array]:
+    """The gradients that the way back starts from, by target."""
+    if not isinstance(target, (list, tuple)):
+        target, output_gradients = [target], [output_gradients]
+    elif output_gradients is None:
+        output_gradients = [None] * len(target)
     grads: dict[Any, Array] = {}
-    for target, weight in zip(targets, weights, strict=True):
-        if not isinstance(target, Differentiable):
+    for part, weight in zip(target, output_gradients, strict=True):
+        if not isinstance(part, Differentiable):
             continue  # does not depend on anything watched
-        data = target._data()
+        data = part._data()
         if weight is None:
             dy = full(data.shape, 1.0, data.dtype)
         else:
@@ -553,26 +558,30 @@ def _seeds(targets: Sequence[Any], weights: Sequence[Any]) -> dict[Any, Array]:
                 raise ValueError(
                     f"[GradientTape.gradient] expected an output gradient of shape {data.shape}, got {dy.shape}"
                 )
-        before = grads.get(target)
-        grads[target] = dy if before is None else kernels(dy).add(before, dy)
+        before = grads.get(part)
+        grads[part] = dy if before is None else kernels(dy).add(before, dy)
     return grads
 
 
-def _delivered(source: Tensor | Variable, gradient: Array | None) -> Array | None:
-    """The gradient, in the source's own buffer if it has one."""
-    if gradient is None or isinstance(source, Tensor) or source.want.out is None:
-        return gradient
-    if gradient is not source.want.out:
-        kernels(gradient).assign(gradient, source.want.out)
-    return source.want.out
-
-
-def _flatten(structure: Any) -> list[Any]:
-    if isinstance(structure, (list, tuple)):
-        return [leaf for part in structure for leaf in _flatten(part)]
-    if isinstance(structure, Mapping):
-        return [leaf for part in structure.values() for leaf in _flatten(part)]
-    return [structure]
+def _flatten(sources: Any) -> list[Any]:
+    """The Tensors and Variables in a structure; a plain list of them is returned as it is."""
+    if type(sources) is list:
+        for source in sources:
+            kind = type(source)
+            if kind is not Variable and kind is not Tensor:
+                break
+        else:
+            return sources
+    if isinstance(sources, (list, tuple)):
+        return [leaf for part in sources for leaf in _flatten(part)]
+    if isinstance(sources, Mapping):
+        return [leaf for part in sources.values() for leaf in _flatten(part)]
+    if not isinstance(sources, (Tensor, Variable)):
+        raise TypeError(
+            "[GradientTape.gradient] expected Tensors from tape.watch() or Variables as sources, "
+            f"got {type(sources).__name__}"
+        )
+    return [sources]
 
 
 def _unflatten(structure: Any, leaves: Iterator[Any]) -> Any:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from fastnn import _core
 from fastnn.arrays import F32, F64, Array, floatx
@@ -22,7 +23,7 @@ unary_codes: dict[str, int] = _core.unary_codes
 
 def kernels(array: Array) -> Any:
     """The compiled module for the device `array` is on."""
-    if isinstance(array, np.ndarray):
+    if isinstance(array, ndarray):
         return _core
     raise TypeError(f"[kernels] expected a numpy array, got {type(array).__name__}")
 
@@ -32,15 +33,17 @@ def floats(x: Any) -> Array:
 
     Python numbers and lists of them become floatx().
     """
-    if type(x) is np.ndarray and (x.dtype is F32 or x.dtype is F64):
+    if type(x) is ndarray and (x.dtype is F32 or x.dtype is F64):
         return x
     return _promoted(x)
 
 
 def float_pair(a: Any, b: Any) -> tuple[Array, Array]:
     """Two operands as arrays of one dtype, promoted as NumPy does; Python scalars take the other's dtype."""
-    if type(a) is np.ndarray and type(b) is np.ndarray and a.dtype is b.dtype and (a.dtype is F32 or a.dtype is F64):
-        return a, b
+    if type(a) is ndarray and type(b) is ndarray:
+        dtype = a.dtype
+        if dtype is b.dtype and (dtype is F32 or dtype is F64):
+            return a, b
     if _is_scalar(b) and not _is_scalar(a):
         a = floats(a)
         return a, np.asarray(b, a.dtype)

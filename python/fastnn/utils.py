@@ -1,7 +1,5 @@
 """Keras's names for what lives elsewhere. Holds no code."""
 
-from fastnn.ops import one_hot as one_hot
 from fastnn.random import set_random_seed as set_random_seed
 from fastnn.registry import serialize as serialize_keras_object
 
-__all__ = ["one_hot", "serialize_keras_object", "set_random_seed"]

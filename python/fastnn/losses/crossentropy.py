@@ -14,6 +14,8 @@ from fastnn.losses.loss import Loss, same_rank, same_shape
 #: Probabilities are kept this far from 0 and 1 before their logarithm is taken, as Keras does.
 EPSILON = 1e-7
 
+_KERNEL_REDUCTIONS: dict[str | None, str] = {"sum_over_batch_size": "mean", "mean": "mean", "sum": "sum"}
+
 
 class _Probabilistic(Loss):
     """What the cross-entropies share."""
@@ -42,11 +44,13 @@ class _Probabilistic(Loss):
 
     def _fused(self, logits: Any, labels: Any, sample_weight: Any, **options: Any) -> Any:
         """Softmax cross-entropy with the reduction in the kernel where there is one for it."""
-        rows = logits.shape[:-1] if self.axis in (-1, logits.ndim - 1) else None
-        reduction = {"sum_over_batch_size": "mean", "mean": "mean", "sum": "sum"}.get(self.reduction or "none", "none")
-        if reduction != "none" and (sample_weight is None or np.shape(raw(sample_weight)) == rows):
-            weight = None if sample_weight is None else np.asarray(raw(sample_weight), logits.dtype)
-            return ops.softmax_cross_entropy(logits, labels, weight, reduction=reduction, axis=self.axis, **options)
+        reduction = _KERNEL_REDUCTIONS.get(self.reduction, "none")
+        if reduction != "none":
+            if sample_weight is None:
+                return ops.softmax_cross_entropy(logits, labels, reduction=reduction, axis=self.axis, **options)
+            weight = np.asarray(raw(sample_weight), logits.dtype)
+            if self.axis in (-1, logits.ndim - 1) and weight.shape == logits.shape[:-1]:
+                return ops.softmax_cross_entropy(logits, labels, weight, reduction=reduction, axis=self.axis, **options)
         values = ops.softmax_cross_entropy(logits, labels, reduction="none", axis=self.axis, **options)
         return self.reduce(values, sample_weight)
 
@@ -72,9 +76,8 @@ class SparseCategoricalCrossentropy(_Probabilistic):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_pred = self.prediction(y_pred)
-        return self._fused(
-            self._logits(y_pred), self._labels(y_true, y_pred), sample_weight, ignore_class=self.ignore_class
-        )
+        labels = self._labels(y_true, y_pred)
+        return self._fused(self._logits(y_pred), labels, sample_weight, ignore_class=self.ignore_class)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         labels = self._labels(y_true, y_pred)
@@ -84,9 +87,11 @@ class SparseCategoricalCrossentropy(_Probabilistic):
 
     def _labels(self, y_true: Any, y_pred: Any) -> Array:
         labels = np.asarray(raw(y_true))
-        if labels.ndim == y_pred.ndim and labels.shape[-1:] == (1,):
+        if labels.ndim != raw(y_pred).ndim:
+            return labels
+        if labels.shape[-1:] == (1,):
             labels = labels[..., 0]
-        if labels.ndim == y_pred.ndim:
+        else:
             raise ValueError(
                 f"[{self.name}] expected integer labels {y_pred.shape[:-1]}, got {labels.shape}; "
                 "for one-hot labels use CategoricalCrossentropy"

@@ -10,6 +10,7 @@ from fastnn.arrays import Array, DTypeLike
 from fastnn.autograd import raw
 from fastnn.losses.loss import same_rank
 from fastnn.metrics.metric import MeanMetricWrapper
+from fastnn.ops import count_correct
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Array:
@@ -35,6 +36,12 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
         y_true = y_true[..., 0]
     return np.asarray(y_true == np.argmax(y_pred, -1), np.float64)
+
+
+def _plain(labels: Any, scores: Any) -> bool:
+    """True for integer labels (n,) and floating scores (n, classes)."""
+    arrays = type(labels) is np.ndarray and type(scores) is np.ndarray
+    return arrays and labels.ndim == 1 and scores.ndim == 2 and labels.dtype.kind == "i" and scores.dtype.kind == "f"
 
 
 def _over_outputs(right: Array) -> Array:
@@ -73,6 +80,13 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 
     def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: DTypeLike | None = None) -> None:
         super().__init__(sparse_categorical_accuracy, name, dtype)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        labels, scores = raw(y_true), raw(y_pred)
+        if sample_weight is None and _plain(labels, scores):  # one kernel, no arrays in between
+            self.add(float(count_correct(scores, labels)), len(labels))
+        else:
+            super().update_state(labels, scores, sample_weight)
 
 
 def by_shape(y_true: Any, y_pred: Any) -> type[MeanMetricWrapper]:

@@ -53,17 +53,15 @@ class _Average(Metric):
         self.total = 0.0
         self.count = 0.0
 
+    def add(self, total: float, count: float) -> None:
+        """Adds `count` values whose sum is `total`."""
+        self.total += total
+        self.count += count
+
     def _add(self, values: Any, sample_weight: Any) -> None:
-        values = raw(values)
-        if np.ndim(values) == 0 and (sample_weight is None or np.ndim(sample_weight) == 0):
-            weight = 1.0 if sample_weight is None else float(sample_weight)
-            self.total += float(values) * weight
-            self.count += weight
-            return
-        array = np.asarray(values, np.float64)
+        array = np.asarray(raw(values), np.float64)
         weights = _weights(self.name, array, sample_weight)
-        self.total += float(np.sum(array * weights))
-        self.count += float(np.sum(weights))
+        self.add(float(np.sum(array * weights)), float(np.sum(weights)))
 
     def result(self) -> float:
         return self.total / self.count if self.count else 0.0

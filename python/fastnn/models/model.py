@@ -122,7 +122,7 @@ class Model(Layer):
 
     def get_metrics_result(self) -> Logs:
         """All figures so far, by name."""
-        logs = {"loss": self._loss_tracker.result()}
+        logs: Logs = {"loss": self._loss_tracker.result()}
         for metric in self._metrics or ():
             logs[metric.name] = metric.result()
         return logs
@@ -137,7 +137,8 @@ class Model(Layer):
         if type(loss) is not Tensor:
             raise ValueError("[train_step] expected a loss that depends on trainable weights, got one that does not")
         self.optimizer.apply(tape.gradient(loss, variables), variables)
-        self._loss_tracker.update_state(loss.data, _samples(x))
+        samples = len(x) if type(x) is np.ndarray else _samples(x)
+        self._loss_tracker.add(float(loss.data) * samples, samples)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Batch) -> Logs:
@@ -145,7 +146,8 @@ class Model(Layer):
         x, y, sample_weight = data
         y_pred = self(x, training=False)
         if self.loss is not None:
-            self._loss_tracker.update_state(self.compute_loss(x, y, y_pred, sample_weight, False), _samples(x))
+            loss, samples = self.compute_loss(x, y, y_pred, sample_weight, False), _samples(x)
+            self._loss_tracker.add(float(loss) * samples, samples)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, x: Any) -> Any:

@@ -114,32 +114,32 @@ class Optimizer:
     def _apply_to_variables(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         if not self._variables:
             self.build(variables)
-        key = tuple([id(v) for v, g in zip(variables, grads, strict=True) if g is not None])
+        moved = [v for v, gradient in zip(variables, grads, strict=True) if gradient is not None]
+        key = tuple(map(id, moved))
         parts = self._runs.get(key)
         if parts is None:
-            parts = self._runs[key] = self._parts(key, variables)
+            parts = self._runs[key] = self._parts(moved)
         for gradient, variable in zip(grads, variables, strict=True):
             if gradient is not None and gradient is not variable.want.out:
                 self._deliver(gradient, variable)
         self._advance()
         for buffer, runs in parts:
             self.update(buffer.values, buffer.grads, self._slots[id(buffer)], runs)
-        for gradient, variable in zip(grads, variables, strict=True):
-            if gradient is not None:
-                variable.version += 1
+        for variable in moved:
+            variable.version += 1
 
-    def _parts(self, key: tuple[int, ...], variables: Sequence[Variable]) -> list[tuple[FlatBuffer, Array]]:
-        """Which runs of which buffers the variables named in key cover."""
-        if not key:
+    def _parts(self, variables: Sequence[Variable]) -> list[tuple[FlatBuffer, Array]]:
+        """Which runs of which buffers the variables cover."""
+        if not variables:
             raise ValueError(f"[{self.name}] expected a gradient for at least one variable, got None for all")
         known = {id(v) for v in self._variables}
-        if not known.issuperset(key):  # unfrozen since
-            self.build([*self._variables, *(v for v in variables if id(v) in key and id(v) not in known)])
-        chosen = [v for v in variables if id(v) in key]
+        fresh = [v for v in variables if id(v) not in known]
+        if fresh:  # unfrozen since
+            self.build([*self._variables, *fresh])
         return [
             (buffer, runs)
             for buffer in self._buffers
-            if len(runs := buffer.runs(v for v in chosen if v.storage is buffer))
+            if len(runs := buffer.runs(v for v in variables if v.storage is buffer))
         ]
 
     def _deliver(self, gradient: Any, variable: Variable) -> None:
