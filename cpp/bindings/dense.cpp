@@ -12,10 +12,10 @@ using fastnn::UnaryParameters;
 namespace {
 
 DenseShape layer_shape(const char* op, const Array& x, const Array& w) {
-  require(op, w.ndim() == 2, "expected w with 2 axes (i, u), got ", text(w));
+  require(op, w.ndim() == 2, "expected w with 2 axes (i, u), got ", w);
   const Index features = w.shape(0);
-  if (x.ndim() < 1 || x.shape(x.ndim() - 1) != features)
-    throw py::value_error(message(op, "expected x (..., ", features, ") for w ", text(w), ", got x ", text(x)));
+  require(op, x.ndim() > 0 && x.shape(x.ndim() - 1) == features, "expected x (..., ", features, ") for w ", w,
+          ", got x ", x);
   Index samples = 1;
   for (py::ssize_t i = 0; i + 1 < x.ndim(); ++i) samples *= x.shape(i);
   return {samples, features, w.shape(1)};
@@ -48,8 +48,8 @@ py::object dense_forward(const Array& x, const Array& w, const Out& b, int activ
     const DenseShape shape = layer_shape(op, x, w);
     std::optional<Input<T>> bias;
     if (b) {
-      require(op, b->ndim() == 1 && b->shape(0) == shape.u, "expected b (", shape.u, ",) for w ", text(w), ", got b ",
-              text(*b));
+      require(op, b->ndim() == 1 && b->shape(0) == shape.u, "expected b (", shape.u, ",) for w ", w,
+              ", got b ", *b);
       bias.emplace(op, "b", *b);
     }
     const Shape result = output_shape(x, shape);
@@ -64,16 +64,17 @@ py::object dense_forward(const Array& x, const Array& w, const Out& b, int activ
 }
 
 /// (dx, dw, db), each None unless it is needed.
-py::tuple dense_backward(const Array& x, const Array& w, const Array& saved, const Array& dy, int activation, double a,
-                         bool need_dx, bool need_dw, bool need_db, const Out& dw_out, const Out& db_out) {
+py::tuple dense_backward(const Array& x, const Array& w, const Array& saved, const Array& dy, int activation,
+                         double a, bool need_dx, bool need_dw, bool need_db, const Out& dw_out,
+                         const Out& db_out) {
   constexpr const char* op = "dense_backward";
   return with_float(op, "dy", dy, [&](auto element) {
     using T = decltype(element);
     const Input<T> input(op, "x", x), weight(op, "w", w), from(op, "saved", saved), gradient(op, "dy", dy);
     const DenseShape shape = layer_shape(op, x, w);
     const Shape wanted = output_shape(x, shape);
-    for (const auto& [name, given] : {std::pair{"saved", &saved}, std::pair{"dy", &dy}})
-      require(op, shape_of(*given) == wanted, "expected ", name, " of shape ", text(wanted), ", got ", text(*given));
+    require(op, shape_of(saved) == wanted, "expected saved of shape ", wanted, ", got ", saved);
+    require(op, shape_of(dy) == wanted, "expected dy of shape ", wanted, ", got ", dy);
     std::optional<Output<T>> dx, dw, db;
     if (need_dx) dx.emplace(op, shape_of(x));
     if (need_dw) dw.emplace(op, shape_of(w), dw_out, std::initializer_list<Array>{x, w, saved, dy});
@@ -82,8 +83,8 @@ py::tuple dense_backward(const Array& x, const Array& w, const Array& saved, con
     const auto result = [](std::optional<Output<T>>& output) -> py::object {
       return output ? py::object(output->array()) : py::none();
     };
-    invoke(&fastnn::cpu::dense_backward<T>, input.data(), weight.data(), from.data(), gradient.data(), data(dx),
-           data(dw), data(db), shape, unary_of(op, activation), UnaryParameters{a, 0});
+    invoke(&fastnn::cpu::dense_backward<T>, input.data(), weight.data(), from.data(), gradient.data(),
+           data(dx), data(dw), data(db), shape, unary_of(op, activation), UnaryParameters{a, 0});
     return py::make_tuple(result(dx), result(dw), result(db));
   });
 }
@@ -92,8 +93,9 @@ py::tuple dense_backward(const Array& x, const Array& w, const Array& saved, con
 
 void bind_dense(py::module_& m) {
   using py::arg;
-  m.def("dense_forward", &dense_forward, arg("x"), arg("w"), arg("b") = py::none(), arg("activation") = int(Unary::linear),
-        arg("a") = 0.0, arg("keep_z") = false, arg("out") = py::none());
+  m.def("dense_forward", &dense_forward, arg("x"), arg("w"), arg("b") = py::none(),
+        arg("activation") = int(Unary::linear), arg("a") = 0.0, arg("keep_z") = false,
+        arg("out") = py::none());
   m.def("dense_backward", &dense_backward, arg("x"), arg("w"), arg("saved"), arg("dy"),
         arg("activation") = int(Unary::linear), arg("a") = 0.0, arg("need_dx") = true, arg("need_dw") = true,
         arg("need_db") = true, arg("dw_out") = py::none(), arg("db_out") = py::none());

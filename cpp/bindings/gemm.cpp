@@ -14,9 +14,10 @@ namespace {
 template <class T>
 class Matrices {
  public:
-  Matrices(const char* op, const char* name, const Array& x, bool transposed) : array_(readable(x) ? x : dense(x)) {
+  Matrices(const char* op, const char* name, const Array& x, bool transposed)
+      : array_(readable(x) ? x : dense(x)) {
     if (type_number(array_) != kTypeNumber<T>) refuse_dtype(op, name, kTypeNumber<T>, x);
-    if (axes() < 2) throw py::value_error(message(op, "expected ", name, " with at least 2 axes, got ", text(x)));
+    require(op, axes() >= 2, "expected ", name, " with at least 2 axes, got ", x);
     row_ = axes() - 2 + transposed;
     col_ = axes() - 1 - transposed;
   }
@@ -26,7 +27,8 @@ class Matrices {
   Index cols() const { return array_.shape(col_); }
   Index row_stride() const { return stride(row_); }
   Index col_stride() const { return stride(col_); }
-  /// Length and stride of leading axis `axis` of `leading`, aligned at the last; broadcast where there is none.
+  /// Length and stride of leading axis `axis` of `leading`, aligned at the last; broadcast where there is
+  /// none.
   std::pair<Index, Index> leading(int axis, int leading) const {
     const int own = axis - (leading - (axes() - 2));
     if (own < 0 || array_.shape(own) == 1) return {1, 0};
@@ -61,7 +63,7 @@ Shape result_shape(const char* op, const Matrices<T>& a, const Matrices<T>& b, c
   for (int axis = 0; axis < leading; ++axis) {
     const Index in_a = a.leading(axis, leading).first, in_b = b.leading(axis, leading).first;
     require(op, in_a == in_b || in_a == 1 || in_b == 1, "expected leading axes that broadcast together, got ",
-            text(given_a), " and ", text(given_b));
+            given_a, " and ", given_b);
     shape[std::size_t(axis)] = in_a == 1 ? in_b : in_a;
   }
   Index step = product.m * product.n;
@@ -72,8 +74,8 @@ Shape result_shape(const char* op, const Matrices<T>& a, const Matrices<T>& b, c
   }
   for (int axis = 0; axis < leading; ++axis) {
     const auto i = std::size_t(axis);
-    const bool fits =
-        product.batch.push(shape[i], {a.leading(axis, leading).second, b.leading(axis, leading).second, steps[i]});
+    const bool fits = product.batch.push(
+        shape[i], {a.leading(axis, leading).second, b.leading(axis, leading).second, steps[i]});
     require(op, fits, "expected at most ", fastnn::kMaxAxes, " leading axes, got ", leading);
   }
   return shape;
@@ -84,8 +86,8 @@ Array multiply(const char* op, const char* name_a, const char* name_b, const Arr
   return with_float(op, name_a, a, [&](auto element) {
     using T = decltype(element);
     const Matrices<T> left(op, name_a, a, transpose_a), right(op, name_b, b, transpose_b);
-    require(op, left.cols() == right.rows(), "expected ", name_b, " with ", left.cols(), " rows for ", name_a, " ",
-            text(a), transpose_a ? " transposed" : "", ", got ", text(b), transpose_b ? " transposed" : "");
+    require(op, left.cols() == right.rows(), "expected ", name_b, " with ", left.cols(), " rows for ", name_a,
+            " ", a, transpose_a ? " transposed" : "", ", got ", b, transpose_b ? " transposed" : "");
     GemmShape shape{left.rows(),       right.cols(),       left.cols(),        left.row_stride(),
                     left.col_stride(), right.row_stride(), right.col_stride(), right.cols()};
     Output<T> c(op, result_shape(op, left, right, a, b, shape), out, {a, b});

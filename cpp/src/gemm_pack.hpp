@@ -54,7 +54,8 @@ static void pack_transposed(const T* x, Index x_col, T* y, Index y_row, Index ro
 #pragma GCC unroll 16
         for (int i = 0; i < V::lanes; ++i) square[i].store(to + i * y_row);
       } else {
-        for (int i = 0; i < V::lanes; ++i) square[i] = i < width ? V::load_n(from + i * x_col, height) : V::set(0);
+        for (int i = 0; i < V::lanes; ++i)
+          square[i] = i < width ? V::load_n(from + i * x_col, height) : V::set(0);
         transpose(square);
         for (int i = 0; i < height; ++i) square[i].store(to + i * y_row);
       }

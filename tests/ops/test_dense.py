@@ -78,7 +78,7 @@ def test_widths_and_batches(rng, samples, units, activation):
 
 
 # One for each plan of the product: stream, tiles, one column, packed.
-@pytest.mark.parametrize(("samples", "features", "units"), [(2, 100, 40), (70, 50, 60), (40, 60, 1), (100, 400, 500)])
+@pytest.mark.parametrize(("samples", "features", "units"), [(2, 100, 40), (70, 50, 60), (40, 60, 1), (64, 300, 450)])
 @pytest.mark.parametrize("activation", [None, "relu", "gelu"])
 def test_fused_is_the_product_then_bias_then_activation(rng, samples, features, units, activation):
     x = rng.standard_normal((samples, features)).astype(np.float32)
@@ -143,7 +143,8 @@ def test_negative_slope(rng):
 @pytest.mark.parametrize(("x", "w"), [((0, 3), (3, 2)), ((4, 0), (0, 2)), ((4, 3), (3, 0)), ((2, 0, 3), (3, 2))])
 def test_empty(x, w):
     b = np.arange(1.0, w[1] + 1, dtype=np.float32)
-    y, pullback = vjp(lambda *given: dense(*given, activation="relu"), np.ones(x, np.float32), np.ones(w, np.float32), b)
+    ones = np.ones(x, np.float32), np.ones(w, np.float32)
+    y, pullback = vjp(lambda *given: dense(*given, activation="relu"), *ones, b)
     np.testing.assert_array_equal(y, np.broadcast_to(b + x[-1], (*x[:-1], w[1])))
     dx, dw, db = pullback(np.ones(y.shape, np.float32))
     rows = math.prod(x[:-1])
@@ -178,7 +179,7 @@ def test_shapes_that_do_not_fit_are_refused(arguments, message):
 
 
 def test_unknown_activation_is_refused():
-    with pytest.raises(ValueError, match=r"\[dense\] expected activation None or one of linear, relu, .*, got 'softmax'"):
+    with pytest.raises(ValueError, match=r"\[dense\] expected activation None or one of linear, .*, got 'softmax'"):
         dense(zeros(2, 3), zeros(3, 4), activation="softmax")
 
 

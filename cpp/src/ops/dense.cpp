@@ -44,7 +44,8 @@ void dense_slope(Unary op, const T* from, const T* dy, T* dz, T* sums, Index row
   const Parameters<Vec<T>> p{Vec<T>::set(a), Vec<T>::set(b)};
   switch (op) {
 #define FASTNN_UNARY(name, Functor, saved) \
-  case Unary::name: return slope_loop<Functor>(from, dy, dz, sums, rows, cols, p);
+  case Unary::name:                        \
+    return slope_loop<Functor>(from, dy, dz, sums, rows, cols, p);
 #include "fastnn/elementwise.def"
 #undef FASTNN_UNARY
   }
@@ -85,12 +86,12 @@ void slope(const T* saved, const T* dy, T* dz, T* db, const DenseShape& s, Unary
   parallel_ranges(chunks, kChunkRows * s.u, [&](Index begin, Index end) {
     for (Index chunk = begin; chunk < end; ++chunk) {
       const Index row = chunk * kChunkRows, at = row * s.u;
-      kernel(activation, saved + at, dy + at, dz ? dz + at : nullptr, partial ? partial + chunk * s.u : nullptr,
-             std::min(kChunkRows, s.m - row), s.u, T(parameters.a), T(parameters.b));
+      kernel(activation, saved + at, dy + at, dz ? dz + at : nullptr,
+             partial ? partial + chunk * s.u : nullptr, std::min(kChunkRows, s.m - row), s.u, T(parameters.a),
+             T(parameters.b));
     }
   });
-  if (db && chunks != 1)
-    kernel(Unary::linear, partial, partial, nullptr, db, chunks, s.u, T(0), T(0));
+  if (db && chunks != 1) kernel(Unary::linear, partial, partial, nullptr, db, chunks, s.u, T(0), T(0));
 }
 
 }  // namespace
@@ -104,8 +105,8 @@ void dense(const T* x, const T* w, const T* b, T* y, T* z, const DenseShape& s, 
 FASTNN_INSTANTIATE(dense)
 
 template <class T>
-void dense_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx, T* dw, T* db, const DenseShape& s,
-                    Unary activation, const UnaryParameters& parameters) {
+void dense_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx, T* dw, T* db,
+                    const DenseShape& s, Unary activation, const UnaryParameters& parameters) {
   s.check("dense_backward");
   if (!dx && !dw && !db) return;
   std::optional<Workspace<T>> memory;
