@@ -92,6 +92,14 @@ struct Tanh {
   template <class V> static V slope(V y, const Parameters<V>&) { return constant<V>(1) - y * y; }
 };
 
+// ln(1 + e^x) as max(x, 0) + ln(1 + e^-|x|), which neither overflows nor cancels.
+struct Softplus {
+  template <class V> static V value(V x, const Parameters<V>&) {
+    return max(constant<V>(0), x) + log1p(exp(constant<V>(0) - abs(x)));
+  }
+  template <class V> static V slope(V x, const Parameters<V>&) { return sigmoid(x); }
+};
+
 // Hendrycks and Gimpel, 2016: x times the normal distribution function.
 struct Gelu {
   template <class V> static V cdf(V x) {

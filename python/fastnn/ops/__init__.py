@@ -25,6 +25,7 @@ from fastnn.ops.elementwise import not_equal as not_equal
 from fastnn.ops.elementwise import power as power
 from fastnn.ops.elementwise import relu as relu
 from fastnn.ops.elementwise import sigmoid as sigmoid
+from fastnn.ops.elementwise import softplus as softplus
 from fastnn.ops.elementwise import sqrt as sqrt
 from fastnn.ops.elementwise import square as square
 from fastnn.ops.elementwise import subtract as subtract

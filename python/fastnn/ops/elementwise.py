@@ -48,6 +48,7 @@ exp = _unary("exp", "Exponential: y = e^x.")
 log = _unary("log", "Natural logarithm: y = ln x. NaN for negative x, -infinity at 0.")
 sigmoid = _unary("sigmoid", "Logistic function: y = 1 / (1 + e^-x).")
 tanh = _unary("tanh", "Hyperbolic tangent: y = (e^x - e^-x) / (e^x + e^-x).")
+softplus = _unary("softplus", "Smooth rectifier: y = ln(1 + e^x).")
 
 
 def _with_parameters(name: str, x: Any, a: float, b: float, out: Array | None) -> Any:
