@@ -116,7 +116,8 @@ def _dense(x: Array) -> Array:
 def _strided(x: Array) -> Array:
     """The same values with gaps between them, filled with NaN, and the axes stored in reverse order."""
     padded = np.full(tuple(2 * length for length in x.shape[::-1]), np.nan, x.dtype).T
-    view = padded[..., *(slice(None, None, 2) for _ in x.shape)]  # the dots make a view even of a scalar
+    every_second: tuple[Any, ...] = (..., *(slice(None, None, 2) for _ in x.shape))  # the dots: a view even of a scalar
+    view: Array = padded[every_second]
     view[...] = x
     return view
 
