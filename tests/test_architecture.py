@@ -18,11 +18,43 @@ PACKAGE = ROOT / "python/fastnn"
 # ---- Python: who may import whom ---------------------------------------------------------------------------------
 
 #: Each may import what stands above it, never what stands below. The longest name that fits counts.
-LAYERS = """
-    errors arrays backend random registry autograd symbolic ops testing storage data text vision audio activations
-    initializers regularizers constraints layers losses metrics optimizers io training callbacks models applications
-    distributed sklearn demo info cli __main__ utils __init__
-""".split()
+LAYERS = [
+    "errors",
+    "arrays",
+    "backend",
+    "random",
+    "registry",
+    "autograd",
+    "symbolic",
+    "ops",
+    "testing",
+    "storage",
+    "data",
+    "text",
+    "vision",
+    "audio",
+    "activations",
+    "initializers",
+    "regularizers",
+    "constraints",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "io",
+    "training",
+    "callbacks",
+    "models",
+    "applications",
+    "distributed",
+    "sklearn",
+    "demo",
+    "info",
+    "cli",
+    "__main__",
+    "utils",
+    "__init__",
+]
 
 #: Imports of a lower layer, each inside a function: (importer, imported).
 UPWARD: set[tuple[str, str]] = set()
@@ -247,7 +279,9 @@ def kernel_objects() -> dict[tuple[str, str], Path]:
     trees = [Path(named)] if named else [cache.parent for cache in (ROOT / "build").glob("*/CMakeCache.txt")]
     for tree in sorted(trees, key=lambda tree: (tree / "CMakeCache.txt").stat().st_mtime, reverse=True):
         found = tree.glob("CMakeFiles/fastnn_core_kernels_*.dir/**/*.o")
-        objects = {(str(o.relative_to(tree)).split(".dir")[0].rpartition("_")[2], o.name.split(".")[0]): o for o in found}
+        objects = {
+            (o.relative_to(tree).parts[1].split(".")[0].rpartition("_")[2], o.name.split(".")[0]): o for o in found
+        }
         if objects:
             return objects
     return {}

@@ -146,7 +146,7 @@ def test_numpy_functions_and_operators_lead_to_ops(x, fn):
 
 @pytest.mark.parametrize("fn", [np.linalg.norm, np.arctan, np.cumsum, np.add.reduce, lambda t: np.add.at(t, [0], 1.0)])
 def test_numpy_functions_we_do_not_have_raise(x, fn):
-    with GradientTape() as tape, pytest.raises(TypeError, match=r"expected arrays, got a Tensor; use fastnn.ops or .numpy"):
+    with GradientTape() as tape, pytest.raises(TypeError, match=r"expected arrays, got a Tensor; use fastnn\.ops or "):
         fn(tape.watch(x))
 
 
@@ -422,7 +422,7 @@ def test_vjp_gives_one_gradient_per_array_always_a_tuple(x):
 
 def test_vjp_with_variables(x):
     v, unused = Variable(5 * x), Variable(np.ones(2))
-    y, pullback = vjp(lambda a: ops.multiply(a, v), x)
+    _, pullback = vjp(lambda a: ops.multiply(a, v), x)
     grads, (dv, none) = pullback(np.ones(3), variables=[v, unused])
     np.testing.assert_array_equal(grads[0], 5 * x)
     np.testing.assert_array_equal(dv, x)
@@ -436,7 +436,7 @@ def test_vjp_of_several_outputs(x):
 
 
 def test_vjp_of_what_does_not_depend_on_its_input_is_zero(x):
-    y, pullback = vjp(lambda a: ops.square(np.ones(2)), x)
+    _, pullback = vjp(lambda a: ops.square(np.ones(2)), x)
     np.testing.assert_array_equal(pullback(np.ones(2))[0], np.zeros(3))
 
 

@@ -84,7 +84,7 @@ def _promoted(x: Any) -> Array:
         return array.astype(floatx() if not isinstance(x, (np.ndarray, np.generic)) else F64)
     if array.dtype == np.float16:
         return array.astype(F32)
-    raise TypeError(f"expected real numbers, got an array of dtype {array.dtype}")
+    raise TypeError(f"[ops] expected real numbers, got an array of dtype {array.dtype}")
 
 
 def set_num_threads(n: int) -> None:

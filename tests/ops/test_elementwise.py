@@ -158,7 +158,9 @@ def test_clip(rng, bounds):
     for bound in bounds:
         x = x if bound is None else bound + off_zero(x - bound)
     low, high = (-np.inf if bounds[0] is None else bounds[0]), (np.inf if bounds[1] is None else bounds[1])
-    check_op(ops.clip, lambda x, x_min, x_max: np.minimum(np.maximum(x, low), high), x, x_min=bounds[0], x_max=bounds[1])
+    check_op(
+        ops.clip, lambda x, x_min, x_max: np.minimum(np.maximum(x, low), high), x, x_min=bounds[0], x_max=bounds[1]
+    )
 
 
 def test_clip_to_arrays(rng):
@@ -252,7 +254,8 @@ def test_dtypes_promote_as_numpys_do_and_python_numbers_are_weak(a, b, expected)
 
 
 @pytest.mark.parametrize(
-    ("x", "expected"), [(2.0, "float32"), (3, "float32"), (np.arange(3), "float64"), (np.ones(3, np.float16), "float32")]
+    ("x", "expected"),
+    [(2.0, "float32"), (3, "float32"), (np.arange(3), "float64"), (np.ones(3, np.float16), "float32")],
 )
 def test_unary_dtypes(x, expected):
     assert ops.square(x).dtype == expected
@@ -262,7 +265,7 @@ def test_unary_dtypes(x, expected):
 @pytest.mark.parametrize("x", [np.ones(3, complex), np.array(["a"]), np.array([None])])
 @pytest.mark.parametrize("op", [ops.exp, lambda x: ops.add(x, np.ones(1))])
 def test_what_is_not_real_is_refused(op, x):
-    with pytest.raises(TypeError, match="expected .*got"):
+    with pytest.raises(TypeError, match=r"\[\w+\] expected .* got"):
         op(x)
 
 
@@ -349,7 +352,9 @@ def test_an_out_that_does_not_fit_is_refused(name, inputs, out, error, message):
 def test_a_partial_overlap_is_refused():
     store = np.zeros(9)
     for x, out in ((store[1:], store[:-1]), (store[::-1], store), (store.reshape(3, 3), store.reshape(3, 3).T)):
-        with pytest.raises(ValueError, match=r"\[negative\] expected out to be exactly an input .* got a partial overlap"):
+        with pytest.raises(
+            ValueError, match=r"\[negative\] expected out to be exactly an input .* got a partial overlap"
+        ):
             ops.negative(x, out=out)
     with pytest.raises(ValueError, match="partial overlap"):
         ops.add(store.reshape(3, 3), store[:3], out=store.reshape(3, 3))
@@ -422,16 +427,10 @@ def test_where_takes_any_condition():
         ops.where([True], 1.0)
 
 
-def test_where_drops_what_is_not_chosen():
-    x = np.array([1.0, 0.0])
-    y, pullback = vjp(lambda x: ops.where(x > 0, ops.log(x), 0.0), x)
-    np.testing.assert_array_equal(y, [0, 0])
-
-
 def test_every_row_of_the_table_is_tested_here():
     """The table as the extension was built with, against the functions named above."""
-    tested = {op.__name__ for op, *_ in UNARY + BINARY + COMPARISONS} | {"clip", "gelu_tanh", "where"}
-    rows = {name for name in dir(_core) if f"{name}_backward" in dir(_core) and name in _core.unary_saved}
-    assert rows - {"linear"} <= tested
+    tested = {op.__name__ for op, *_ in UNARY} | {"clip", "gelu_tanh"}
+    assert set(_core.unary_saved) - {"linear"} == tested
+    # in no table above, since only a fused epilogue uses it
     np.testing.assert_array_equal(_core.linear(np.arange(20.0)), np.arange(20.0))
     np.testing.assert_array_equal(_core.linear_backward(np.zeros(20), np.arange(20.0)), np.arange(20.0))

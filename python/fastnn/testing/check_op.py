@@ -45,9 +45,7 @@ def check_op(
     name = getattr(op, "__name__", str(op))
 
     dy = np.random.default_rng(0).standard_normal(expected.shape)
-    differences = {
-        i: list(slopes(lambda *xs: reference(*xs, **options), exact, i, dy, STEP)) for i in checked
-    }
+    differences = {i: list(slopes(lambda *xs: reference(*xs, **options), exact, i, dy, STEP)) for i in checked}
     for dtype in ("float32", "float64"):
         limit = TOLERANCE[dtype] if tol is None or dtype == "float64" else tol
         gradient_limit = GRADIENT_TOLERANCE[dtype] if tol is None or dtype == "float64" else 10 * tol
@@ -94,7 +92,9 @@ def _check_gradients(
         for i in checked
     ]
     for i, dx, dx_alone in zip(checked, grads, alone, strict=True):
-        assert dx.shape == given[i].shape and dx.dtype == given[i].dtype, f"{what}: gradient {i} is {dx.dtype}{dx.shape}"
+        assert dx.shape == given[i].shape and dx.dtype == given[i].dtype, (
+            f"{what}: gradient {i} is {dx.dtype}{dx.shape}"
+        )
         np.testing.assert_array_equal(dx, dx_alone, err_msg=f"{what}: gradient {i} depends on which others are wanted")
         for direction, slope in differences[i]:
             terms = np.asarray(dx, np.float64) * direction
@@ -102,7 +102,9 @@ def _check_gradients(
         if i in linear:
             products = expected * dy
             scale = float(np.sqrt(np.sum(products**2))) + 1e-3
-            _close(np.sum(np.asarray(dx, np.float64) * given[i]), np.sum(products), limit * scale, f"{what}: adjoint {i}")
+            _close(
+                np.sum(np.asarray(dx, np.float64) * given[i]), np.sum(products), limit * scale, f"{what}: adjoint {i}"
+            )
 
 
 def _close(got: Any, expected: Any, limit: float, what: str) -> None:

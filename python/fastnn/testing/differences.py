@@ -14,14 +14,10 @@ MAX_ELEMENTS = 64
 DIRECTIONS = 8
 
 
-def slopes(
-    f: Callable[..., Any], xs: Sequence[Array], i: int, dy: Array, step: float
-) -> Iterator[tuple[Array, float]]:
+def slopes(f: Callable[..., Any], xs: Sequence[Array], i: int, dy: Array, step: float) -> Iterator[tuple[Array, float]]:
     """(direction, derivative of sum(dy f) along it) for argument i of f, whose arguments are float64 arrays."""
     for direction in _directions(xs[i].shape):
-        plus, minus = (
-            [x + sign * step * direction if j == i else x for j, x in enumerate(xs)] for sign in (1.0, -1.0)
-        )
+        plus, minus = ([x + sign * step * direction if j == i else x for j, x in enumerate(xs)] for sign in (1.0, -1.0))
         difference = np.asarray(f(*plus), np.float64) - np.asarray(f(*minus), np.float64)
         yield direction, float(np.sum(dy * difference) / (2 * step))
 

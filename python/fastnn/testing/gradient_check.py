@@ -11,9 +11,7 @@ from fastnn.autograd import raw, vjp
 from fastnn.testing.differences import slopes
 
 
-def gradcheck(
-    fn: Callable[..., Any], *arrays: Any, step: float = 1e-6, rtol: float = 1e-5, atol: float = 1e-6
-) -> bool:
+def gradcheck(fn: Callable[..., Any], *arrays: Any, step: float = 1e-6, rtol: float = 1e-5, atol: float = 1e-6) -> bool:
     """True if the gradients of fn at arrays agree with central differences; raises AssertionError where they do not.
 
     fn: a function of arrays made of fastnn.ops, a layer or a model, returning one array. arrays: float64; anything
