@@ -41,6 +41,11 @@ def sigmoid(x: Any) -> Any:
     return ops.sigmoid(x)
 
 
+def softplus(x: Any) -> Any:
+    """Smooth rectifier: y = ln(1 + e^x)."""
+    return ops.softplus(x)
+
+
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent: y = (e^x - e^-x) / (e^x + e^-x)."""
     return ops.tanh(x)
@@ -69,7 +74,7 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 #: The activations that a dense layer computes in its own kernel.
 FUSED: dict[Callable[..., Any], str] = {linear: "linear", relu: "relu", sigmoid: "sigmoid", tanh: "tanh", gelu: "gelu"}
 
-for _function in (linear, relu, leaky_relu, sigmoid, tanh, gelu, exponential, softmax, log_softmax):
+for _function in (linear, relu, leaky_relu, sigmoid, softplus, tanh, gelu, exponential, softmax, log_softmax):
     _registry.add(_function)
 
 
