@@ -44,6 +44,7 @@ from fastnn.ops.reduce import mean as mean
 from fastnn.ops.reduce import min as min
 from fastnn.ops.reduce import sum as sum
 from fastnn.ops.reduce import sum_to as sum_to
+from fastnn.ops.huber import huber as huber
 from fastnn.ops.softmax import log_softmax as log_softmax
 from fastnn.ops.softmax import softmax as softmax
 from fastnn.ops.transpose import reshape as reshape
