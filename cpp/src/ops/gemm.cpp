@@ -241,8 +241,8 @@ Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
         s.n > panel && b_bytes > kCacheBytes;  // a panel's rows lie apart, and it is read from afar
     plan.pack_b = s.b_col != 1 || (s.m >= 64 && (far || s.k * panel * Index(sizeof(T)) > kCacheBytes)) ||
                   (s.m >= 16 && b_bytes > 16 * kCacheBytes);
-    // Broadcasts walk down the columns of a: so far apart, they fall into few sets of the first-level cache.
-    const bool scattered = s.k > 256 && s.a_col * Index(sizeof(T)) >= 2048;
+    // Broadcasts walk down the columns of a: at such distances they fall into few sets of the cache.
+    const bool scattered = s.k > 256 && s.a_col > 1 && s.a_col * Index(sizeof(T)) % 2048 == 0;
     plan.pack_a =
         s.m >= 64 && s.k >= 128 && s.n > panel &&
         (scattered || (plan.pack_b && s.n >= 128 && s.m * s.k * Index(sizeof(T)) > kCacheBytes / 4));
