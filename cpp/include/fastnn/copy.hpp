@@ -13,4 +13,8 @@ void copy(const T* x, T* y, const Strided<2>& walk);
 template <class T>
 void fill(T* y, Index n, T value);
 
+/// Puts one array of a concatenation in its place: piece o of x, `bytes` long, goes to byte o * stride_bytes
+/// of y. x: (outer, bytes), dense, apart from y. Sizes may be 0. Parallel.
+void copy_pieces(const void* x, void* y, Index outer, Index bytes, Index stride_bytes);
+
 }  // namespace fastnn::cpu

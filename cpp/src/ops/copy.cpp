@@ -57,6 +57,7 @@ FASTNN_INSTANTIATE(fill_span)
 #endif
 
 #if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include <cstring>
 
 namespace fastnn::cpu {
 
@@ -73,6 +74,21 @@ void fill(T* y, Index n, T value) {
   parallel_ranges(n, 1, [=](Index begin, Index end) { kernel(y + begin, end - begin, value); }, 64);
 }
 FASTNN_INSTANTIATE(fill)
+
+void copy_pieces(const void* x, void* y, Index outer, Index bytes, Index stride_bytes) {
+  constexpr Index kTaskBytes = 4 * kGrain;
+  if (bytes == 0) return;
+  const Index pieces = (bytes + kTaskBytes - 1) / kTaskBytes;
+  const char* from = static_cast<const char*>(x);
+  char* to = static_cast<char*>(y);
+  parallel_ranges(outer * pieces, std::min(bytes, kTaskBytes) / 4, [=](Index begin, Index end) {
+    for (Index t = begin; t < end; ++t) {
+      const Index o = t / pieces, first = t % pieces * kTaskBytes;
+      std::memcpy(to + o * stride_bytes + first, from + o * bytes + first,
+                  std::size_t(std::min(kTaskBytes, bytes - first)));
+    }
+  });
+}
 
 }  // namespace fastnn::cpu
 #endif

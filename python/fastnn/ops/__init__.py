@@ -1,6 +1,9 @@
 """The primitives: arrays in, arrays out; Tensors while a tape records. Names are Keras's where Keras has one."""
 
 from fastnn.autograd import dispatch as _dispatch
+from fastnn.ops.concatenate import concatenate as concatenate
+from fastnn.ops.concatenate import split as split
+from fastnn.ops.concatenate import stack as stack
 from fastnn.ops.cross_entropy import sigmoid_cross_entropy as sigmoid_cross_entropy
 from fastnn.ops.cross_entropy import softmax_cross_entropy as softmax_cross_entropy
 from fastnn.ops.dense import dense as dense
@@ -32,9 +35,12 @@ from fastnn.ops.elementwise import subtract as subtract
 from fastnn.ops.elementwise import tanh as tanh
 from fastnn.ops.elementwise import true_divide as true_divide
 from fastnn.ops.elementwise import where as where
+from fastnn.ops.gather import one_hot as one_hot
+from fastnn.ops.gather import take as take
 from fastnn.ops.gemm import dot as dot
 from fastnn.ops.gemm import gemm as gemm
 from fastnn.ops.gemm import matmul as matmul
+from fastnn.ops.getitem import getitem as getitem
 from fastnn.ops.mean_squared_error import mean_squared_error as mean_squared_error
 from fastnn.ops.reduce import argmax as argmax
 from fastnn.ops.reduce import argmin as argmin
@@ -49,6 +55,9 @@ from fastnn.ops.softmax import log_softmax as log_softmax
 from fastnn.ops.softmax import softmax as softmax
 from fastnn.ops.transpose import reshape as reshape
 from fastnn.ops.transpose import transpose as transpose
+from fastnn.ops.views import broadcast_to as broadcast_to
+from fastnn.ops.views import expand_dims as expand_dims
+from fastnn.ops.views import squeeze as squeeze
 
 abs = absolute  # as in Keras
 

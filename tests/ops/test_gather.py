@@ -1,0 +1,117 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from fastnn import backend, ops
+from fastnn.autograd import GradientTape, Variable, vjp
+from fastnn.testing import check_op
+
+
+@pytest.mark.parametrize("inner", [1, 7, 8, 9, 15, 16, 17, 33])
+def test_takes_rows(rng, inner):
+    indices = np.array([[3, 0, -1], [3, 3, -4]])
+    check_op(ops.take, np.take, rng.standard_normal((4, inner)), indices, axis=0, linear=[0])
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, 2, -1, -2])
+@pytest.mark.parametrize("indices", [0, [1, 0, 1], [[0], [-1]], np.zeros((0,), int), np.array([1, 1], np.int32)])
+def test_takes_along_any_axis(rng, axis, indices):
+    x = rng.standard_normal((2, 3, 4))
+    check_op(lambda a: ops.take(a, indices, axis), lambda a: np.take(a, indices, axis), x, linear=[0])
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.int16, np.int32, np.int64, np.float16, bool, np.complex128, "U3", ">f4"]
+)
+def test_takes_from_any_dtype(dtype):
+    x = np.arange(12).reshape(4, 3).astype(dtype)
+    for v in (x, x[::2], x[:, ::2], x[::-1]):
+        for axis in (0, 1):
+            np.testing.assert_array_equal(ops.take(v, [1, 0, 1], axis), np.take(v, [1, 0, 1], axis))
+
+
+def test_rows_far_apart_are_not_copied_first(rng):
+    table = rng.standard_normal((1000, 64)).astype(np.float32)
+    before = backend.memory_stats()["requests"]
+    y = ops.take(table[:, 3:9], [5, 7], 0)
+    assert backend.memory_stats()["requests"] - before == 1
+    np.testing.assert_array_equal(y, table[[5, 7], 3:9])
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ([0, 3], r"\[take\] expected indices in \[-3, 3\), got 3 at position 1"),
+        ([[0, 1], [-4, 0]], r"\[take\] expected indices in \[-3, 3\), got -4 at position 2"),
+    ],
+)
+def test_indices_out_of_range_are_refused(indices, message):
+    with pytest.raises(ValueError, match=message):
+        ops.take(np.zeros((3, 2), np.float32), indices, axis=0)
+
+
+def test_what_is_no_index_is_refused():
+    with pytest.raises(TypeError, match=r"\[take\] expected integer indices, got float64"):
+        ops.take(np.zeros(3, np.float32), [0.5])
+    with pytest.raises(ValueError, match=r"\[take\] expected axis in \[-1, 1\), got 1"):
+        ops.take(np.zeros(3, np.float32), [0], axis=1)
+    with pytest.raises(ValueError, match=r"\[take\] expected indices in \[0, 0\), got 0 at position 0"):
+        ops.take(np.zeros((0, 3), np.float32), [0], axis=0)
+
+
+def test_out_is_filled_and_returned(rng):
+    x = rng.standard_normal((5, 3)).astype(np.float32)
+    for out in (np.empty((2, 3), np.float32), np.empty((2, 6), np.float32)[:, ::2]):
+        assert ops.take(x, [4, 1], axis=0, out=out) is out
+        np.testing.assert_array_equal(out, x[[4, 1]])
+    with pytest.raises(ValueError, match=r"\[take\] expected out of shape \(2, 3\), got \(3, 2\)"):
+        ops.take(x, [4, 1], axis=0, out=np.empty((3, 2), np.float32))
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (300, 200), (50, 9), (3000, 5)])
+def test_bits_of_gradients_do_not_depend_on_threads(rng, shape):
+    x = rng.standard_normal(shape).astype(np.float32)
+    indices = rng.integers(-shape[0], shape[0], 4000)
+    before = backend.get_num_threads()
+    found = set()
+    y, pullback = vjp(lambda a: ops.take(a, indices, axis=0), x)
+    np.testing.assert_array_equal(y, x[indices])
+    dy = rng.standard_normal(y.shape).astype(np.float32)
+    for n in (1, 2, 3, 8):
+        backend.set_num_threads(n)
+        dx = pullback(dy)[0]
+        found.add(hashlib.sha256(dx.tobytes()).hexdigest())
+    backend.set_num_threads(before)
+    assert len(found) == 1
+    expected = np.zeros(shape)
+    np.add.at(expected, indices, dy)
+    np.testing.assert_allclose(dx, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_gradient_goes_to_the_buffer_of_a_variable(rng):
+    table = Variable(rng.standard_normal((4, 3)).astype(np.float32))
+    table.want = type(table.want)(np.full((4, 3), np.nan, np.float32))
+    with GradientTape() as tape:
+        y = ops.take(table, [1, 1], axis=0)
+    dx = tape.gradient(y, table)
+    assert dx is table.want.out
+    np.testing.assert_array_equal(dx, [[0, 0, 0], [2, 2, 2], [0, 0, 0], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+@pytest.mark.parametrize("dtype", [None, "float64", "int32", "bool"])
+def test_one_hot(axis, dtype):
+    x = np.array([[0, 3, -1], [2, 4, 1]])
+    expected = np.moveaxis(np.arange(4) == x[..., None], -1, axis)
+    y = ops.one_hot(x, 4, axis, dtype)
+    assert y.dtype == (dtype or "float32")
+    np.testing.assert_array_equal(y, expected)
+    assert ops.one_hot(3, 5).tolist() == [0, 0, 0, 1, 0]
+
+
+def test_one_hot_of_no_integers_is_refused():
+    with pytest.raises(TypeError, match=r"expected integer indices, got float64"):
+        ops.one_hot([0.5], 2)
+    with pytest.raises(ValueError, match=r"\[one_hot\] expected axis in \[-2, 2\), got 2"):
+        ops.one_hot([1], 2, axis=2)
