@@ -7,6 +7,7 @@ from fastnn.ops.concatenate import stack as stack
 from fastnn.ops.cross_entropy import sigmoid_cross_entropy as sigmoid_cross_entropy
 from fastnn.ops.cross_entropy import softmax_cross_entropy as softmax_cross_entropy
 from fastnn.ops.dense import dense as dense
+from fastnn.ops.dropout import dropout as dropout
 from fastnn.ops.elementwise import absolute as absolute
 from fastnn.ops.elementwise import add as add
 from fastnn.ops.elementwise import clip as clip

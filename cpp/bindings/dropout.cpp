@@ -1,0 +1,72 @@
+#include "fastnn/dropout.hpp"
+
+#include "arrays.hpp"
+
+namespace py = pybind11;
+using namespace fastnn::py;
+
+namespace {
+
+constexpr const char* kOp = "dropout";
+using Words = py::array_t<std::uint32_t, py::array::c_style | py::array::forcecast>;
+
+const std::uint64_t* state_of(const Array& state) {
+  require_type(kOp, state.dtype().kind() == 'u' && state.itemsize() == 8, "expected a state of uint64");
+  require(kOp, state.size() == 3 && is_dense(state), "expected a state of shape (3,), got ", state);
+  return static_cast<const std::uint64_t*>(state.data());
+}
+
+std::uint8_t* bytes(Output<bool>& mask) { return reinterpret_cast<std::uint8_t*>(mask.data()); }
+
+template <class T>
+Array apply(const Input<T>& x, const Array& mask, double rate) {
+  const Shape shape = shape_of(x.array());
+  const Shape shapes[3] = {shape, shape_of(mask), shape};
+  require(kOp, broadcast_shape(kOp, {shape, shapes[1]}) == shape, "expected noise_shape that broadcasts to ",
+          shape, ", got ", mask);
+  const Input<bool> kept(kOp, "mask", mask);
+  Output<T> y(kOp, shape);
+  invoke(&fastnn::cpu::dropout_apply<T>, x.data(), reinterpret_cast<const std::uint8_t*>(kept.data()),
+         y.data(), broadcast_walk(kOp, shape, shapes), rate);
+  return y.array();
+}
+
+/// Returns (y, mask).
+py::tuple dropout(const Array& x, const Array& state, double rate, const std::optional<Shape>& noise_shape) {
+  return with_float(kOp, "x", x, [&](auto element) {
+    using T = decltype(element);
+    const Input<T> in(kOp, "x", x);
+    const Shape shape = shape_of(x);
+    Output<bool> mask(kOp, noise_shape.value_or(shape));
+    if (noise_shape && *noise_shape != shape) {
+      invoke(&fastnn::cpu::dropout_mask, state_of(state), bytes(mask), mask.size(), rate);
+      return py::make_tuple(apply(in, mask.array(), rate), mask.array());
+    }
+    Output<T> y(kOp, shape);
+    invoke(&fastnn::cpu::dropout<T>, state_of(state), in.data(), y.data(), bytes(mask), in.size(), rate);
+    return py::make_tuple(y.array(), mask.array());
+  });
+}
+
+Array dropout_backward(const Array& dy, const Array& mask, double rate) {
+  return with_float(kOp, "dy", dy,
+                    [&](auto element) { return apply(Input<decltype(element)>(kOp, "dy", dy), mask, rate); });
+}
+
+Words philox(const Words& counter, const Words& key) {
+  require("philox", counter.size() == 4 && key.size() == 2, "expected 4 words and a key of 2, got ",
+          counter.size(), " and ", key.size());
+  Words words(4);
+  invoke(&fastnn::cpu::philox, counter.data(), key.data(), words.mutable_data());
+  return words;
+}
+
+}  // namespace
+
+void bind_dropout(py::module_& m) {
+  using py::arg;
+  m.def("dropout", &dropout, arg("x"), arg("state"), arg("rate"), arg("noise_shape") = py::none(),
+        "Returns (y, mask).");
+  m.def("dropout_backward", &dropout_backward, arg("dy"), arg("mask"), arg("rate"));
+  m.def("philox", &philox, arg("counter"), arg("key"), "Philox4x32-10, for tests.");
+}
