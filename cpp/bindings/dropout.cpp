@@ -1,5 +1,7 @@
 #include "fastnn/dropout.hpp"
 
+#include <array>
+
 #include "arrays.hpp"
 
 namespace py = pybind11;
@@ -8,7 +10,6 @@ using namespace fastnn::py;
 namespace {
 
 constexpr const char* kOp = "dropout";
-using Words = py::array_t<std::uint32_t, py::array::c_style | py::array::forcecast>;
 
 const std::uint64_t* state_of(const Array& state) {
   require_type(kOp, state.dtype().kind() == 'u' && state.itemsize() == 8, "expected a state of uint64");
@@ -53,11 +54,12 @@ Array dropout_backward(const Array& dy, const Array& mask, double rate) {
                     [&](auto element) { return apply(Input<decltype(element)>(kOp, "dy", dy), mask, rate); });
 }
 
-Words philox(const Words& counter, const Words& key) {
-  require("philox", counter.size() == 4 && key.size() == 2, "expected 4 words and a key of 2, got ",
-          counter.size(), " and ", key.size());
-  Words words(4);
-  invoke(&fastnn::cpu::philox, counter.data(), key.data(), words.mutable_data());
+template <std::size_t kCount>
+using Words = std::array<std::uint32_t, kCount>;
+
+Words<4> philox(const Words<4>& counter, const Words<2>& key) {
+  Words<4> words;
+  invoke(&fastnn::cpu::philox, counter.data(), key.data(), words.data());
   return words;
 }
 

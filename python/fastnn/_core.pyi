@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import numpy.typing
 import typing
-__all__: list[str] = ['absolute', 'absolute_backward', 'active_isa', 'adam', 'add', 'add_backward', 'argmax', 'argmin', 'assign', 'available_threads', 'clip', 'clip_backward', 'compiler', 'count_correct', 'dense', 'dense_backward', 'dense_forward', 'divide', 'divide_backward', 'empty_cache', 'equal', 'exp', 'exp_backward', 'extreme_backward', 'forked', 'full', 'gelu', 'gelu_backward', 'gelu_tanh', 'gelu_tanh_backward', 'gemm', 'greater', 'greater_equal', 'huber', 'huber_backward', 'leaky_relu', 'leaky_relu_backward', 'less', 'less_equal', 'linear', 'linear_backward', 'log', 'log_backward', 'log_softmax', 'log_softmax_backward', 'matmul', 'max', 'maximum', 'maximum_backward', 'mean', 'mean_backward', 'mean_squared_error', 'mean_squared_error_backward', 'memory_stats', 'min', 'minimum', 'minimum_backward', 'multiply', 'multiply_backward', 'negative', 'negative_backward', 'not_equal', 'num_threads', 'openmp', 'pool_limit', 'power', 'power_backward', 'relu', 'relu_backward', 'rmsprop', 'set_active_isa', 'set_num_threads', 'set_thread_limit', 'sgd', 'sigmoid', 'sigmoid_backward', 'sigmoid_cross_entropy', 'sigmoid_cross_entropy_backward', 'softmax', 'softmax_backward', 'softmax_cross_entropy', 'softmax_cross_entropy_backward', 'softplus', 'softplus_backward', 'sqrt', 'sqrt_backward', 'square', 'square_backward', 'subtract', 'subtract_backward', 'sum', 'sum_backward', 'supported_isas', 'tanh', 'tanh_backward', 'unary_codes', 'unary_saved', 'where']
+__all__: list[str] = ['absolute', 'absolute_backward', 'active_isa', 'adam', 'add', 'add_backward', 'argmax', 'argmin', 'assign', 'available_threads', 'clip', 'clip_backward', 'compiler', 'concatenate', 'count_correct', 'dense', 'dense_backward', 'dense_forward', 'divide', 'divide_backward', 'dropout', 'dropout_backward', 'empty_cache', 'equal', 'exp', 'exp_backward', 'extreme_backward', 'forked', 'full', 'gather_rows', 'gelu', 'gelu_backward', 'gelu_tanh', 'gelu_tanh_backward', 'gemm', 'greater', 'greater_equal', 'huber', 'huber_backward', 'leaky_relu', 'leaky_relu_backward', 'less', 'less_equal', 'linear', 'linear_backward', 'log', 'log_backward', 'log_softmax', 'log_softmax_backward', 'matmul', 'max', 'maximum', 'maximum_backward', 'mean', 'mean_backward', 'mean_squared_error', 'mean_squared_error_backward', 'memory_stats', 'min', 'minimum', 'minimum_backward', 'multiply', 'multiply_backward', 'negative', 'negative_backward', 'not_equal', 'num_threads', 'one_hot', 'openmp', 'philox', 'pool_limit', 'power', 'power_backward', 'relu', 'relu_backward', 'rmsprop', 'set_active_isa', 'set_num_threads', 'set_thread_limit', 'sgd', 'sigmoid', 'sigmoid_backward', 'sigmoid_cross_entropy', 'sigmoid_cross_entropy_backward', 'softmax', 'softmax_backward', 'softmax_cross_entropy', 'softmax_cross_entropy_backward', 'softplus', 'softplus_backward', 'sqrt', 'sqrt_backward', 'square', 'square_backward', 'subtract', 'subtract_backward', 'sum', 'sum_backward', 'supported_isas', 'take', 'take_backward', 'tanh', 'tanh_backward', 'unary_codes', 'unary_saved', 'where']
 def absolute(x: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0, out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
     ...
 def absolute_backward(x: numpy.typing.NDArray[typing.Any], dy: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.typing.NDArray[typing.Any]:
@@ -34,6 +34,10 @@ def clip_backward(x: numpy.typing.NDArray[typing.Any], dy: numpy.typing.NDArray[
     ...
 def compiler() -> str:
     ...
+def concatenate(arrays: collections.abc.Sequence[numpy.typing.NDArray[typing.Any]], axis: typing.SupportsInt | typing.SupportsIndex, out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
+    """
+    Arrays of one dtype one after the other along axis.
+    """
 def count_correct(scores: numpy.typing.NDArray[typing.Any], labels: numpy.typing.NDArray[typing.Any]) -> numpy.typing.NDArray[typing.Any]:
     ...
 def dense(x: numpy.typing.NDArray[typing.Any]) -> numpy.typing.NDArray[typing.Any]:
@@ -47,6 +51,12 @@ def dense_forward(x: numpy.typing.NDArray[typing.Any], w: numpy.typing.NDArray[t
 def divide(x1: numpy.typing.NDArray[typing.Any], x2: numpy.typing.NDArray[typing.Any], out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
     ...
 def divide_backward(second: bool, x1: numpy.typing.NDArray[typing.Any], x2: numpy.typing.NDArray[typing.Any], dy: numpy.typing.NDArray[typing.Any]) -> numpy.typing.NDArray[typing.Any]:
+    ...
+def dropout(x: numpy.typing.NDArray[typing.Any], state: numpy.typing.NDArray[typing.Any], rate: typing.SupportsFloat | typing.SupportsIndex, noise_shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] | None = None) -> tuple[typing.Any, ...]:
+    """
+    Returns (y, mask).
+    """
+def dropout_backward(dy: numpy.typing.NDArray[typing.Any], mask: numpy.typing.NDArray[typing.Any], rate: typing.SupportsFloat | typing.SupportsIndex) -> numpy.typing.NDArray[typing.Any]:
     ...
 def empty_cache() -> None:
     ...
@@ -63,6 +73,10 @@ def forked() -> bool:
 def full(shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], value: typing.SupportsFloat | typing.SupportsIndex, dtype: numpy.dtype[typing.Any]) -> numpy.typing.NDArray[typing.Any]:
     """
     A new array with one value everywhere.
+    """
+def gather_rows(x: numpy.typing.NDArray[typing.Any], indices: numpy.typing.NDArray[typing.Any], out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
+    """
+    x[indices] along the first axis, for any dtype.
     """
 def gelu(x: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0, out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
     ...
@@ -138,6 +152,12 @@ def not_equal(x1: numpy.typing.NDArray[typing.Any], x2: numpy.typing.NDArray[typ
     ...
 def num_threads() -> int:
     ...
+def one_hot(indices: numpy.typing.NDArray[typing.Any], num_classes: typing.SupportsInt | typing.SupportsIndex, axis: typing.SupportsInt | typing.SupportsIndex, dtype: numpy.dtype[typing.Any]) -> numpy.typing.NDArray[typing.Any]:
+    ...
+def philox(counter: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"], key: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(2)"]) -> typing.Annotated[list[int], "FixedSize(4)"]:
+    """
+    Philox4x32-10, for tests.
+    """
 def pool_limit() -> int:
     ...
 def power(x1: numpy.typing.NDArray[typing.Any], x2: numpy.typing.NDArray[typing.Any], out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
@@ -197,6 +217,10 @@ def sum(x: numpy.typing.NDArray[typing.Any], axis: typing.Any = None, keepdims: 
 def sum_backward(dy: numpy.typing.NDArray[typing.Any], shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], axis: typing.Any) -> numpy.typing.NDArray[typing.Any]:
     ...
 def supported_isas() -> list[str]:
+    ...
+def take(x: numpy.typing.NDArray[typing.Any], indices: numpy.typing.NDArray[typing.Any], axis: typing.SupportsInt | typing.SupportsIndex, out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
+    ...
+def take_backward(dy: numpy.typing.NDArray[typing.Any], indices: numpy.typing.NDArray[typing.Any], shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], axis: typing.SupportsInt | typing.SupportsIndex, out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
     ...
 def tanh(x: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0, out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
     ...
