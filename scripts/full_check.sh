@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# .ci/run and everything too slow for it: the whole suite on every instruction set, on emulated older processors, under the
+# sanitizers, the slow tests, NEON under emulation, and every float through the vector functions. An hour or two on two cores.
+# Steps whose tools cannot be installed say so and are left out.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export FASTNN_CHECK_DIR=${FASTNN_CHECK_DIR:-$(mktemp -d)}
+.ci/run
+
+source scripts/stages.sh
+trap stages_failed EXIT
+export CI=true CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 PATH=$FASTNN_CHECK_DIR/venv/bin:$PATH
+
+# have <command> <package>...: true if the command is there or its packages can be installed.
+have() {
+  local command=$1
+  shift
+  command -v "$command" >/dev/null || apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 || true
+  command -v "$command" >/dev/null || { echo "left out: no $command"; return 1; }
+}
+
+every_instruction_set() {
+  local isa
+  for isa in $(python -c "from fastnn import _core; print(*_core.supported_isas())"); do
+    FASTNN_ISA=$isa python -m pytest -q
+  done
+}
+
+# OpenBLAS's own choice of kernels does not survive emulation. Tests that start other processes would leave the emulator.
+emulated_processors() {
+  have qemu-x86_64 qemu-user || return 0
+  local processor
+  for processor in SandyBridge Haswell; do
+    OPENBLAS_CORETYPE=Nehalem qemu-x86_64 -cpu "$processor" "$(command -v python)" \
+      -c "from fastnn import _core; print('$processor:', *_core.supported_isas())"
+    OPENBLAS_CORETYPE=Nehalem qemu-x86_64 -cpu "$processor" "$(command -v python)" \
+      -m pytest -q -p no:cacheprovider tests/ops tests/test_autograd.py tests/test_optimizers.py
+  done
+}
+
+slow_tests() {
+  local status=0
+  python -m pytest -q -m slow || status=$?
+  ((status == 0 || status == 5)) || return "$status" # 5: there are none
+}
+
+neon() {
+  have aarch64-linux-gnu-g++ g++-aarch64-linux-gnu && have qemu-aarch64 qemu-user || return 0
+  cmake -S . -B build/neon -G Ninja -DFASTNN_TESTS=ON -DFASTNN_WERROR=ON -DCMAKE_SYSTEM_NAME=Linux \
+    -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
+    "-DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64;-L;/usr/aarch64-linux-gnu" >/dev/null
+  cmake --build build/neon | tail -1
+  ctest --test-dir build/neon --output-on-failure
+}
+
+# Races. gcc's OpenMP is not known to its thread sanitizer; clang's is, through libarcher.
+thread_sanitizer() {
+  have clang++-19 clang-19 libomp-19-dev libclang-rt-19-dev || return 0
+  local archer runtime
+  archer=$(find /usr/lib/llvm-19 -name 'libarcher.so' 2>/dev/null | head -1)
+  runtime=$(clang++-19 -print-file-name=libclang_rt.tsan-x86_64.so)
+  if [[ -z $archer || ! -f $runtime ]]; then echo "left out: no libarcher or no thread sanitizer"; return 0; fi
+  python -m pip install -q --no-build-isolation --no-deps --upgrade --target build/threads/site -Cbuild-dir=build/threads \
+    -Ccmake.define.CMAKE_CXX_COMPILER=clang++-19 -Ccmake.define.FASTNN_SANITIZE=thread .
+  LD_PRELOAD=$runtime OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS=ignore_noninstrumented_modules=1 FASTNN_NUM_THREADS=4 \
+    PYTHONPATH=$PWD/build/threads/site python -m pytest -q -x -p no:cacheprovider tests/ops tests/test_threads.py \
+    tests/test_concurrency.py
+}
+
+stage "every instruction set" every_instruction_set
+stage "emulated processors" emulated_processors
+stage "sanitizers on the suite" scripts/sanitized_tests.sh --ignore tests/test_isa.py
+stage "thread sanitizer" thread_sanitizer
+stage "slow tests" slow_tests
+stage "NEON" neon
+stage "every float" build/cpp/test_math --full
+stages_summary
