@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
-from fastnn.arrays import Array, DTypeLike, PartialShape, Shape, float_dtype
+from fastnn.arrays import F32, F64, Array, DTypeLike, PartialShape, Shape, float_dtype
 from fastnn.backend import full, kernels
 
 
@@ -317,7 +318,7 @@ def _is_tracked(value: Any) -> bool:
 def raw(value: Any) -> Any:
     """The array in a Tensor or Variable; anything else as it is."""
     kind = type(value)
-    if kind is np.ndarray:
+    if kind is ndarray:
         return value
     if kind is Variable:
         return value._value
@@ -341,10 +342,15 @@ def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
         tape = _active.tape
         if tape is not None:
             return tape._record(op, forward, args, options)
+        arrays = []
         for a in args:
-            if type(a) is not np.ndarray:
-                return forward(*[raw(a) for a in args], **options)[0]
-        return forward(*args, **options)[0]
+            kind = type(a)
+            if kind is Variable:
+                a = a._value
+            elif kind is not ndarray and isinstance(a, Differentiable):
+                a = a._data()
+            arrays.append(a)
+        return forward(*arrays, **options)[0]
 
     return op
 
@@ -420,7 +426,10 @@ class GradientTape:
         arrays: list[Any] = []
         for a in args:
             kind = type(a)
-            if kind is Tensor:
+            if kind is ndarray:
+                inputs.append(None)
+                arrays.append(a)
+            elif kind is Tensor:
                 tracked = True
                 inputs.append(a)
                 arrays.append(a.data)
@@ -539,6 +548,15 @@ def _plan(nodes: Sequence[Node], reached: dict[Any, Want]) -> list[tuple[Any, Te
     return plan
 
 
+def _one(dtype: np.dtype[Any]) -> Array:
+    one = np.ones((), dtype)
+    one.flags.writeable = False
+    return one
+
+
+_ONE = {dtype: _one(dtype) for dtype in (F32, F64)}
+
+
 def _seeds(target: Any, output_gradients: Any) -> dict[Any, Array]:
     """The gradients that the way back starts from, by target."""
     if not isinstance(target, (list, tuple)):
@@ -551,7 +569,7 @@ def _seeds(target: Any, output_gradients: Any) -> dict[Any, Array]:
             continue  # does not depend on anything watched
         data = part._data()
         if weight is None:
-            dy = full(data.shape, 1.0, data.dtype)
+            dy = _ONE[data.dtype] if data.ndim == 0 else full(data.shape, 1.0, data.dtype)
         else:
             dy = np.asarray(raw(weight), data.dtype)
             if dy.shape != data.shape:

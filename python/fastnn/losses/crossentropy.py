@@ -75,9 +75,11 @@ class SparseCategoricalCrossentropy(_Probabilistic):
         self.ignore_class = ignore_class
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        y_pred = self.prediction(y_pred)
+        if type(y_pred) is not Tensor:
+            y_pred = self.prediction(y_pred)
         labels = self._labels(y_true, y_pred)
-        return self._fused(self._logits(y_pred), labels, sample_weight, ignore_class=self.ignore_class)
+        logits = y_pred if self.from_logits else self._logits(y_pred)
+        return self._fused(logits, labels, sample_weight, ignore_class=self.ignore_class)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         labels = self._labels(y_true, y_pred)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastnn.arrays import PartialShape
@@ -20,6 +20,7 @@ class Sequential(Model):
         super().__init__(trainable=trainable, name=name)
         self._layers: list[Layer] = []
         self._called: list[Layer] = []  # the same without the Input
+        self._steps: list[Callable[[Any], Any]] | None = None
         for layer in layers or ():
             self.add(layer, rebuild=False)
         self._maybe_build()
@@ -37,6 +38,7 @@ class Sequential(Model):
         if not self._layers and layer._input_shape_hint is not None:
             self.add(InputLayer(batch_shape=layer._input_shape_hint), rebuild=False)
         self._layers.append(layer)
+        self._steps = None
         if not isinstance(layer, InputLayer):
             self._called.append(layer)
         self._track(layer)
@@ -50,6 +52,7 @@ class Sequential(Model):
             raise ValueError(f"[{self.name}] expected a layer to take away, got an empty model")
         layer = self._layers.pop()
         self._called.pop()
+        self._steps = None
         self._sublayers.remove(layer)
         self._structure_changed()
         return layer
@@ -85,6 +88,7 @@ class Sequential(Model):
                 ) from None
             trail.append(f"{layer.name} {shape}")
         self.built = True
+        self._steps = None
         self._build_shape = tuple(input_shape)
         self._output_shape = shape
 
@@ -107,9 +111,16 @@ class Sequential(Model):
         return input_shape
 
     def call(self, x: Any, training: bool | None = None) -> Any:
-        for layer in self._called:
-            x = layer(x)
+        if self._steps is None:
+            self._steps = [self._step_of(layer) for layer in self._called]
+        for step in self._steps:
+            x = step(x)
         return x
+
+    def _step_of(self, layer: Layer) -> Callable[[Any], Any]:
+        """layer, or its call() where all else that calling it does is done: it is built, and of the model's dtype."""
+        plain = type(layer).__call__ is Layer.__call__ and not layer._takes_training
+        return layer.call if plain and layer.built and layer._dtype is self._dtype else layer
 
     def get_config(self) -> dict[str, Any]:
         shape = None if self._build_shape is None else list(self._build_shape)

@@ -114,14 +114,18 @@ class Optimizer:
     def _apply_to_variables(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         if not self._variables:
             self.build(variables)
-        moved = [v for v, gradient in zip(variables, grads, strict=True) if gradient is not None]
+        moved, ready = [], True
+        for gradient, variable in zip(grads, variables, strict=True):
+            if gradient is not None:
+                moved.append(variable)
+                if gradient is not variable.want.out:
+                    ready = False
         key = tuple(map(id, moved))
         parts = self._runs.get(key)
         if parts is None:
             parts = self._runs[key] = self._parts(moved)
-        for gradient, variable in zip(grads, variables, strict=True):
-            if gradient is not None and gradient is not variable.want.out:
-                self._deliver(gradient, variable)
+        if not ready:
+            self._deliver(grads, variables)
         self._advance()
         for buffer, runs in parts:
             self.update(buffer.values, buffer.grads, self._slots[id(buffer)], runs)
@@ -142,13 +146,18 @@ class Optimizer:
             if len(runs := buffer.runs(v for v in variables if v.storage is buffer))
         ]
 
-    def _deliver(self, gradient: Any, variable: Variable) -> None:
-        array = np.asarray(raw(gradient), variable.dtype)
-        if array.shape != variable.shape:
-            raise ValueError(
-                f"[{self.name}] expected a gradient of shape {variable.shape} for {variable.path}, got {array.shape}"
-            )
-        kernels(array).assign(array, variable.want.out)
+    def _deliver(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
+        """Copies the gradients that lie elsewhere into the variables' flat buffers."""
+        for gradient, variable in zip(grads, variables, strict=True):
+            if gradient is None or gradient is variable.want.out:
+                continue
+            array = np.asarray(raw(gradient), variable.dtype)
+            if array.shape != variable.shape:
+                raise ValueError(
+                    f"[{self.name}] expected a gradient of shape {variable.shape} for {variable.path}, "
+                    f"got {array.shape}"
+                )
+            kernels(array).assign(array, variable.want.out)
 
     def _apply_to_arrays(self, grads: Sequence[Any], params: Sequence[Any]) -> None:
         arrays = [self._plain(p) for p in params]
