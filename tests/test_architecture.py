@@ -274,10 +274,11 @@ def cannot(reason: str) -> None:
 
 
 def kernel_objects() -> dict[tuple[str, str], Path]:
-    """(instruction set, op) -> object, of the build tree in FASTNN_BUILD_DIR or the newest under build/."""
+    """(instruction set, op) -> object, of FASTNN_BUILD_DIR or the tree under build/ with the newest plain extension."""
     named = os.environ.get("FASTNN_BUILD_DIR")
-    trees = [Path(named)] if named else [cache.parent for cache in (ROOT / "build").glob("*/CMakeCache.txt")]
-    for tree in sorted(trees, key=lambda tree: (tree / "CMakeCache.txt").stat().st_mtime, reverse=True):
+    built = sorted((ROOT / "build").glob("*/_core*.so"), key=lambda path: path.stat().st_mtime, reverse=True)
+    plain = [so.parent for so in built if "FASTNN_SANITIZE:STRING=\n" in (so.parent / "CMakeCache.txt").read_text()]
+    for tree in [Path(named)] if named else plain:
         found = tree.glob("CMakeFiles/fastnn_core_kernels_*.dir/**/*.o")
         objects = {
             (o.relative_to(tree).parts[1].split(".")[0].rpartition("_")[2], o.name.split(".")[0]): o for o in found
