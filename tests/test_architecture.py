@@ -37,6 +37,7 @@ LAYERS = [
     "initializers",
     "regularizers",
     "constraints",
+    "classic",
     "layers",
     "losses",
     "metrics",

@@ -22,6 +22,7 @@ from fastnn.backend import threads as threads
 if _TYPE_CHECKING:
     from fastnn import activations as activations
     from fastnn import callbacks as callbacks
+    from fastnn import classic as classic
     from fastnn import initializers as initializers
     from fastnn import layers as layers
     from fastnn import losses as losses
@@ -39,8 +40,8 @@ if _TYPE_CHECKING:
 
 # Imported when first used, so that `import fastnn` stays cheap.
 _MODULES = (
-    "activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers", "random",
-    "testing", "utils",
+    "activations", "callbacks", "classic", "initializers", "layers", "losses", "metrics", "models", "optimizers",
+    "random", "testing", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",

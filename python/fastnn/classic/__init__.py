@@ -1,0 +1,3 @@
+"""Learners from before backpropagation."""
+
+from fastnn.classic.perceptron import Perceptron as Perceptron
