@@ -41,6 +41,7 @@ class Sequential(Model):
         self._steps = None
         if not isinstance(layer, InputLayer):
             self._called.append(layer)
+            self._dtype = self._called[0]._dtype  # inputs go to the first layer as precise as it wants them
         self._track(layer)
         self.built = False
         if rebuild:
@@ -55,6 +56,11 @@ class Sequential(Model):
         self._steps = None
         self._sublayers.remove(layer)
         self._structure_changed()
+        shape, self.built, self._build_shape = self._build_shape, False, None
+        if rebuild:
+            self._maybe_build()
+            if not self.built and shape is not None and self._called:
+                self.build(shape)
         return layer
 
     def _maybe_build(self) -> None:
