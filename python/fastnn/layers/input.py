@@ -22,6 +22,9 @@ class InputLayer(Layer):
     ) -> None:
         if (shape is None) == (batch_shape is None):
             raise ValueError(f"[InputLayer] expected either shape or batch_shape, got {shape} and {batch_shape}")
+        given = batch_shape if shape is None else shape
+        if not isinstance(given, (tuple, list)):
+            raise ValueError(f"[InputLayer] expected a shape such as (64,), got {given!r}")
         super().__init__(dtype=dtype, name=name, trainable=trainable)
         self.batch_shape: PartialShape = (batch_size, *shape) if shape is not None else tuple(batch_shape or ())
         self.built = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from inspect import Parameter, signature
 from math import prod
 from typing import Any
@@ -65,7 +66,9 @@ class Layer:
         self, *, trainable: bool = True, dtype: DTypeLike | None = None, name: str | None = None, **options: Any
     ) -> None:
         object.__setattr__(self, "_variables", [])
+        object.__setattr__(self, "_own_trainable", [])
         object.__setattr__(self, "_sublayers", [])
+        object.__setattr__(self, "_containers", [])
         shape = options.pop("input_shape", None)
         if "input_dim" in options:
             shape = (options.pop("input_dim"),)
@@ -81,14 +84,22 @@ class Layer:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         registry.add_own(cls)
+        if "build" in cls.__dict__:
+            cls.build = _marking_built(cls.build)  # type: ignore[method-assign]
+        names = list(signature(cls.call).parameters)[1:]
         cls._takes_training = _accepts(cls.call, "training")
+        cls._training_position = names.index("training") if cls._takes_training else 0
+        cls._first_argument = names[0] if names else ""
 
     _takes_training = False
+    _training_position = 0
+    _first_argument = ""
 
     # ---- what a subclass implements --------------------------------------------------------------------------
 
     def build(self, input_shape: PartialShape) -> None:
         """Makes the weights. input_shape: the batch first, as a rule None."""
+        self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"[{type(self).__name__}] expected call() to be implemented")
@@ -127,8 +138,6 @@ class Layer:
         made = initializers.get("glorot_uniform" if initializer is None else initializer)
         variable = Variable(made, tuple(shape or ()), dtype or self._dtype, trainable, name or "variable")
         variable.path = f"{self.name}/{variable.name}"
-        if not self._trainable:
-            variable.trainable = False
         self._track(variable)
         return variable
 
@@ -138,29 +147,29 @@ class Layer:
         _structure += 1
 
     def _track(self, value: Any) -> None:
-        self._structure_changed()
         if isinstance(value, Variable):
             if not any(v is value for v in self._variables):
+                self._structure_changed()
                 self._variables.append(value)
-                self._own_trainable[id(value)] = value.trainable if self._trainable else True
+                self._own_trainable.append(value.trainable)
+                value.trainable = value.trainable and self._trainable
         elif isinstance(value, Layer):
             if not any(layer is value for layer in self._sublayers):
+                self._structure_changed()
                 self._sublayers.append(value)
-        elif isinstance(value, (list, tuple)):
-            for part in value:
+        elif isinstance(value, (list, tuple, dict)):
+            for part in value.values() if isinstance(value, dict) else value:
                 self._track(part)
-        elif isinstance(value, dict):
-            for part in value.values():
-                self._track(part)
+
+    def _track_containers(self) -> None:
+        """Finds what was put into this layer's lists and dicts after they were set."""
+        for container in self._containers:
+            self._track(container)
 
     _variables: list[Variable]
+    _own_trainable: list[bool]  # what trainable was when each was added, to be restored after freezing
     _sublayers: list[Layer]
-
-    @property
-    def _own_trainable(self) -> dict[int, bool]:
-        """What a Variable's trainable was when it was added, to be restored after freezing."""
-        flags: dict[int, bool] = self.__dict__.setdefault("_own_trainable_flags", {})
-        return flags
+    _containers: list[Any]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Variable, Layer, list, tuple, dict)):
@@ -170,6 +179,8 @@ class Layer:
                 )
             if not name.startswith("_"):
                 self._track(value)
+                if isinstance(value, (list, dict)):
+                    self._containers.append(value)
         object.__setattr__(self, name, value)
 
     def _walk(self) -> Iterator[Layer]:
@@ -180,6 +191,7 @@ class Layer:
             layer = waiting.pop(0)
             if id(layer) not in seen:
                 seen.add(id(layer))
+                layer._track_containers()
                 yield layer
                 waiting[:0] = layer._sublayers
 
@@ -193,7 +205,7 @@ class Layer:
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        return [v for v in self.variables if v.trainable]
+        return [v for v in self.variables if v.trainable] if self._trainable else []
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -201,7 +213,7 @@ class Layer:
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        return [v for v in self.variables if not v.trainable]
+        return [v for v in self.variables if not (v.trainable and self._trainable)]
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
@@ -216,8 +228,8 @@ class Layer:
         self._structure_changed()
         for layer in self._walk():
             layer._trainable = bool(value)
-            for variable in layer._variables:
-                variable.trainable = bool(value) and layer._own_trainable.get(id(variable), True)
+            for variable, own in zip(layer._variables, layer._own_trainable, strict=True):
+                variable.trainable = bool(value) and own
 
     def count_params(self) -> int:
         """Number of elements in all weights. Raises ValueError before the layer is built."""
@@ -232,7 +244,7 @@ class Layer:
         return [v._value.copy() for v in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets the weights, in the order of `weights`. Raises ValueError, and sets none, unless number and shapes fit."""
+        """Sets the weights, in the order of `weights`. Raises ValueError, and sets none, if number or shapes differ."""
         own = self.weights
         if len(weights) != len(own):
             raise ValueError(f"[{self.name}] expected {len(own)} weights, got {len(weights)}")
@@ -258,6 +270,8 @@ class Layer:
         return self._dtype.name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not args and self._first_argument in kwargs:
+            args = (kwargs.pop(self._first_argument),)
         if args:
             x = args[0]
             if type(x) is np.ndarray:
@@ -272,7 +286,12 @@ class Layer:
         if training is None:
             training = False if outer is None else outer
         if self._takes_training:
-            kwargs["training"] = training
+            at = self._training_position
+            if len(args) > at:  # given by position
+                training = training if args[at] is None else args[at]
+                args = (*args[:at], training, *args[at + 1 :])
+            else:
+                kwargs["training"] = training
         elif "training" in kwargs:
             del kwargs["training"]
         if training is outer:
@@ -325,6 +344,17 @@ def _shape_of(x: Any) -> Any:
         return {key: _shape_of(part) for key, part in x.items()}
     shape = np.shape(raw(x))
     return (None, *shape[1:]) if shape else shape
+
+
+def _marking_built(build: Callable[..., None]) -> Callable[..., None]:
+    """build, after which the layer counts as built also where it was called by hand."""
+
+    @wraps(build)
+    def marked(self: Layer, *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        self.built = True
+
+    return marked
 
 
 def _accepts(function: Callable[..., Any], name: str) -> bool:

@@ -1,0 +1,422 @@
+"""Layers: Dense, activations, Dropout, Flatten, Reshape, Input, and what every layer can do."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import GradientTape, Variable, layers, ops
+from fastnn.layers import Layer
+
+
+class Scale(Layer):
+    def build(self, input_shape):
+        self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
+
+    def call(self, x):
+        return x * self.factor
+
+
+class Noted(Layer):
+    """Notes what training it was called with."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.seen = None
+
+    def call(self, x, training=None):
+        self.seen = training
+        return x
+
+
+# ---- Dense --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("activation", "g"),
+    [
+        (None, lambda z: z),
+        ("relu", lambda z: np.maximum(z, 0)),
+        ("sigmoid", lambda z: 1 / (1 + np.exp(-z))),
+        ("tanh", np.tanh),
+        ("softmax", lambda z: np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)),
+        ("leaky_relu", lambda z: np.where(z > 0, z, 0.2 * z)),
+        (lambda z: z * 2.0, lambda z: 2 * z),
+    ],
+)
+def test_dense_is_activation_of_x_kernel_plus_bias(activation, g, dtype, rng):
+    layer = layers.Dense(5, activation, bias_initializer="normal", dtype=dtype)
+    x = rng.standard_normal((4, 3, 7)).astype(dtype)
+    y = layer(x)
+    kernel, bias = layer.get_weights()
+    assert y.dtype == kernel.dtype == bias.dtype == dtype
+    tolerance = 2e-6 if dtype == "float32" else 1e-13
+    np.testing.assert_allclose(y, g(x.astype(float) @ kernel + bias), rtol=tolerance, atol=tolerance)
+
+
+def test_dense_has_the_shapes_of_keras():
+    layer = layers.Dense(5)
+    layer.build((None, 7))
+    assert [v.path.split("/")[1] for v in layer.weights] == ["kernel", "bias"]
+    assert [v.shape for v in layer.weights] == [(7, 5), (5,)]
+    assert layer.compute_output_shape((None, 3, 7)) == (None, 3, 5)
+    assert not layer.bias.numpy().any() and np.abs(layer.kernel.numpy()).max() <= np.sqrt(6 / 12)
+
+
+def test_dense_without_bias():
+    layer = layers.Dense(5, use_bias=False)
+    layer.build((None, 7))
+    assert layer.bias is None and layer.count_params() == 35
+
+
+def test_dense_casts_floats_and_integers_to_its_dtype(rng):
+    layer = layers.Dense(2)
+    x = rng.integers(0, 255, (3, 4))
+    expected = layer(x.astype("float32"))
+    for given in (x, x.astype("uint8"), x.astype("float64"), x.tolist(), np.asfortranarray(x)):
+        np.testing.assert_array_equal(layer(given), expected)
+    np.testing.assert_array_equal(layer(x > 100), layer((x > 100).astype("float32")))
+
+
+@pytest.mark.parametrize("units", [0, -1, 2.5, True, "3", None])
+def test_dense_refuses_units(units):
+    with pytest.raises(ValueError, match=r"\[Dense\] expected units to be a positive integer"):
+        layers.Dense(units)
+
+
+def test_dense_refuses():
+    with pytest.raises(ValueError, match=r"\[Dense\] expected use_bias True, False or 'shared', got 'all'"):
+        layers.Dense(2, use_bias="all")
+    with pytest.raises(ValueError, match="expected an input whose last axis has a known length"):
+        layers.Dense(2).build((None, None))
+    with pytest.raises(TypeError, match=r"\[Dense\] expected other arguments than unitss"):
+        layers.Dense(2, unitss=3)
+    with pytest.raises(ValueError, match=r"\[activations\] expected a known name such as 'relu'.*, got 'rellu'"):
+        layers.Dense(2, "rellu")
+    layer = layers.Dense(2, name="head")
+    layer.build((None, 3))
+    with pytest.raises(ValueError, match=r"\[head\] .*expected .*got"):
+        layer(np.zeros((1, 4), "float32"))
+    with pytest.raises(ValueError, match="expected dtype float32 or float64, got float16"):
+        layers.Dense(2, dtype="float16")
+
+
+def test_strided_and_read_only_inputs_are_left_alone(rng):
+    layer = layers.Dense(3, "relu")
+    big = rng.standard_normal((8, 12)).astype("float32")
+    x = big[::2, ::3]
+    expected = layer(np.ascontiguousarray(x))
+    big.flags.writeable = False
+    before = big.copy()
+    np.testing.assert_array_equal(layer(x), expected)
+    np.testing.assert_array_equal(big, before)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (2, 0, 4)])
+def test_empty_batches_give_empty_outputs(shape):
+    assert layers.Dense(3, "softmax")(np.zeros(shape, "float32")).shape == (*shape[:-1], 3)
+
+
+def test_nan_goes_through_dense_and_stays_in_its_row():
+    layer = layers.Dense(3, "relu", kernel_initializer="ones")
+    y = layer(np.array([[np.nan, 1.0], [1.0, 1.0]], "float32"))
+    assert np.isnan(y[0]).all() and (y[1] == 2).all()
+
+
+# ---- activations, reshaping, Input --------------------------------------------------------------------------------
+
+
+X = np.array([[-3.0, -0.5, 0.0, 0.5, 7.0]], "float32")
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (layers.ReLU(), np.maximum(X, 0)),
+        (layers.ReLU(max_value=6), np.clip(X, 0, 6)),
+        (layers.ReLU(6.0, 0.1, 1.0), np.where(X > 1, np.minimum(X, 6), 0.1 * (X - 1))),
+        (layers.LeakyReLU(), np.where(X > 0, X, 0.3 * X)),
+        (layers.LeakyReLU(negative_slope=0.01), np.where(X > 0, X, 0.01 * X)),
+        (layers.Activation("tanh"), np.tanh(X)),
+        (layers.Softmax(), np.exp(X) / np.exp(X).sum()),
+        (layers.Softmax(axis=0), np.ones_like(X)),
+    ],
+)
+def test_activation_layers(layer, expected):
+    np.testing.assert_allclose(layer(X), expected, rtol=1e-6)
+    twin = type(layer).from_config(layer.get_config())
+    np.testing.assert_array_equal(twin(X), layer(X))
+    assert layer.compute_output_shape((None, 5)) == (None, 5)
+
+
+def test_activation_layers_refuse_negative_settings():
+    for made in (lambda: layers.ReLU(max_value=-1), lambda: layers.ReLU(negative_slope=-0.1)):
+        with pytest.raises(ValueError, match=r"\[ReLU\] expected .* >= 0"):
+            made()
+    with pytest.raises(ValueError, match=r"\[LeakyReLU\] expected negative_slope >= 0, got None"):
+        layers.LeakyReLU(negative_slope=None)
+
+
+def test_flatten():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_array_equal(layers.Flatten()(x), x.reshape(2, 12))
+    assert layers.Flatten()(np.zeros(3)).shape == (3, 1)
+    assert layers.Flatten()(np.zeros((0, 3, 4))).shape == (0, 12)
+    assert layers.Flatten().compute_output_shape((None, 3, 4)) == (None, 12)
+    assert layers.Flatten().compute_output_shape((None, None, 4)) == (None, None)
+    with pytest.raises(ValueError, match="expected data_format 'channels_last', got 'channels_first'"):
+        layers.Flatten(data_format="channels_first")
+
+
+def test_reshape():
+    x = np.arange(24.0).reshape(2, 12)
+    np.testing.assert_array_equal(layers.Reshape((3, 4))(x), x.reshape(2, 3, 4))
+    np.testing.assert_array_equal(layers.Reshape((-1, 2))(x), x.reshape(2, 6, 2))
+    assert layers.Reshape((-1, 2)).compute_output_shape((None, 12)) == (None, 6, 2)
+    assert layers.Reshape((-1, 2)).compute_output_shape((None, None)) == (None, None, 2)
+    assert layers.Reshape((3, -1))(np.zeros((0, 12))).shape == (0, 3, 4)
+    with pytest.raises(ValueError, match="to hold the 12 elements"):
+        layers.Reshape((5, 2))(x)
+    with pytest.raises(ValueError, match="at most one -1"):
+        layers.Reshape((-1, -1))
+
+
+def test_gradients_go_through_reshaping_and_activation_layers(rng):
+    x = rng.standard_normal((2, 3, 4))
+    for layer in (layers.Flatten(dtype="float64"), layers.Reshape((4, 3), dtype="float64"),
+                  layers.LeakyReLU(dtype="float64"), layers.Softmax(axis=1, dtype="float64")):  # fmt: skip
+        assert fastnn.gradcheck(layer, x)
+
+
+def test_input_states_a_shape():
+    assert layers.Input((64,)).shape == (None, 64)
+    assert layers.Input((8, 8), batch_size=4).shape == (4, 8, 8)
+    assert layers.Input(batch_shape=(None, None, 3)).shape == (None, None, 3)
+    with pytest.raises(ValueError, match="expected either shape or batch_shape"):
+        layers.Input()
+    with pytest.raises(ValueError, match=r"\[InputLayer\] expected a shape such as \(64,\), got 64"):
+        layers.Input(64)
+    with pytest.raises(TypeError, match="symbolic input"):
+        layers.Dense(2)(layers.Input((3,)))
+    with pytest.raises(TypeError, match="has no values"):
+        np.asarray(layers.Input((3,)))
+
+
+# ---- Dropout ------------------------------------------------------------------------------------------------------
+
+
+def test_dropout_keeps_the_mean_and_scales_what_it_keeps():
+    layer = layers.Dropout(0.25, seed=3)
+    x = np.ones((200, 500), "float32")
+    y = layer(x, training=True)
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert abs(np.mean(y == 0) - 0.25) < 4 * np.sqrt(0.25 * 0.75 / y.size)
+    assert not np.array_equal(layer(x, training=True), y)
+    np.testing.assert_array_equal(layers.Dropout(0.25, seed=3)(x, training=True), y)
+
+
+def test_dropout_passes_its_input_through_outside_training():
+    x = np.ones((3, 4), "float32")
+    for y in (layers.Dropout(0.5)(x), layers.Dropout(0.5)(x, training=False), layers.Dropout(0)(x, training=True)):
+        np.testing.assert_array_equal(y, x)
+    assert not layers.Dropout(1)(x, training=True).any()
+
+
+def test_dropout_with_a_noise_shape_drops_whole_rows():
+    y = layers.Dropout(0.5, noise_shape=(None, 1), seed=1)(np.ones((64, 10), "float32"), training=True)
+    assert set(y.sum(axis=1).tolist()) == {0.0, 20.0}
+
+
+def test_dropout_masks_its_gradient_too(rng):
+    layer = layers.Dropout(0.5, seed=2)
+    with GradientTape() as tape:
+        x = tape.watch(np.ones((20, 30), "float32"))
+        y = layer(x, training=True)
+    np.testing.assert_array_equal(tape.gradient(y, x), y.numpy())
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
+def test_dropout_refuses_rates(rate):
+    with pytest.raises(ValueError, match=r"\[Dropout\] expected rate in \[0, 1\]"):
+        layers.Dropout(rate)
+
+
+# ---- training -----------------------------------------------------------------------------------------------------
+
+
+def test_training_is_the_calls_argument_by_name_or_position():
+    layer, x = Noted(), np.zeros((1, 2), "float32")
+    for call, expected in (
+        (lambda: layer(x), False),
+        (lambda: layer(x, training=True), True),
+        (lambda: layer(x, True), True),
+        (lambda: layer(x, None), False),
+        (lambda: layer(x, training=None), False),
+        (lambda: layer(x=x, training=True), True),
+    ):
+        call()
+        assert layer.seen is expected
+
+
+def test_training_is_that_of_the_enclosing_call_unless_given():
+    inner, fixed, x = Noted(), Noted(), np.zeros((1, 2), "float32")
+
+    class Outer(Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.fixed = inner, fixed
+
+        def call(self, x):
+            return self.fixed(self.inner(x), training=False)
+
+    outer = Outer()
+    outer(x, training=True)
+    assert (inner.seen, fixed.seen) == (True, False)
+    outer(x)
+    assert (inner.seen, fixed.seen) == (False, False)
+
+
+def test_training_ends_with_the_call_even_if_it_fails():
+    class Failing(Layer):
+        def call(self, x):
+            raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        Failing()(np.zeros((1, 2), "float32"), training=True)
+    layer = Noted()
+    layer(np.zeros((1, 2), "float32"))
+    assert layer.seen is False
+
+
+def test_a_tape_alone_does_not_set_training():
+    layer = Noted()
+    with GradientTape():
+        layer(np.zeros((1, 2), "float32"))
+    assert layer.seen is False
+
+
+# ---- layers of one's own ------------------------------------------------------------------------------------------
+
+
+def test_a_layer_of_ones_own_builds_calls_and_differentiates(rng):
+    layer = Scale(dtype="float64")
+    with pytest.raises(ValueError, match="expected a built layer"):
+        layer.count_params()
+    x = rng.standard_normal((4, 3))
+    np.testing.assert_array_equal(layer(x), x)
+    assert layer.count_params() == 3 and layer.factor.path == f"{layer.name}/factor"
+    with GradientTape() as tape:
+        y = ops.sum(layer(x))
+    np.testing.assert_allclose(tape.gradient(y, layer.factor), x.sum(axis=0), rtol=1e-14)
+
+
+def test_a_layer_finds_its_own_output_shape():
+    assert Scale().compute_output_shape((None, 5)) == (None, 5)
+
+    class Pooled(Layer):
+        def call(self, x):
+            return ops.mean(x, axis=1)
+
+    assert Pooled().compute_output_shape((None, None, 5)) == (None, 5)
+    assert Pooled().compute_output_shape((7, 2, 5)) == (7, 5)
+
+
+def test_weights_are_found_in_attributes_lists_and_dicts_also_when_filled_later():
+    class Blocks(Layer):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.Dense(2)
+            self.blocks = []
+            self.named = {}
+            for _ in range(2):
+                self.blocks.append(layers.Dense(2))
+            self.named["last"] = layers.Dense(2)
+            self.offset = Variable(np.zeros(2, "float32"))
+
+        def call(self, x):
+            x = self.first(x)
+            for block in self.blocks:
+                x = block(x)
+            return self.named["last"](x) + self.offset
+
+    layer = Blocks()
+    layer(np.zeros((1, 3), "float32"))
+    assert len(layer.trainable_variables) == 9
+    layer.trainable = False
+    assert layer.trainable_variables == [] and not layer.blocks[1].trainable
+
+
+def test_attributes_before_super_init_are_refused():
+    class Early(Layer):
+        def __init__(self):
+            self.inner = layers.Dense(2)
+
+    with pytest.raises(RuntimeError, match=r"expected super\(\).__init__\(\) first, got self.inner"):
+        Early()
+
+
+def test_freezing_and_unfreezing_restores_what_each_weight_was():
+    class Mixed(Layer):
+        def build(self, input_shape):
+            self.moving = self.add_weight((2,), "zeros", trainable=False, name="moving")
+            self.scale = self.add_weight((2,), "ones", name="scale")
+
+        def call(self, x):
+            return x * self.scale + self.moving
+
+    built_frozen = Mixed(trainable=False)
+    for layer in (Mixed(), built_frozen):
+        layer(np.zeros((1, 2), "float32"))
+        layer.trainable = False
+        assert layer.trainable_variables == [] and len(layer.non_trainable_variables) == 2
+        for twin in (layer, copy.deepcopy(layer)):
+            twin.trainable = True
+            assert [v.name for v in twin.trainable_variables] == ["scale"]
+            assert [v.name for v in twin.non_trainable_variables] == ["moving"]
+
+
+def test_set_weights_sets_all_or_none():
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    before = layer.get_weights()
+    with pytest.raises(ValueError, match="expected 2 weights, got 1"):
+        layer.set_weights(before[:1])
+    with pytest.raises(ValueError, match=r"expected .*/bias of shape \(2,\), got \(3,\)"):
+        layer.set_weights([np.ones((3, 2)), np.ones(3)])
+    np.testing.assert_array_equal(layer.get_weights()[0], before[0])
+    layer.set_weights([np.ones((3, 2)), np.ones(2)])
+    assert (layer(np.ones((1, 3), "float32")) == 4).all()
+
+
+def test_names_count_up_and_can_be_given():
+    first, second = layers.LeakyReLU(), layers.LeakyReLU()
+    assert first.name.startswith("leaky_re_lu") and first.name != second.name
+    assert layers.Dense(2, name="head").name == "head"
+
+
+def test_layers_describe_themselves():
+    config = layers.Dense(3, "relu", kernel_initializer=fastnn.initializers.HeNormal(seed=4), name="d").get_config()
+    twin = layers.deserialize(layers.serialize(layers.Dense.from_config(config)))
+    assert twin.get_config() == config and config["kernel_initializer"]["class_name"] == "HeNormal"
+    np.testing.assert_array_equal(twin.kernel_initializer((2, 2)), fastnn.initializers.HeNormal(seed=4)((2, 2)))
+    with pytest.raises(ValueError, match="expected a built-in activation"):
+        layers.Dense(2, lambda x: x).get_config()
+    with pytest.raises(ValueError, match=r"\[layers\] expected a known name such as .*'Dense'.*, got 'Denze'"):
+        layers.deserialize({"class_name": "Denze", "config": {}})
+
+
+def test_layers_can_be_pickled_with_their_weights(rng):
+    layer = layers.Dense(3, "relu")
+    x = rng.standard_normal((2, 4)).astype("float32")
+    y = layer(x)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(layer))(x), y)
+    np.testing.assert_array_equal(copy.deepcopy(layer)(x), y)
+
+
+def test_a_tensor_of_another_dtype_is_refused_inside_a_tape():
+    layer = layers.Dense(2)
+    with GradientTape() as tape, pytest.raises(TypeError, match="expected a Tensor of float32, got float64"):
+        layer(tape.watch(np.zeros((1, 2))))
