@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from fastnn.autograd import Variable
 from fastnn.io import safetensors
 from fastnn.layers.layer import Layer, registry
 from fastnn.models.model import Model
+from fastnn.random import SeedGenerator
 from fastnn.registry import serialize
 
-_WEIGHTS, _OPTIMIZER = "weights/", "optimizer/"
+_WEIGHTS, _OPTIMIZER, _RANDOM = "weights/", "optimizer/", "random/"
 
 
 def save_model(model: Model, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -42,14 +43,29 @@ def load_model(
     arrays, description = safetensors.read(filepath)
     if not compile:
         description = {**description, "compile": None}
-    return from_state(description, arrays, custom_objects)
+    try:
+        return from_state(description, arrays, custom_objects)
+    except (TypeError, KeyError, IndexError, AttributeError) as error:
+        raise ValueError(
+            f"[load] expected a description that makes a model, got {type(error).__name__}: {error}"
+        ) from error
 
 
 def to_state(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
     """(description for JSON, arrays) from which from_state() makes the model again."""
+    keys = weight_keys(model)
     description: dict[str, Any] = {"model": serialize(model), "compile": _compile_config(model)}
-    arrays = {_WEIGHTS + key: variable._value.copy() for key, variable in weight_keys(model).items()}
+    if isinstance(model._build_shape, tuple):
+        description["build_shape"] = list(model._build_shape)
+    arrays = {_WEIGHTS + key: variable._value.copy() for key, variable in keys.items()}
+    arrays |= {_RANDOM + key: generator.state.copy() for key, generator in random_keys(model).items()}
     if description["compile"] is not None and model.optimizer.built:
+        key_of = {id(variable): key for key, variable in keys.items()}
+        description["optimizer_weights"] = [key_of.get(id(v)) for v in model.optimizer._variables]
+        if None in description["optimizer_weights"]:
+            raise ValueError(
+                f"[save] expected an optimizer of {model.name} alone, got one that serves other weights too"
+            )
         arrays |= {_OPTIMIZER + key: value for key, value in model.optimizer.state().items()}
     return description, arrays
 
@@ -62,7 +78,13 @@ def from_state(
     config = description["model"]
     cls = registry.find(config["class_name"], custom)
     model = cls.from_config(config["config"], custom) if _takes_custom(cls) else cls.from_config(config["config"])
-    _set_weights(model, {key.removeprefix(_WEIGHTS): a for key, a in arrays.items() if key.startswith(_WEIGHTS)})
+    weights = _part(arrays, _WEIGHTS)
+    if description.get("build_shape") is not None and weight_keys(model).keys() != weights.keys():
+        Layer.compute_output_shape(model, tuple(description["build_shape"]))  # a call makes what build() left
+    _set_weights(model, weights)
+    generators = random_keys(model)
+    for key, stream in _part(arrays, _RANDOM).items():
+        generators[key].state[...] = stream
     compiled = description.get("compile")
     if compiled is not None:
         model.compile(
@@ -73,11 +95,25 @@ def from_state(
                 metrics.deserialize(m, custom) if isinstance(m, dict) else m for m in compiled["weighted_metrics"]
             ],
         )
-        state = {key.removeprefix(_OPTIMIZER): a for key, a in arrays.items() if key.startswith(_OPTIMIZER)}
+        state = _part(arrays, _OPTIMIZER)
         if state:
-            model.optimizer.build(model.trainable_variables)
+            keys = weight_keys(model)
+            model.optimizer.build([keys[key] for key in description["optimizer_weights"]])
             model.optimizer.set_state(state)
     return model
+
+
+def own_classes(model: Model) -> dict[str, type]:
+    """The classes of a model's parts that are not fastnn's, by name: custom_objects for a copy."""
+    compiled = model._compiled or {}
+    parts = [*model._walk(), compiled.get("optimizer"), compiled.get("loss")]
+    parts += [*compiled.get("metrics", ()), *compiled.get("weighted_metrics", ())]
+    found = {type(part) for part in parts if hasattr(part, "get_config")}
+    return {cls.__name__: cls for cls in found if cls.__module__.partition(".")[0] != __name__.partition(".")[0]}
+
+
+def _part(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
+    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 
 
 def _takes_custom(cls: type[Layer]) -> bool:
@@ -85,25 +121,63 @@ def _takes_custom(cls: type[Layer]) -> bool:
 
 
 def weight_keys(model: Layer) -> dict[str, Variable]:
-    """The weights by path: names of the layers and of the weight, "#2" behind one that stands there already."""
+    """The weights by path: where the layers hang, and the weight's name, "#2" behind one that stands there already."""
     keys: dict[str, Variable] = {}
     seen: set[int] = set()
-
-    def visit(layer: Layer, prefix: str) -> None:
+    for prefix, layer in _walk(model):
         for variable in layer._variables:
-            if id(variable) in seen:
-                continue
-            seen.add(id(variable))
-            key, number = prefix + variable.name, 1
-            while key in keys:
-                number += 1
-                key = f"{prefix}{variable.name}#{number}"
-            keys[key] = variable
-        for inner in layer._sublayers:
-            visit(inner, f"{prefix}{inner.name}/")
-
-    visit(model, "")
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                keys[_free(prefix + variable.name, keys)] = variable
     return keys
+
+
+def random_keys(model: Layer) -> dict[str, SeedGenerator]:
+    """The random streams that layers own, by path: names of the layers and of the attribute."""
+    keys: dict[str, SeedGenerator] = {}
+    for prefix, layer in _walk(model):
+        for name, value in vars(layer).items():
+            if isinstance(value, SeedGenerator):
+                keys[_free(prefix + name, keys)] = value
+    return keys
+
+
+def _walk(model: Layer) -> Iterator[tuple[str, Layer]]:
+    """(names of the layers above it and its own, layer) for a layer and all inside it, each once."""
+    seen: set[int] = set()
+    waiting = [("", model)]
+    while waiting:
+        prefix, layer = waiting.pop(0)
+        if id(layer) not in seen:
+            seen.add(id(layer))
+            layer._track_containers()
+            yield prefix, layer
+            names = _attribute_names(layer)
+            waiting[:0] = [(f"{prefix}{names.get(id(inner), inner.name)}/", inner) for inner in layer._sublayers]
+
+
+def _attribute_names(layer: Layer) -> dict[int, str]:
+    """Under which public attribute, and where in its list or dict, each layer inside hangs: layers that a constructor
+    makes get another automatic name every time, but hang where they hung."""
+    found: dict[int, str] = {}
+    waiting = [(name, value) for name, value in vars(layer).items() if not name.startswith("_")]
+    for name, value in waiting:
+        if isinstance(value, Layer):
+            found.setdefault(id(value), name)
+        elif isinstance(value, (list, tuple)):
+            waiting += [(f"{name}/{position}", part) for position, part in enumerate(value)]
+        elif isinstance(value, dict):
+            waiting += [(f"{name}/{key}", part) for key, part in value.items()]
+    return found
+
+
+def _free(key: str, taken: Mapping[str, Any]) -> str:
+    """key, or key#2, key#3 ... if it is taken."""
+    number, found = 1, key
+    while found in taken:
+        number += 1
+        found = f"{key}#{number}"
+    return found
 
 
 def _set_weights(model: Layer, arrays: dict[str, Array]) -> None:
