@@ -33,6 +33,7 @@ class Model(Layer):
         self.optimizer: Any = None
         self.loss: Any = None
         self.stop_training = False
+        self.history: Any = None
         self._compiled: dict[str, Any] | None = None
         self._loss_tracker = Mean("loss")
         self._metrics: list[Metric] | None = None
@@ -60,6 +61,9 @@ class Model(Layer):
         """
         if loss_weights is not None:
             raise ValueError(f"[compile] expected no loss_weights for a model of one output, got {loss_weights!r}")
+        for argument, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
+            if given is not None and not isinstance(given, (list, tuple)):
+                raise TypeError(f"[compile] expected {argument} as a list, got {given!r}")
         self.optimizer = optimizers.get(optimizer)
         self.loss = loss_functions.get(loss)
         self._compiled = {
@@ -225,12 +229,14 @@ class Model(Layer):
         Raises ValueError if numbers of samples do not fit, RuntimeError before compile().
         """
         self._require_compiled("fit")
-        data = self._data(x, y, sample_weight, class_weight, "fit")
+        data = self._data(x, y, sample_weight, None, "fit")
         held_out: Batch | None = None
         if validation_data is not None:
             held_out = _validation(validation_data)
         elif validation_split:
             data, held_out = split_off(data, validation_split, "fit")
+        if class_weight is not None:  # of the training samples alone, as in Keras
+            data = (data[0], data[1], _weights(data[1], data[2], class_weight, "fit"))
         batches = Batches(data, 32 if batch_size is None else batch_size, SeedGenerator() if shuffle else None, "fit")
         if batches.samples == 0:
             raise ValueError("[fit] expected at least one sample, got none")
@@ -242,7 +248,9 @@ class Model(Layer):
         elif verbose == 2:
             shown.append(EpochLine(epochs))
         params = {"epochs": epochs, "steps": steps, "verbose": verbose}
-        all_callbacks = CallbackList([*shown, history, *(callbacks or ())], self, params)
+        self.history = history
+        # History hears last, so that what callbacks add to the logs is kept
+        all_callbacks = CallbackList([*shown, *(callbacks or ()), history], self, params)
         validate = None
         if held_out is not None:
             size = validation_batch_size or batches.batch_size
@@ -316,6 +324,7 @@ class Model(Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers directly inside this model."""
+        self._track_containers()
         return list(self._sublayers)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -345,14 +354,14 @@ class Model(Layer):
         save_model(self, filepath, overwrite)
 
     def __reduce__(self) -> Any:
-        from fastnn.models.saving import from_state, to_state
+        from fastnn.models.saving import from_state, own_classes, to_state
 
-        return from_state, to_state(self)
+        return from_state, (*to_state(self), own_classes(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        from fastnn.models.saving import from_state, to_state
+        from fastnn.models.saving import from_state, own_classes, to_state
 
-        return from_state(*to_state(self), {type(layer).__name__: type(layer) for layer in self._walk()})
+        return from_state(*to_state(self), own_classes(self))
 
 
 def _samples(x: Any) -> int:
