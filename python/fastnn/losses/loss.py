@@ -47,7 +47,9 @@ class Loss:
         if isinstance(y_pred, Differentiable):
             return y_pred
         array = np.asarray(y_pred)
-        return array if array.dtype.kind == "f" else array.astype(self._dtype)
+        if array.dtype.kind == "f" and isinstance(y_pred, (np.ndarray, np.generic)):
+            return array
+        return array.astype(self._dtype)
 
     def reduce(self, values: Any, sample_weight: Any) -> Any:
         """Weights and reduces values, one per sample or more."""
@@ -55,7 +57,9 @@ class Loss:
             weight = np.asarray(raw(sample_weight), values.dtype)
             if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1:
                 weight = weight[..., 0]
-            if weight.ndim > values.ndim:
+            if any(n not in (1, values.shape[axis]) for axis, n in enumerate(weight.shape[: values.ndim])) or (
+                weight.ndim > values.ndim
+            ):
                 raise ValueError(
                     f"[{self.name}] expected sample_weight that fits losses of shape {values.shape}, got {weight.shape}"
                 )
