@@ -237,5 +237,7 @@ def fans(shape: tuple[int, ...]) -> tuple[float, float]:
     return float(shape[-2] * receptive_field), float(shape[-1] * receptive_field)
 
 
+_registry.add(Zeros, "zero")
+_registry.add(Ones, "one")
 _registry.add(RandomNormal, "normal")
 _registry.add(RandomUniform, "uniform")

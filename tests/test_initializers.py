@@ -1,0 +1,179 @@
+"""Initializers: fans, distributions, seeds, names."""
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import initializers
+from fastnn.random import SeedGenerator
+
+SHAPE = (400, 500)
+RANDOM = ["RandomNormal", "TruncatedNormal", "RandomUniform", "VarianceScaling", "GlorotUniform", "GlorotNormal",
+          "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"]  # fmt: skip
+#: variance expected of shape (400, 500)
+VARIANCES = {
+    "GlorotUniform": 2 / 900, "GlorotNormal": 2 / 900, "HeUniform": 2 / 400, "HeNormal": 2 / 400,
+    "LecunUniform": 1 / 400, "LecunNormal": 1 / 400, "VarianceScaling": 1 / 400, "RandomNormal": 0.05**2,
+    "RandomUniform": 0.1**2 / 12,
+}  # fmt: skip
+
+
+def check_moments(values, variance):
+    """Mean and variance within five standard errors; a kurtosis of 3 bounds the error of the variance from above."""
+    n = values.size
+    assert abs(values.mean()) < 5 * np.sqrt(variance / n)
+    assert abs(values.var() / variance - 1) < 5 * np.sqrt(2 / n)
+
+
+@pytest.mark.parametrize(("name", "variance"), VARIANCES.items())
+def test_mean_is_zero_and_variance_as_stated(name, variance):
+    check_moments(getattr(initializers, name)(seed=1)(SHAPE, "float64"), variance)
+
+
+@pytest.mark.parametrize("distribution", ["truncated_normal", "untruncated_normal", "uniform"])
+@pytest.mark.parametrize(("mode", "n"), [("fan_in", 400), ("fan_out", 500), ("fan_avg", 450)])
+def test_variance_scaling_has_the_variance_asked_for_also_after_truncation(distribution, mode, n):
+    values = initializers.VarianceScaling(3.0, mode, distribution, seed=2)(SHAPE, "float64")
+    check_moments(values, 3 / n)
+
+
+@pytest.mark.parametrize(
+    ("name", "fan"), [("HeUniform", 6 / 400), ("LecunUniform", 3 / 400), ("GlorotUniform", 6 / 900)]
+)
+def test_uniform_limits(name, fan):
+    values = np.abs(getattr(initializers, name)(seed=3)(SHAPE, "float64"))
+    assert 0.999 * np.sqrt(fan) < values.max() <= np.sqrt(fan)
+
+
+@pytest.mark.parametrize("name", ["HeNormal", "GlorotNormal", "LecunNormal"])
+def test_normals_are_cut_at_two_standard_deviations_of_the_normal_before_cutting(name):
+    values = np.abs(getattr(initializers, name)(seed=3)(SHAPE, "float64"))
+    limit = 2 * np.sqrt(VARIANCES[name]) / 0.87962566103423978
+    assert 0.99 * limit < values.max() <= limit
+
+
+def test_truncated_normal_keeps_stddev_as_that_before_cutting_as_keras_does():
+    values = initializers.TruncatedNormal(mean=1.0, stddev=0.5, seed=4)(SHAPE, "float64")
+    assert values.min() >= 0 and values.max() <= 2
+    check_moments(values - 1.0, (0.5 * 0.87962566103423978) ** 2)
+
+
+def test_random_normal_and_uniform_take_their_parameters():
+    normal = initializers.RandomNormal(mean=2.0, stddev=0.1, seed=5)(SHAPE, "float64")
+    check_moments(normal - 2.0, 0.01)
+    uniform = initializers.RandomUniform(minval=1.0, maxval=3.0, seed=5)(SHAPE, "float64")
+    assert uniform.min() >= 1 and uniform.max() < 3
+    check_moments(uniform - 2.0, 4 / 12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((), (1, 1)), ((5,), (5, 5)), ((3, 4), (3, 4)), ((2, 3, 4, 5), (24, 30)), ((7, 3, 4), (21, 28))],
+)
+def test_fans(shape, expected):
+    assert initializers.fans(shape) == expected
+
+
+def test_constants():
+    assert not initializers.Zeros()((2, 3)).any()
+    assert (initializers.Ones()((2, 3), "float64") == 1).all()
+    assert (initializers.Constant(3)((2, 3)) == 3).all()
+    np.testing.assert_array_equal(initializers.Constant([1.0, 2.0])((3, 2)), [[1, 2]] * 3)
+    with pytest.raises(ValueError, match="broadcast"):
+        initializers.Constant([1.0, 2.0])((3,))
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_an_initializer_called_twice_gives_the_same_values(name):
+    for made in (getattr(initializers, name)(), getattr(initializers, name)(seed=7)):
+        np.testing.assert_array_equal(made((3, 4)), made((3, 4)))
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_equal_seeds_give_equal_values_and_others_others(name):
+    cls = getattr(initializers, name)
+    np.testing.assert_array_equal(cls(seed=7)((3, 4)), cls(seed=7)((3, 4)))
+    assert not np.array_equal(cls(seed=7)((3, 4)), cls(seed=8)((3, 4)))
+    assert not np.array_equal(cls()((3, 4)), cls()((3, 4)))
+
+
+def test_set_random_seed_starts_unseeded_initializers_anew():
+    drawn = []
+    for _ in range(2):
+        fastnn.random.set_random_seed(11)
+        drawn.append([initializers.GlorotUniform()((3, 4)) for _ in range(2)])
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0][0], drawn[0][1])
+
+
+def test_a_shared_seed_generator_moves_on():
+    made = initializers.RandomNormal(seed=SeedGenerator(3))
+    assert not np.array_equal(made((3, 4)), made((3, 4)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", None])
+def test_dtype_is_as_asked_or_floatx(dtype):
+    for name in ("Zeros", "Ones", "Constant", *RANDOM):
+        assert getattr(initializers, name)()((2, 3), dtype).dtype == (dtype or "float32")
+    with pytest.raises(ValueError, match="expected dtype float32 or float64, got int32"):
+        initializers.Zeros()((2,), "int32")
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_empty_shapes(name):
+    assert getattr(initializers, name)()((0, 3)).shape == (0, 3)
+    assert getattr(initializers, name)()(()).shape == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [
+        ("glorot_uniform", "GlorotUniform"), ("GlorotUniform", "GlorotUniform"), ("he_normal", "HeNormal"),
+        ("lecun_normal", "LecunNormal"), ("zeros", "Zeros"), ("zero", "Zeros"), ("ones", "Ones"), ("one", "Ones"),
+        ("normal", "RandomNormal"), ("random_normal", "RandomNormal"), ("uniform", "RandomUniform"),
+        ("truncated_normal", "TruncatedNormal"), ("variance_scaling", "VarianceScaling"), ("constant", "Constant"),
+    ],
+)  # fmt: skip
+def test_names(name, cls):
+    assert type(initializers.get(name)) is getattr(initializers, cls)
+
+
+def test_get_passes_objects_through_and_makes_classes():
+    made = initializers.HeNormal()
+    assert initializers.get(made) is made and initializers.get(None) is None
+    assert type(initializers.get(initializers.HeNormal)) is initializers.HeNormal
+    with pytest.raises(ValueError, match=r"\[initializers\] expected a known name such as .*'glorot_uniform'.*, got"):
+        initializers.get("glorot_unifrom")
+    with pytest.raises(TypeError, match="expected a name, a configuration or an object, got int"):
+        initializers.get(3)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        initializers.Zeros(), initializers.Constant(2.5), initializers.Constant([1.0, 2.0]),
+        initializers.RandomNormal(1.0, 2.0, 3), initializers.RandomUniform(-1.0, 2.0, 3),
+        initializers.TruncatedNormal(1.0, 2.0, 3), initializers.VarianceScaling(2.0, "fan_out", "uniform", 3),
+        initializers.GlorotUniform(3), initializers.HeNormal(3),
+    ],
+    ids=lambda made: type(made).__name__,
+)  # fmt: skip
+def test_configurations_make_the_same_initializer_again(made):
+    twin = initializers.deserialize(fastnn.layers.serialize(made))
+    assert type(twin) is type(made) and twin.get_config() == made.get_config()
+    np.testing.assert_array_equal(twin((3, 2)), made((3, 2)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scale": 0}, "scale > 0"),
+        ({"mode": "fan"}, "mode 'fan_in', 'fan_out' or 'fan_avg', got 'fan'"),
+        ({"distribution": "cauchy"}, "distribution 'truncated_normal'.*got 'cauchy'"),
+        ({"seed": -1}, "seed to be None or an integer >= 0, got -1"),
+        ({"seed": "one"}, "seed to be None or an integer >= 0, got 'one'"),
+    ],
+)
+def test_bad_settings_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        initializers.VarianceScaling(**arguments)
