@@ -27,10 +27,10 @@ class Case:
     name: str
     kind: str
     settings: Settings
-    inputs: Inputs          # from a random generator
+    inputs: Inputs  # from a random generator
     flops: float
     bytes: float
-    unit: str = "GFLOP/s"   # what throughput is quoted in: 'GFLOP/s' or 'GB/s'
+    unit: str = "GFLOP/s"  # what throughput is quoted in: 'GFLOP/s' or 'GB/s'
 
     @property
     def group(self) -> str:
@@ -48,15 +48,43 @@ def normal(rng: Generator, *shape: int) -> Array:
 
 # (m, n, k): batch x output width x input width, then squares
 GEMM_SHAPES = [
-    (1, 128, 784), (1, 1024, 1024), (1, 4096, 1024), (8, 128, 784), (16, 512, 512),
-    (32, 10, 128), (32, 128, 784), (32, 64, 64), (64, 64, 30), (64, 1000, 512), (64, 3072, 768),
-    (128, 128, 784), (128, 10, 128), (128, 512, 784), (128, 512, 512), (256, 256, 1024),
-    (512, 4096, 1024), (512, 64, 4096), (784, 128, 32), (3136, 64, 576),
-    (64, 64, 64), (128, 128, 128), (256, 256, 256), (512, 512, 512), (1024, 1024, 1024), (2048, 2048, 2048),
+    (1, 128, 784),
+    (1, 1024, 1024),
+    (1, 4096, 1024),
+    (8, 128, 784),
+    (16, 512, 512),
+    (32, 10, 128),
+    (32, 128, 784),
+    (32, 64, 64),
+    (64, 64, 30),
+    (64, 1000, 512),
+    (64, 3072, 768),
+    (128, 128, 784),
+    (128, 10, 128),
+    (128, 512, 784),
+    (128, 512, 512),
+    (256, 256, 1024),
+    (512, 4096, 1024),
+    (512, 64, 4096),
+    (784, 128, 32),
+    (3136, 64, 576),
+    (64, 64, 64),
+    (128, 128, 128),
+    (256, 256, 256),
+    (512, 512, 512),
+    (1024, 1024, 1024),
+    (2048, 2048, 2048),
 ]
 
-DENSE_SHAPES = [(1, 128, 784), (32, 128, 784), (128, 128, 784), (32, 64, 64), (128, 512, 512), (256, 1024, 1024),
-                (1024, 256, 256)]
+DENSE_SHAPES = [
+    (1, 128, 784),
+    (32, 128, 784),
+    (128, 128, 784),
+    (32, 64, 64),
+    (128, 512, 512),
+    (256, 1024, 1024),
+    (1024, 256, 256),
+]
 
 
 def gemm_cases() -> Iterator[Case]:
@@ -68,24 +96,42 @@ def gemm_cases() -> Iterator[Case]:
             def inputs(rng: Generator, a_shape: Shape = a_shape, b_shape: Shape = b_shape) -> Arrays:
                 return {"a": normal(rng, *a_shape), "b": normal(rng, *b_shape)}
 
-            yield Case(f"gemm/{op}/{m}x{n}x{k}", "gemm", Settings(op=op, m=m, n=n, k=k), inputs,
-                       2 * m * n * k, F32 * (m * k + k * n + m * n))
+            yield Case(
+                f"gemm/{op}/{m}x{n}x{k}",
+                "gemm",
+                Settings(op=op, m=m, n=n, k=k),
+                inputs,
+                2 * m * n * k,
+                F32 * (m * k + k * n + m * n),
+            )
 
 
 def dense_cases() -> Iterator[Case]:
     for m, n, k in DENSE_SHAPES:
+
         def forward(rng: Generator, m: int = m, n: int = n, k: int = k) -> Arrays:
             return {"x": normal(rng, m, k), "w": normal(rng, k, n), "b": normal(rng, n)}
 
         def backward(rng: Generator, m: int = m, n: int = n, k: int = k) -> Arrays:
-            return {"x": normal(rng, m, k), "w": normal(rng, k, n), "y": np.maximum(normal(rng, m, n), 0),
-                        "dy": normal(rng, m, n)}
+            return {
+                "x": normal(rng, m, k),
+                "w": normal(rng, k, n),
+                "y": np.maximum(normal(rng, m, n), 0),
+                "dy": normal(rng, m, n),
+            }
 
         settings = Settings(m=m, n=n, k=k)
-        yield Case(f"dense/fwd/{m}x{n}x{k}", "dense_fwd", settings, forward,
-                   2 * m * n * k, F32 * (m * k + k * n + n + m * n))
-        yield Case(f"dense/bwd/{m}x{n}x{k}", "dense_bwd", settings, backward,
-                   4 * m * n * k, F32 * (2 * m * k + 2 * k * n + n + 2 * m * n))
+        yield Case(
+            f"dense/fwd/{m}x{n}x{k}", "dense_fwd", settings, forward, 2 * m * n * k, F32 * (m * k + k * n + n + m * n)
+        )
+        yield Case(
+            f"dense/bwd/{m}x{n}x{k}",
+            "dense_bwd",
+            settings,
+            backward,
+            4 * m * n * k,
+            F32 * (2 * m * k + 2 * k * n + n + 2 * m * n),
+        )
 
 
 # ------------------------------------------------------------------------------------- convolution and pooling
@@ -151,8 +197,9 @@ def conv_cases() -> Iterator[Case]:
         def forward(rng: Generator, x_shape: Shape = x_shape, w_shape: Shape = w_shape) -> Arrays:
             return {"x": normal(rng, *x_shape), "w": normal(rng, *w_shape), "b": normal(rng, w_shape[0])}
 
-        def backward(rng: Generator, x_shape: Shape = x_shape, w_shape: Shape = w_shape,
-                     y_shape: Shape = y_shape) -> Arrays:
+        def backward(
+            rng: Generator, x_shape: Shape = x_shape, w_shape: Shape = w_shape, y_shape: Shape = y_shape
+        ) -> Arrays:
             return {"x": normal(rng, *x_shape), "w": normal(rng, *w_shape), "dy": normal(rng, *y_shape)}
 
         label = f"{c.name}_b{c.batch}"
@@ -177,22 +224,38 @@ def pool_cases() -> Iterator[Case]:
         for pool in ("maxpool", "avgpool"):
             index_bytes = prod(y_shape) if pool == "maxpool" else 0  # one byte locates a maximum in its window
             yield Case(f"pool/{pool}_fwd/{name}", f"{pool}_fwd", settings, forward, work, x_bytes + y_bytes, "GB/s")
-            yield Case(f"pool/{pool}_bwd/{name}", f"{pool}_bwd", settings, backward, work,
-                       x_bytes + y_bytes + index_bytes, "GB/s")
+            yield Case(
+                f"pool/{pool}_bwd/{name}",
+                f"{pool}_bwd",
+                settings,
+                backward,
+                work,
+                x_bytes + y_bytes + index_bytes,
+                "GB/s",
+            )
 
 
 # ---------------------------------------------------------------------------------------- elementwise and norms
 
 # function -> operations per element, forward and backward; transcendental ones counted as a degree-5 exp
 # (about 16) plus a division
-ACTIVATIONS = {"relu": (1, 1), "leaky_relu": (2, 2), "elu": (18, 4), "sigmoid": (20, 3), "tanh": (20, 3),
-               "gelu": (26, 40), "swish": (22, 26), "softplus": (36, 22), "softmax": (22, 4)}
+ACTIVATIONS = {
+    "relu": (1, 1),
+    "leaky_relu": (2, 2),
+    "elu": (18, 4),
+    "sigmoid": (20, 3),
+    "tanh": (20, 3),
+    "gelu": (26, 40),
+    "swish": (22, 26),
+    "softplus": (36, 22),
+    "softmax": (22, 4),
+}
 ACTIVATION_SIZES = {"1e3": (10, 100), "1e5": (1000, 100), "1e7": (100000, 100)}
 
 
 def activation(fn: str, x: Array) -> Array:
     """The forward value in NumPy, which backward cases get as `y`."""
-    y: Array = x    # gelu, swish and softplus differentiate from x and do not use y
+    y: Array = x  # gelu, swish and softplus differentiate from x and do not use y
     if fn == "relu":
         y = np.maximum(x, 0)
     elif fn == "leaky_relu":
@@ -212,6 +275,7 @@ def activation(fn: str, x: Array) -> Array:
 def activation_cases() -> Iterator[Case]:
     for fn, (ops_fwd, ops_bwd) in ACTIVATIONS.items():
         for label, shape in ACTIVATION_SIZES.items():
+
             def forward(rng: Generator, shape: Shape = shape) -> Arrays:
                 return {"x": normal(rng, *shape)}
 
@@ -225,8 +289,14 @@ def activation_cases() -> Iterator[Case]:
 
 
 def norm_cases() -> Iterator[Case]:
-    shapes = [("batchnorm", (32, 16, 32, 32)), ("batchnorm", (32, 64, 32, 32)), ("batchnorm", (8, 256, 14, 14)),
-              ("layernorm", (1024, 128)), ("layernorm", (32, 768)), ("layernorm", (8192, 768))]
+    shapes = [
+        ("batchnorm", (32, 16, 32, 32)),
+        ("batchnorm", (32, 64, 32, 32)),
+        ("batchnorm", (8, 256, 14, 14)),
+        ("layernorm", (1024, 128)),
+        ("layernorm", (32, 768)),
+        ("layernorm", (8192, 768)),
+    ]
     for kind, shape in shapes:
         channels = shape[1]
 
@@ -243,38 +313,61 @@ def norm_cases() -> Iterator[Case]:
 
 def loss_cases() -> Iterator[Case]:
     for n, classes in ((32, 10), (128, 10), (1024, 10), (2048, 96), (128, 1000), (512, 10000)):
+
         def inputs(rng: Generator, n: int = n, classes: int = classes) -> Arrays:
             return {"logits": normal(rng, n, classes), "labels": rng.integers(0, classes, n)}
 
-        yield Case(f"loss/softmax_xent/{n}x{classes}", "softmax_xent", Settings(), inputs,
-                   22 * n * classes, 2 * F32 * n * classes + 8 * n, "GB/s")
+        yield Case(
+            f"loss/softmax_xent/{n}x{classes}",
+            "softmax_xent",
+            Settings(),
+            inputs,
+            22 * n * classes,
+            2 * F32 * n * classes + 8 * n,
+            "GB/s",
+        )
 
 
 def dropout_cases() -> Iterator[Case]:
     for label, size in (("1e4", 10**4), ("1e6", 10**6), ("1e7", 10**7)):
+
         def inputs(rng: Generator, size: int = size) -> Arrays:
             return {"x": normal(rng, size)}
 
-        yield Case(f"dropout/{label}", "dropout_fwd", Settings(rate=0.5), inputs,
-                   6 * size, 2 * F32 * size + size // 8, "GB/s")
+        yield Case(
+            f"dropout/{label}", "dropout_fwd", Settings(rate=0.5), inputs, 6 * size, 2 * F32 * size + size // 8, "GB/s"
+        )
 
 
 # -------------------------------------------------------------------------- sequences, attention and embeddings
 
 RNN_SHAPES = [  # T, batch, input = hidden
-    (20, 1, 32), (50, 1, 128), (200, 1, 128), (50, 1, 512), (20, 32, 32), (50, 32, 32), (50, 32, 128),
-    (200, 32, 128), (20, 32, 512), (50, 32, 512),
+    (20, 1, 32),
+    (50, 1, 128),
+    (200, 1, 128),
+    (50, 1, 512),
+    (20, 32, 32),
+    (50, 32, 32),
+    (50, 32, 128),
+    (200, 32, 128),
+    (20, 32, 512),
+    (50, 32, 512),
 ]
 
 
 def rnn_cases() -> Iterator[Case]:
     for kind, gates in (("lstm", 4), ("gru", 3)):
         for steps, n, h in RNN_SHAPES:
+
             def forward(rng: Generator, steps: int = steps, n: int = n, h: int = h, gates: int = gates) -> Arrays:
                 scale = np.float32(h**-0.5)
-                return {"x": normal(rng, steps, n, h), "w_ih": scale * normal(rng, gates * h, h),
-                            "w_hh": scale * normal(rng, gates * h, h), "b_ih": scale * normal(rng, gates * h),
-                            "b_hh": scale * normal(rng, gates * h)}
+                return {
+                    "x": normal(rng, steps, n, h),
+                    "w_ih": scale * normal(rng, gates * h, h),
+                    "w_hh": scale * normal(rng, gates * h, h),
+                    "b_ih": scale * normal(rng, gates * h),
+                    "b_hh": scale * normal(rng, gates * h),
+                }
 
             def both(rng: Generator, forward: Inputs = forward, steps: int = steps, n: int = n, h: int = h) -> Arrays:
                 return dict(**forward(rng), dh=normal(rng, steps, n, h))
@@ -283,10 +376,22 @@ def rnn_cases() -> Iterator[Case]:
             elements = steps * n * h
             work = 2 * steps * n * gates * h * 2 * h
             label = f"T{steps}_b{n}_h{h}"
-            yield Case(f"rnn/{kind}_fwd/{label}", f"{kind}_fwd", Settings(hidden=h), forward,
-                       work, F32 * (weights + 2 * elements))
-            yield Case(f"rnn/{kind}_fwdbwd/{label}", f"{kind}_fwdbwd", Settings(hidden=h), both,
-                       3 * work, F32 * (2 * weights + (4 + 2 * (gates + 1)) * elements))
+            yield Case(
+                f"rnn/{kind}_fwd/{label}",
+                f"{kind}_fwd",
+                Settings(hidden=h),
+                forward,
+                work,
+                F32 * (weights + 2 * elements),
+            )
+            yield Case(
+                f"rnn/{kind}_fwdbwd/{label}",
+                f"{kind}_fwdbwd",
+                Settings(hidden=h),
+                both,
+                3 * work,
+                F32 * (2 * weights + (4 + 2 * (gates + 1)) * elements),
+            )
 
 
 def attention_cases() -> Iterator[Case]:
@@ -301,14 +406,22 @@ def attention_cases() -> Iterator[Case]:
 
         scores = n * heads * steps * steps
         label = "x".join(map(str, shape))
-        yield Case(f"attention/fwd/{label}", "attention_fwd", Settings(), forward,
-                   scores * (4 * d + 20), 4 * F32 * prod(shape))
-        yield Case(f"attention/fwdbwd/{label}", "attention_fwdbwd", Settings(), both,
-                   scores * (4 * d + 20) + scores * (10 * d + 24), 7 * F32 * prod(shape))
+        yield Case(
+            f"attention/fwd/{label}", "attention_fwd", Settings(), forward, scores * (4 * d + 20), 4 * F32 * prod(shape)
+        )
+        yield Case(
+            f"attention/fwdbwd/{label}",
+            "attention_fwdbwd",
+            Settings(),
+            both,
+            scores * (4 * d + 20) + scores * (10 * d + 24),
+            7 * F32 * prod(shape),
+        )
 
 
 def embedding_cases() -> Iterator[Case]:
     for vocab, dim, count in ((1000, 64, 1024), (10000, 64, 2560), (10000, 300, 2560), (50000, 256, 8192)):
+
         def forward(rng: Generator, vocab: int = vocab, dim: int = dim, count: int = count) -> Arrays:
             return {"table": normal(rng, vocab, dim), "ids": rng.integers(0, vocab, count)}
 
@@ -317,29 +430,54 @@ def embedding_cases() -> Iterator[Case]:
 
         label = f"{vocab}x{dim}_n{count}"
         rows = F32 * count * dim
-        yield Case(f"embedding/fwd/{label}", "embedding_fwd", Settings(), forward,
-                   0, 2 * rows + 8 * count, "GB/s")
-        yield Case(f"embedding/bwd/{label}", "embedding_bwd", Settings(), backward,
-                   count * dim, F32 * vocab * dim + rows + 8 * count, "GB/s")
+        yield Case(f"embedding/fwd/{label}", "embedding_fwd", Settings(), forward, 0, 2 * rows + 8 * count, "GB/s")
+        yield Case(
+            f"embedding/bwd/{label}",
+            "embedding_bwd",
+            Settings(),
+            backward,
+            count * dim,
+            F32 * vocab * dim + rows + 8 * count,
+            "GB/s",
+        )
 
 
 def optimizer_cases() -> Iterator[Case]:
     # arrays read and written per parameter: sgd reads p, g and writes p; adam also reads and writes m and v
     for fn, arrays, ops in (("sgd", 3, 2), ("momentum", 5, 4), ("adam", 7, 14), ("adamw", 7, 16)):
         for label, size in (("1e4", 10**4), ("1e6", 10**6), ("1e7", 10**7)):
+
             def inputs(rng: Generator, size: int = size) -> Arrays:
                 return {"param": normal(rng, size), "grad": normal(rng, size)}
 
-            yield Case(f"optim/{fn}/{label}", "optimizer", Settings(fn=fn, lr=1e-3), inputs,
-                       ops * size, arrays * F32 * size, "GB/s")
+            yield Case(
+                f"optim/{fn}/{label}",
+                "optimizer",
+                Settings(fn=fn, lr=1e-3),
+                inputs,
+                ops * size,
+                arrays * F32 * size,
+                "GB/s",
+            )
 
 
 # ------------------------------------------------------------------------------------------------ whole models
 
-TRAIN_BATCHES = {"mlp_784_128_10": (1, 32, 128, 1024), "mlp_784_512_512_10": (128,), "mlp_tabular_30_64_64_1": (32,),
-                 "lenet5": (64,), "cnn_28x28": (64,), "vgg_cifar": (32,), "resnet_cifar_16_32_64": (32,),
-                 "mobilenet_cifar": (32,), "lstm_sentiment": (32,), "gru_sentiment": (32,), "charlm_lstm_256": (32,),
-                 "transformer_d128_h4_l2": (16,), "autoencoder_784_128_32": (128,)}
+TRAIN_BATCHES = {
+    "mlp_784_128_10": (1, 32, 128, 1024),
+    "mlp_784_512_512_10": (128,),
+    "mlp_tabular_30_64_64_1": (32,),
+    "lenet5": (64,),
+    "cnn_28x28": (64,),
+    "vgg_cifar": (32,),
+    "resnet_cifar_16_32_64": (32,),
+    "mobilenet_cifar": (32,),
+    "lstm_sentiment": (32,),
+    "gru_sentiment": (32,),
+    "charlm_lstm_256": (32,),
+    "transformer_d128_h4_l2": (16,),
+    "autoencoder_784_128_32": (128,),
+}
 
 
 def model_inputs(model: Model, batch: int, rng: Generator) -> Arrays:
@@ -361,6 +499,7 @@ def model_cases() -> Iterator[Case]:
         model = models.MODELS[name]
         x_bytes = prod(model.sample_shape) * (8 if model.vocab else F32)
         for batch in batches:
+
             def train(rng: Generator, model: Model = model, batch: int = batch) -> Arrays:
                 made = model_inputs(model, batch, rng)
                 return {"x": made["x"], "target": model_target(model, batch, made["x"], rng), "params": made["params"]}
@@ -368,9 +507,16 @@ def model_cases() -> Iterator[Case]:
             need = models.cost(model, batch)
             # Adam reads and writes parameters and both moments; saved activations are written and read once
             moved = F32 * (6 * need.params + 2 * need.saved) + x_bytes * batch
-            yield Case(f"train/{name}/b{batch}", "train", Settings(model=model), train,
-                       need.flops_forward + need.flops_backward + 14 * need.params, moved)
+            yield Case(
+                f"train/{name}/b{batch}",
+                "train",
+                Settings(model=model),
+                train,
+                need.flops_forward + need.flops_backward + 14 * need.params,
+                moved,
+            )
         for batch in (1, 64):
+
             def infer(rng: Generator, model: Model = model, batch: int = batch) -> Arrays:
                 return model_inputs(model, batch, rng)
 
@@ -379,11 +525,30 @@ def model_cases() -> Iterator[Case]:
             if model.vocab:  # only the rows looked up
                 table = next(layer for layer in model.layers if layer.kind == "embedding")
                 touched += (min(table.vocab, batch * prod(model.sample_shape)) - table.vocab) * table.dim
-            yield Case(f"infer/{name}/b{batch}", "infer", Settings(model=model), infer,
-                       need.flops_forward, F32 * touched + x_bytes * batch)
+            yield Case(
+                f"infer/{name}/b{batch}",
+                "infer",
+                Settings(model=model),
+                infer,
+                need.flops_forward,
+                F32 * touched + x_bytes * batch,
+            )
 
 
 def all_cases() -> list[Case]:
-    makers = (gemm_cases, dense_cases, conv_cases, pool_cases, activation_cases, norm_cases, loss_cases,
-              dropout_cases, rnn_cases, attention_cases, embedding_cases, optimizer_cases, model_cases)
+    makers = (
+        gemm_cases,
+        dense_cases,
+        conv_cases,
+        pool_cases,
+        activation_cases,
+        norm_cases,
+        loss_cases,
+        dropout_cases,
+        rnn_cases,
+        attention_cases,
+        embedding_cases,
+        optimizer_cases,
+        model_cases,
+    )
     return [case for make in makers for case in make()]

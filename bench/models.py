@@ -50,8 +50,8 @@ class Model:
     name: str
     layers: tuple[Layer, ...]
     sample_shape: tuple[int, ...]
-    loss: str               # 'xent', 'bce' or 'mse'
-    vocab: int = 0          # > 0: inputs are token ids below vocab
+    loss: str  # 'xent', 'bce' or 'mse'
+    vocab: int = 0  # > 0: inputs are token ids below vocab
     targets_per_sample: tuple[int, ...] = ()  # extra shape of the integer targets, e.g. (T,) for a language model
 
 
@@ -62,11 +62,13 @@ def dense(n_in: int, n_out: int) -> Layer:
     return Layer("dense", {"n_in": n_in, "n_out": n_out})
 
 
-def conv(c_in: int, c_out: int, k: int, stride: int = 1, pad: int | None = None, groups: int = 1,
-         bias: bool = True) -> Layer:
+def conv(
+    c_in: int, c_out: int, k: int, stride: int = 1, pad: int | None = None, groups: int = 1, bias: bool = True
+) -> Layer:
     pad = k // 2 if pad is None else pad
-    return Layer("conv", {"c_in": c_in, "c_out": c_out, "k": k, "stride": stride, "pad": pad, "groups": groups,
-                          "bias": bias})
+    return Layer(
+        "conv", {"c_in": c_in, "c_out": c_out, "k": k, "stride": stride, "pad": pad, "groups": groups, "bias": bias}
+    )
 
 
 def batchnorm(c: int) -> Layer:
@@ -130,30 +132,107 @@ _MODELS = [
     Model("mlp_784_512_512_10", _mlp(784, 512, 512, 10), (784,), "xent"),
     Model("mlp_tabular_30_64_64_1", _mlp(30, 64, 64, 1), (30,), "bce"),
     Model("autoencoder_784_128_32", (*_mlp(784, 128, 32, 128, 784), SIGMOID), (784,), "mse"),
-    Model("lenet5", (conv(1, 6, 5), RELU, maxpool(2), conv(6, 16, 5, pad=0), RELU, maxpool(2), FLATTEN,
-                     dense(400, 120), RELU, dense(120, 84), RELU, dense(84, 10)), (1, 28, 28), "xent"),
-    Model("cnn_28x28", (conv(1, 32, 3), RELU, maxpool(2), conv(32, 64, 3), RELU, maxpool(2), FLATTEN,
-                        dense(3136, 128), RELU, dense(128, 10)), (1, 28, 28), "xent"),
-    Model("vgg_cifar", tuple(
-        conv_bn_relu(3, 64) + conv_bn_relu(64, 64) + [maxpool(2)]
-        + conv_bn_relu(64, 128) + conv_bn_relu(128, 128) + [maxpool(2)]
-        + conv_bn_relu(128, 256) + conv_bn_relu(256, 256) + [maxpool(2), FLATTEN]
-        + [dense(4096, 256), RELU, dense(256, 10)]), (3, 32, 32), "xent"),
-    Model("resnet_cifar_16_32_64", tuple(
-        conv_bn_relu(3, 16) + basic_block(16, 16) + basic_block(16, 16)
-        + basic_block(16, 32, 2) + basic_block(32, 32) + basic_block(32, 64, 2) + basic_block(64, 64)
-        + [GLOBAL_AVGPOOL, dense(64, 10)]), (3, 32, 32), "xent"),
-    Model("mobilenet_cifar", tuple(
-        conv_bn_relu(3, 32) + separable(32, 64) + separable(64, 128, 2) + separable(128, 128)
-        + separable(128, 256, 2) + separable(256, 256) + [GLOBAL_AVGPOOL, dense(256, 10)]), (3, 32, 32), "xent"),
-    Model("lstm_sentiment", (embedding(10000, 64), lstm(64, 128), LAST_STEP, dense(128, 2)), (80,), "xent",
-          vocab=10000),
-    Model("gru_sentiment", (embedding(10000, 64), gru(64, 128), LAST_STEP, dense(128, 2)), (80,), "xent",
-          vocab=10000),
-    Model("charlm_lstm_256", (embedding(96, 64), lstm(64, 256), dense(256, 96)), (64,), "xent",
-          vocab=96, targets_per_sample=(64,)),
-    Model("transformer_d128_h4_l2", (embedding(1000, 128), transformer(128, 4, 512), transformer(128, 4, 512),
-                                     MEAN_TIME, dense(128, 10)), (64,), "xent", vocab=1000),
+    Model(
+        "lenet5",
+        (
+            conv(1, 6, 5),
+            RELU,
+            maxpool(2),
+            conv(6, 16, 5, pad=0),
+            RELU,
+            maxpool(2),
+            FLATTEN,
+            dense(400, 120),
+            RELU,
+            dense(120, 84),
+            RELU,
+            dense(84, 10),
+        ),
+        (1, 28, 28),
+        "xent",
+    ),
+    Model(
+        "cnn_28x28",
+        (
+            conv(1, 32, 3),
+            RELU,
+            maxpool(2),
+            conv(32, 64, 3),
+            RELU,
+            maxpool(2),
+            FLATTEN,
+            dense(3136, 128),
+            RELU,
+            dense(128, 10),
+        ),
+        (1, 28, 28),
+        "xent",
+    ),
+    Model(
+        "vgg_cifar",
+        tuple(
+            conv_bn_relu(3, 64)
+            + conv_bn_relu(64, 64)
+            + [maxpool(2)]
+            + conv_bn_relu(64, 128)
+            + conv_bn_relu(128, 128)
+            + [maxpool(2)]
+            + conv_bn_relu(128, 256)
+            + conv_bn_relu(256, 256)
+            + [maxpool(2), FLATTEN]
+            + [dense(4096, 256), RELU, dense(256, 10)]
+        ),
+        (3, 32, 32),
+        "xent",
+    ),
+    Model(
+        "resnet_cifar_16_32_64",
+        tuple(
+            conv_bn_relu(3, 16)
+            + basic_block(16, 16)
+            + basic_block(16, 16)
+            + basic_block(16, 32, 2)
+            + basic_block(32, 32)
+            + basic_block(32, 64, 2)
+            + basic_block(64, 64)
+            + [GLOBAL_AVGPOOL, dense(64, 10)]
+        ),
+        (3, 32, 32),
+        "xent",
+    ),
+    Model(
+        "mobilenet_cifar",
+        tuple(
+            conv_bn_relu(3, 32)
+            + separable(32, 64)
+            + separable(64, 128, 2)
+            + separable(128, 128)
+            + separable(128, 256, 2)
+            + separable(256, 256)
+            + [GLOBAL_AVGPOOL, dense(256, 10)]
+        ),
+        (3, 32, 32),
+        "xent",
+    ),
+    Model(
+        "lstm_sentiment", (embedding(10000, 64), lstm(64, 128), LAST_STEP, dense(128, 2)), (80,), "xent", vocab=10000
+    ),
+    Model("gru_sentiment", (embedding(10000, 64), gru(64, 128), LAST_STEP, dense(128, 2)), (80,), "xent", vocab=10000),
+    Model(
+        "charlm_lstm_256",
+        (embedding(96, 64), lstm(64, 256), dense(256, 96)),
+        (64,),
+        "xent",
+        vocab=96,
+        targets_per_sample=(64,),
+    ),
+    Model(
+        "transformer_d128_h4_l2",
+        (embedding(1000, 128), transformer(128, 4, 512), transformer(128, 4, 512), MEAN_TIME, dense(128, 10)),
+        (64,),
+        "xent",
+        vocab=1000,
+    ),
 ]
 MODELS = {m.name: m for m in _MODELS}
 
@@ -167,8 +246,8 @@ class Cost:
 
     flops_forward: float = 0
     flops_backward: float = 0
-    saved: float = 0        # elements a backward pass has to find again (one per parametric layer output or pool)
-    params: float = 0       # trained parameters
+    saved: float = 0  # elements a backward pass has to find again (one per parametric layer output or pool)
+    params: float = 0  # trained parameters
 
 
 def parameters(model: Model) -> dict[str, Shape]:
@@ -206,8 +285,9 @@ def initial_parameters(model: Model, rng: np.random.Generator) -> Arrays:
     return values
 
 
-def _walk(layers: Iterable[Layer], prefix: str, shape: Shape, shapes: dict[str, Shape], total: Cost,
-          is_first: bool) -> Shape:
+def _walk(
+    layers: Iterable[Layer], prefix: str, shape: Shape, shapes: dict[str, Shape], total: Cost, is_first: bool
+) -> Shape:
     """Adds the layers' parameter shapes and costs; returns the output shape."""
     for index, layer in enumerate(layers):
         path = f"{prefix}{index}"
@@ -254,10 +334,22 @@ def _visit(layer: Layer, path: str, shape: Shape, shapes: dict[str, Shape], tota
         total.saved += prod(shape[:2]) * (gates + 1) * layer.hidden
     elif kind == "transformer":
         d, f = layer.d, layer.ff
-        shapes.update({f"{path}.w_qkv": (3 * d, d), f"{path}.b_qkv": (3 * d,), f"{path}.w_o": (d, d),
-                       f"{path}.b_o": (d,), f"{path}.ln1_gamma": (d,), f"{path}.ln1_beta": (d,),
-                       f"{path}.w_1": (f, d), f"{path}.b_1": (f,), f"{path}.w_2": (d, f), f"{path}.b_2": (d,),
-                       f"{path}.ln2_gamma": (d,), f"{path}.ln2_beta": (d,)})
+        shapes.update(
+            {
+                f"{path}.w_qkv": (3 * d, d),
+                f"{path}.b_qkv": (3 * d,),
+                f"{path}.w_o": (d, d),
+                f"{path}.b_o": (d,),
+                f"{path}.ln1_gamma": (d,),
+                f"{path}.ln1_beta": (d,),
+                f"{path}.w_1": (f, d),
+                f"{path}.b_1": (f,),
+                f"{path}.w_2": (d, f),
+                f"{path}.b_2": (d,),
+                f"{path}.ln2_gamma": (d,),
+                f"{path}.ln2_beta": (d,),
+            }
+        )
         batch, steps, _ = shape
         matmul_flops(2 * batch * steps * (4 * d * d + 2 * d * f) + 4 * batch * steps * steps * d)
         total.saved += batch * steps * (6 * d + f)

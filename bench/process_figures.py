@@ -1,6 +1,6 @@
 """What a library costs before it computes anything: import time, memory after import, size on disk.
 
-    python -m bench.process_figures fastnn numpy torch sklearn
+python -m bench.process_figures fastnn numpy torch sklearn
 """
 
 import importlib.metadata
@@ -39,7 +39,7 @@ def fresh_process(imports: str) -> tuple[float, float]:
         done = subprocess.run([sys.executable, "-c", PROBE.format(imports)], check=True, capture_output=True)
         seconds.append(time.perf_counter() - begin)
         megabytes.append(float(done.stdout))
-    return statistics.median(seconds[1:]), statistics.median(megabytes[1:])    # the first one fills the file cache
+    return statistics.median(seconds[1:]), statistics.median(megabytes[1:])  # the first one fills the file cache
 
 
 def sizes(packages: list[str]) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from bench import record
 from bench.record import Record, Result, ratio
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-WHOLE_GROUPS = ("dropout", "infer", "loss", "optim", "train")     # one line each; others one per group/part
+WHOLE_GROUPS = ("dropout", "infer", "loss", "optim", "train")  # one line each; others one per group/part
 README = record.ROOT / "README.md"
 
 
@@ -53,8 +53,12 @@ def table(results: Record, file_name: str) -> str:
     families: dict[str, dict[str, Result]] = {}
     for name, result in results["cases"].items():
         families.setdefault(family(name), {})[name] = result
-    lines = [heading(results), "", "| cases | rows | best peer / fastnn | torch / fastnn | rows lost | worst row |",
-             "|---|--:|--:|--:|--:|---|"]
+    lines = [
+        heading(results),
+        "",
+        "| cases | rows | best peer / fastnn | torch / fastnn | rows lost | worst row |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
     lines += [line for name, members in families.items() if (line := row(name, members))]
     return "\n".join([*lines, "", *missing(results["cases"]), *origin(results, file_name)])
 
@@ -66,8 +70,10 @@ def family(name: str) -> str:
 
 def heading(results: Record) -> str:
     threads, where = results["threads"], results["machine"]
-    return (f"**{threads} thread{'s' * (threads > 1)}**, {where['cpu']}, {where['cores']} cores, peak "
-            f"{where['flops'] / 1e9:.0f} GFLOP/s")
+    return (
+        f"**{threads} thread{'s' * (threads > 1)}**, {where['cpu']}, {where['cores']} cores, peak "
+        f"{where['flops'] / 1e9:.0f} GFLOP/s"
+    )
 
 
 def row(name: str, members: dict[str, Result]) -> str | None:
@@ -77,17 +83,25 @@ def row(name: str, members: dict[str, Result]) -> str | None:
     if not best:
         return None
     worst = min(best, key=lambda case: best[case])
-    cells = [name, str(len(best)), f"{statistics.geometric_mean(best.values()):.2f}",
-             f"{statistics.geometric_mean(torch):.2f}" if torch else "-",
-             str(sum(value < 1 for value in best.values())), f"{worst} {best[worst]:.2f}"]
+    cells = [
+        name,
+        str(len(best)),
+        f"{statistics.geometric_mean(best.values()):.2f}",
+        f"{statistics.geometric_mean(torch):.2f}" if torch else "-",
+        str(sum(value < 1 for value in best.values())),
+        f"{worst} {best[worst]:.2f}",
+    ]
     return f"| {' | '.join(cells)} |"
 
 
 def missing(cases: dict[str, Result]) -> list[str]:
     """Sentences about the cases that are in no line of the table."""
     left_out = {name: result for name, result in cases.items() if ratio(result) is None}
-    differing = [name for name, result in cases.items()
-                 if any(entry.get("agrees") is False for entry in result["peers"].values())]
+    differing = [
+        name
+        for name, result in cases.items()
+        if any(entry.get("agrees") is False for entry in result["peers"].values())
+    ]
     sentences = []
     if left_out:
         sentences.append(f"{len(left_out)} of {len(cases)} cases are in no line: fastnn or all other peers lack them.")
@@ -103,8 +117,10 @@ def origin(results: Record, file_name: str) -> list[str]:
     for run in (results["runs"][index] for index in used):
         versions = ", ".join(f"{spec} {peer['version']}" for spec, peer in run["peers"].items())
         changed = " with local changes" if run["dirty"] else ""
-        lines.append(f"* commit {run['commit'][:10]}{changed}, {run['date']}, kernels {run['isa']}, {versions}: "
-                     f"`{run['command']}`")
+        lines.append(
+            f"* commit {run['commit'][:10]}{changed}, {run['date']}, kernels {run['isa']}, {versions}: "
+            f"`{run['command']}`"
+        )
     return lines
 
 

@@ -27,9 +27,12 @@ RESULTS = ROOT / "bench" / "results"
 def provenance(arguments: list[str]) -> dict[str, Any]:
     """The commit, whether files differ from it, the date and the command line."""
     changed = _git("status", "--porcelain", "--", ".", ":!bench/results")
-    return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(changed),
-            "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "command": without_folders(shlex.join(["python", "-m", "bench.run", *arguments]))}
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(changed),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": without_folders(shlex.join(["python", "-m", "bench.run", *arguments])),
+    }
 
 
 def _git(*arguments: str) -> str:

@@ -26,7 +26,7 @@ def main() -> None:
     groups: Groups = {}
     for name, result in cases.items():
         if best(result):
-            groups.setdefault("/".join(name.split("/")[:1 + options.summary]), {})[name] = result
+            groups.setdefault("/".join(name.split("/")[: 1 + options.summary]), {})[name] = result
     print("\n".join(summary(groups) if options.summary else tables(groups)))
 
 
@@ -39,14 +39,21 @@ def tables(groups: Groups) -> list[str]:
     lines = []
     for group, results in groups.items():
         used = timed_peers(list(results.values()))
-        lines += ["", f"### {group}", "", f"| case | floor | {' | '.join(used)} | best / floor |",
-                  f"|---|--:|{'--:|' * (len(used) + 1)}"]
+        lines += [
+            "",
+            f"### {group}",
+            "",
+            f"| case | floor | {' | '.join(used)} | best / floor |",
+            f"|---|--:|{'--:|' * (len(used) + 1)}",
+        ]
         for name, result in results.items():
             fastest = best(result)
             if fastest:
                 cells = [cell(result, spec, fastest[0]) for spec in used]
-                lines.append(f"| {name[len(group) + 1:]} | {pretty(result['floor'])} | {' | '.join(cells)} | "
-                             f"{fastest[1] / result['floor']:.1f} |")
+                lines.append(
+                    f"| {name[len(group) + 1 :]} | {pretty(result['floor'])} | {' | '.join(cells)} | "
+                    f"{fastest[1] / result['floor']:.1f} |"
+                )
     return lines
 
 
@@ -60,8 +67,10 @@ def cell(result: Result, spec: str, fastest: str) -> str:
 
 def summary(groups: Groups) -> list[str]:
     used = timed_peers([r for results in groups.values() for r in results.values()])
-    lines = [f"| group | cases | best / floor | {' | '.join(f'{p} / best' for p in used)} |",
-             f"|---|--:|--:|{'--:|' * len(used)}"]
+    lines = [
+        f"| group | cases | best / floor | {' | '.join(f'{p} / best' for p in used)} |",
+        f"|---|--:|--:|{'--:|' * len(used)}",
+    ]
     for group, results in groups.items():
         fastest = {name: min(times(r).values()) for name, r in results.items()}
         room = statistics.geometric_mean(fastest[name] / r["floor"] for name, r in results.items())

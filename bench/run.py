@@ -26,7 +26,7 @@ from bench import cases, machine, record
 from bench.cases import Case
 from bench.worker import Digest, NotInstalled, Worker
 
-FOREIGN_LOAD = 0.3      # a sample is repeated if other programs kept that many of the processors it needs busy
+FOREIGN_LOAD = 0.3  # a sample is repeated if other programs kept that many of the processors it needs busy
 
 
 def main() -> None:
@@ -95,12 +95,24 @@ def begin_record(options: argparse.Namespace, limits: machine.Machine, workers: 
     return results
 
 
-def measure_into(results: record.Record, case: Case, workers: list[Worker], limits: machine.Machine,
-                 options: argparse.Namespace, number: int) -> None:
+def measure_into(
+    results: record.Record,
+    case: Case,
+    workers: list[Worker],
+    limits: machine.Machine,
+    options: argparse.Namespace,
+    number: int,
+) -> None:
     """Times a case and keeps the result, unless an earlier pass of this run was faster."""
     this_run, old = len(results["runs"]) - 1, results["cases"].get(case.name)
-    new = {"flops": case.flops, "bytes": case.bytes, "unit": case.unit, "floor": limits.floor(case), "run": this_run,
-           "peers": measure_case(case, workers, options)}
+    new = {
+        "flops": case.flops,
+        "bytes": case.bytes,
+        "unit": case.unit,
+        "floor": limits.floor(case),
+        "run": this_run,
+        "peers": measure_case(case, workers, options),
+    }
     if old is None or old["run"] != this_run or record.typical(new) < record.typical(old):
         results["cases"][case.name] = new
     if number == options.passes - 1:
@@ -170,7 +182,7 @@ def difference(found: Digest, reference: Digest) -> float:
     for (_, values), (_, expected) in zip(found, reference, strict=True):
         if expected.size:
             scale = max(np.abs(expected).max(), 1e-30)
-            worst = np.maximum(worst, np.abs(values - expected).max() / scale)      # keeps nan
+            worst = np.maximum(worst, np.abs(values - expected).max() / scale)  # keeps nan
     return float(worst)
 
 
@@ -180,8 +192,10 @@ def print_row(name: str, result: record.Result, workers: list[Worker]) -> None:
     summary = "no peer"
     if fastest:
         amount, seconds = result["flops" if result["unit"] == "GFLOP/s" else "bytes"], fastest[1]
-        summary = (f"best {amount / seconds / 1e9:7.1f} {result['unit']:7} = {result['floor'] / seconds:4.0%} of the "
-                   f"limit, {seconds / result['floor']:6.1f}x the floor")
+        summary = (
+            f"best {amount / seconds / 1e9:7.1f} {result['unit']:7} = {result['floor'] / seconds:4.0%} of the "
+            f"limit, {seconds / result['floor']:6.1f}x the floor"
+        )
     print(f"{name:40} {times} | {summary}", flush=True)
 
 

@@ -25,7 +25,7 @@ from bench.peers import Array, Outputs, Run, Unsupported
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PR_SET_PDEATHSIG = 1
-SAMPLED = 4096      # output elements compared between peers
+SAMPLED = 4096  # output elements compared between peers
 
 Digest = list[tuple[tuple[int, ...], Array]]
 
@@ -50,7 +50,7 @@ class Worker:
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=serve, args=(other, self.name, self.threads), daemon=True)
         self.process.start()
-        atexit.register(self.process.kill)      # a stopped process would keep this one from ending
+        atexit.register(self.process.kill)  # a stopped process would keep this one from ending
         other.close()
         for variable, value in saved.items():
             if value is None:
@@ -109,7 +109,7 @@ def busy_seconds() -> float:
 
 def serve(pipe: "Connection[Any, Any]", name: str, threads: int) -> None:
     """The child's side: answers requests until the pipe closes."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)   # a stopped process would outlive its parent
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a stopped process would outlive its parent
     try:
         peer = importlib.import_module(f"bench.peers.{name}")
     except ModuleNotFoundError as error:

@@ -17,12 +17,22 @@ from bench.peers import Unsupported
 
 ALL_CASES = {case.name: case for case in cases.all_cases()}
 SMALL_CASES = [
-    "gemm/nn/32x64x64", "gemm/nt/32x64x64", "gemm/tn/32x64x64", "gemm/nn/1x128x784", "gemm/tn/64x64x30",
-    "dense/fwd/32x64x64", "dense/bwd/32x64x64",
+    "gemm/nn/32x64x64",
+    "gemm/nt/32x64x64",
+    "gemm/tn/32x64x64",
+    "gemm/nn/1x128x784",
+    "gemm/tn/64x64x30",
+    "dense/fwd/32x64x64",
+    "dense/bwd/32x64x64",
     *(f"act/{way}/{fn}/1e3" for way in ("fwd", "bwd") for fn in cases.ACTIVATIONS),
-    "loss/softmax_xent/32x10", "dropout/1e4", *(f"optim/{fn}/1e4" for fn in ("sgd", "momentum", "adam", "adamw")),
-    "train/mlp_tabular_30_64_64_1/b32", "train/mlp_784_128_10/b32", "train/autoencoder_784_128_32/b128",
-    "infer/mlp_tabular_30_64_64_1/b1", "infer/mlp_784_128_10/b64",
+    "loss/softmax_xent/32x10",
+    "dropout/1e4",
+    *(f"optim/{fn}/1e4" for fn in ("sgd", "momentum", "adam", "adamw")),
+    "train/mlp_tabular_30_64_64_1/b32",
+    "train/mlp_784_128_10/b32",
+    "train/autoencoder_784_128_32/b128",
+    "infer/mlp_tabular_30_64_64_1/b1",
+    "infer/mlp_784_128_10/b64",
 ]
 # What fastnn lacks. Any other case must run, so that a renamed function cannot leave its column empty unseen.
 NOT_YET = ["act/*/elu/*", "act/*/swish/*", "optim/adamw/*"]
@@ -70,8 +80,13 @@ def test_a_record_names_no_folders() -> None:
 def test_a_peer_that_is_not_installed_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "jax.py").write_text("raise ModuleNotFoundError('no jax', name='jax')")
     folders = os.pathsep.join([str(tmp_path), str(record.ROOT)])
-    done = subprocess.run([sys.executable, "-m", "bench.run", "--peers", "jax"], capture_output=True, text=True,
-                          cwd=record.ROOT, env={**os.environ, "PYTHONPATH": folders})
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.run", "--peers", "jax"],
+        capture_output=True,
+        text=True,
+        cwd=record.ROOT,
+        env={**os.environ, "PYTHONPATH": folders},
+    )
     assert done.stdout == "peer jax: not installed, left out (no module jax)\n"
     assert done.stderr == "no peer is installed\n"
 
@@ -80,8 +95,10 @@ def test_a_peer_that_is_not_installed_is_left_out(tmp_path: Path) -> None:
 
 
 def result(**seconds: float) -> record.Result:
-    peers = {spec: {"median": value, "samples": [value], "difference": 0.0, "agrees": True}
-             for spec, value in seconds.items()}
+    peers = {
+        spec: {"median": value, "samples": [value], "difference": 0.0, "agrees": True}
+        for spec, value in seconds.items()
+    }
     return {"flops": 1e6, "bytes": 1e3, "unit": "GFLOP/s", "floor": 1e-5, "run": 0, "peers": peers}
 
 
@@ -91,14 +108,26 @@ def results() -> record.Record:
     wrong["peers"]["numpy"]["agrees"] = False
     lacking = result(torch=1e-4)
     lacking["peers"]["fastnn"] = {"error": "unsupported: no lstm yet"}
-    run_ = {"commit": "0123456789abcdef", "dirty": False, "date": "2030-01-02 03:04 UTC", "isa": "avx2",
-            "command": "python -m bench.run --json out.json",
-            "peers": {spec: {"version": "1.0", "threads": 1} for spec in ("fastnn", "torch", "numpy")}}
-    return {"threads": 1, "machine": {"cpu": "Example", "cores": 2, "flops": 1e11, "bandwidth": [[1e4, 1e11]]},
-            "runs": [run_], "cases": {"gemm/nn/1x1x1": result(fastnn=1e-5, torch=8e-5, numpy=4e-5),
-                                      "gemm/nn/2x2x2": result(fastnn=2e-5, torch=4e-5, numpy=1e-5),
-                                      "gemm/tn/1x1x1": wrong, "train/a/b1": result(fastnn=1e-3, numpy=3e-3),
-                                      "rnn/lstm_fwd/a": lacking}}
+    run_ = {
+        "commit": "0123456789abcdef",
+        "dirty": False,
+        "date": "2030-01-02 03:04 UTC",
+        "isa": "avx2",
+        "command": "python -m bench.run --json out.json",
+        "peers": {spec: {"version": "1.0", "threads": 1} for spec in ("fastnn", "torch", "numpy")},
+    }
+    return {
+        "threads": 1,
+        "machine": {"cpu": "Example", "cores": 2, "flops": 1e11, "bandwidth": [[1e4, 1e11]]},
+        "runs": [run_],
+        "cases": {
+            "gemm/nn/1x1x1": result(fastnn=1e-5, torch=8e-5, numpy=4e-5),
+            "gemm/nn/2x2x2": result(fastnn=2e-5, torch=4e-5, numpy=1e-5),
+            "gemm/tn/1x1x1": wrong,
+            "train/a/b1": result(fastnn=1e-3, numpy=3e-3),
+            "rnn/lstm_fwd/a": lacking,
+        },
+    }
 
 
 EXPECTED_TABLE = """\
@@ -171,5 +200,5 @@ def test_fastnn_computes_what_numpy_does(name: str, numpy_peer: ModuleType) -> N
             raise
         pytest.skip(str(reason))
     expected = worker.digest(numpy_peer, worker.build(numpy_peer, case)())
-    verdict = run.compare(case, found, expected, tolerance=1e-3)    # the tolerance of bench.run
+    verdict = run.compare(case, found, expected, tolerance=1e-3)  # the tolerance of bench.run
     assert verdict["agrees"], verdict

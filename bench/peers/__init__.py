@@ -50,7 +50,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Arrays = dict[str, Any]     # by name; a model's parameters are such a dictionary inside it
+Arrays = dict[str, Any]  # by name; a model's parameters are such a dictionary inside it
 Settings = SimpleNamespace
 Outputs = tuple[Any, ...]
 Run = Callable[[], Outputs]

@@ -56,9 +56,12 @@ def dense_bwd(p: Settings, x: Array, w: Array, y: Array, dy: Array) -> Run:
 
 # -------------------------------------------------------------------------------------------------- elementwise
 
-OPTIONS: dict[str, dict[str, Any]] = {"leaky_relu": {"negative_slope": 0.01}, "gelu": {"approximate": False},
-                                      "softmax": {"axis": -1}}
-NAMES = {"swish": "silu"}       # where fastnn's name is not the case's
+OPTIONS: dict[str, dict[str, Any]] = {
+    "leaky_relu": {"negative_slope": 0.01},
+    "gelu": {"approximate": False},
+    "softmax": {"axis": -1},
+}
+NAMES = {"swish": "silu"}  # where fastnn's name is not the case's
 
 
 def act_fwd(p: Settings, x: Array) -> Run:
@@ -75,8 +78,11 @@ def act_bwd(p: Settings, x: Array, y: Array, dy: Array) -> Run:
 
 
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "sgd": ("SGD", {}), "momentum": ("SGD", {"momentum": 0.9}), "adam": ("Adam", {}),
-    "adamw": ("AdamW", {"weight_decay": 0.01})}
+    "sgd": ("SGD", {}),
+    "momentum": ("SGD", {"momentum": 0.9}),
+    "adam": ("Adam", {}),
+    "adamw": ("AdamW", {"weight_decay": 0.01}),
+}
 
 
 def softmax_xent(p: Settings, logits: Array, labels: Array) -> Run:
@@ -97,6 +103,7 @@ def optimizer(p: Settings, param: Array, grad: Array) -> Run:
     def run() -> Outputs:
         rule.apply([grad], [param])
         return (param,)
+
     return run
 
 
@@ -121,8 +128,9 @@ def build(model: Model, params: Arrays) -> Any:
         layer.set_weights([params[f"{path}.w"].T, params[f"{path}.b"]])
     losses = {"xent": "SparseCategoricalCrossentropy", "bce": "BinaryCrossentropy", "mse": "MeanSquaredError"}
     loss = find(f"losses.{losses[model.loss]}")
-    network.compile(optimizer=find("optimizers.Adam")(1e-3),
-                    loss=loss() if model.loss == "mse" else loss(from_logits=True))
+    network.compile(
+        optimizer=find("optimizers.Adam")(1e-3), loss=loss() if model.loss == "mse" else loss(from_logits=True)
+    )
     return network
 
 

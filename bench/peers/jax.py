@@ -39,6 +39,7 @@ def jitted(function: Callable[..., Any], *arrays: jax.Array) -> Run:
     def run() -> Outputs:
         result = compiled(*arrays)
         return jax.block_until_ready(result if isinstance(result, tuple) else (result,))
+
     return run
 
 
@@ -68,6 +69,7 @@ def dense_bwd(p: Settings, x: Array, w: Array, y: Array, dy: Array) -> Run:
     def work(x: jax.Array, w: jax.Array, y: jax.Array, dy: Any) -> Any:
         dz = jnp.where(y > 0, dy, 0)
         return dz @ w.T, x.T @ dz, dz.sum(0)
+
     return jitted(work, x, w, y, dy)
 
 
@@ -75,8 +77,9 @@ def dense_bwd(p: Settings, x: Array, w: Array, y: Array, dy: Array) -> Run:
 
 
 def _conv(x: jax.Array, w: jax.Array, stride: int, pad: int, groups: int) -> jax.Array:
-    return lax.conv_general_dilated(x, w, (stride, stride), ((pad, pad), (pad, pad)), dimension_numbers=NCHW,
-                                    feature_group_count=groups)
+    return lax.conv_general_dilated(
+        x, w, (stride, stride), ((pad, pad), (pad, pad)), dimension_numbers=NCHW, feature_group_count=groups
+    )
 
 
 def conv_fwd(p: Settings, x: Array, w: Array, b: Array) -> Run:
@@ -92,8 +95,9 @@ def conv_bwd_weight(p: Settings, x: Array, w: Array, dy: Array) -> Run:
 
 
 def _pool(x: jax.Array, k: int, stride: int, pad: int, initial: float, combine: Callable[..., Any]) -> jax.Array:
-    return lax.reduce_window(x, initial, combine, (1, 1, k, k), (1, 1, stride, stride),
-                             ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    return lax.reduce_window(
+        x, initial, combine, (1, 1, k, k), (1, 1, stride, stride), ((0, 0), (0, 0), (pad, pad), (pad, pad))
+    )
 
 
 def _maxpool(p: Settings, x: jax.Array) -> jax.Array:
@@ -122,9 +126,17 @@ def avgpool_bwd(p: Settings, x: Array, dy: Array) -> Run:
 
 # ---------------------------------------------------------------------------------------- elementwise and norms
 
-ACTIVATIONS = {"relu": jax.nn.relu, "leaky_relu": jax.nn.leaky_relu, "elu": jax.nn.elu, "sigmoid": jax.nn.sigmoid,
-               "tanh": jnp.tanh, "gelu": partial(jax.nn.gelu, approximate=False), "swish": jax.nn.swish,
-               "softplus": jax.nn.softplus, "softmax": jax.nn.softmax}
+ACTIVATIONS = {
+    "relu": jax.nn.relu,
+    "leaky_relu": jax.nn.leaky_relu,
+    "elu": jax.nn.elu,
+    "sigmoid": jax.nn.sigmoid,
+    "tanh": jnp.tanh,
+    "gelu": partial(jax.nn.gelu, approximate=False),
+    "swish": jax.nn.swish,
+    "softplus": jax.nn.softplus,
+    "softmax": jax.nn.softmax,
+}
 
 
 def act_fwd(p: Settings, x: Array) -> Run:
@@ -181,6 +193,7 @@ def dropout_fwd(p: Settings, x: Array) -> Run:
     def run() -> Outputs:
         state["key"], y = work(state["key"], x)
         return (jax.block_until_ready(y),)
+
     return run
 
 
@@ -197,6 +210,7 @@ def _lstm(x: jax.Array, w_ih: jax.Array, w_hh: jax.Array, b_ih: jax.Array, b_hh:
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
         h = jax.nn.sigmoid(o) * jnp.tanh(c)
         return (h, c), h
+
     return lax.scan(step, (zero, zero), projected)[1]
 
 
@@ -210,6 +224,7 @@ def _gru(x: jax.Array, w_ih: jax.Array, w_hh: jax.Array, b_ih: jax.Array, b_hh: 
         z = jax.nn.sigmoid(xz + hz)
         h = (1 - z) * jnp.tanh(xn + jax.nn.sigmoid(xr + hr) * hn) + z * h
         return h, h
+
     return lax.scan(step, zero, projected)[1]
 
 
@@ -287,6 +302,7 @@ def optimizer(p: Settings, param: Array, grad: Array) -> Run:
         nonlocal state
         state = jax.block_until_ready(step(state, grad))
         return (state[0],)
+
     return run
 
 
@@ -331,11 +347,17 @@ def _layer(layer: Layer, params: Any, x: jax.Array, training: bool, path: str) -
         hidden = jax.nn.relu(x @ own("w_1").T + own("b_1"))
         return _norm(x + hidden @ own("w_2").T + own("b_2"), own("ln2_gamma"), own("ln2_beta"), 1e-5, (-1,))
     if kind == "residual":
-        return (_forward(layer.main, params, x, training, f"{path}.main.")
-                + _forward(layer.skip, params, x, training, f"{path}.skip."))
-    return {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "flatten": lambda x: x.reshape(len(x), -1),
-            "global_avgpool": lambda x: x.mean((2, 3)), "last_step": lambda x: x[:, -1],
-            "mean_time": lambda x: x.mean(1)}[kind](x)
+        return _forward(layer.main, params, x, training, f"{path}.main.") + _forward(
+            layer.skip, params, x, training, f"{path}.skip."
+        )
+    return {
+        "relu": jax.nn.relu,
+        "sigmoid": jax.nn.sigmoid,
+        "flatten": lambda x: x.reshape(len(x), -1),
+        "global_avgpool": lambda x: x.mean((2, 3)),
+        "last_step": lambda x: x[:, -1],
+        "mean_time": lambda x: x.mean(1),
+    }[kind](x)
 
 
 def _loss(model: Model, y: jax.Array, target: jax.Array) -> jax.Array:
@@ -364,6 +386,7 @@ def train(p: Settings, x: Array, target: Array, params: Arrays) -> Run:
         nonlocal state
         value, state = jax.block_until_ready(step(state, x, target))
         return (value,)
+
     return run
 
 

@@ -41,6 +41,7 @@ def dense_fwd(p: Settings, x: Array, w: Array, b: Array) -> Run:
         y += b
         np.maximum(y, 0, out=y)
         return (y,)
+
     return run
 
 
@@ -48,6 +49,7 @@ def dense_bwd(p: Settings, x: Array, w: Array, y: Array, dy: Array) -> Run:
     def run() -> Outputs:
         dz = dy * (y > 0)
         return dz @ w.T, x.T @ dz, dz.sum(0)
+
     return run
 
 
@@ -62,16 +64,19 @@ def _windows(x: Array, k: int, stride: int, pad: int, fill: float = 0.0) -> Arra
 
 def conv_fwd(p: Settings, x: Array, w: Array, b: Array) -> Run:
     if p.groups > 1:
+
         def run() -> Outputs:
             y = np.einsum("nchwij,cij->nchw", _windows(x, w.shape[-1], p.stride, p.pad), w[:, 0], optimize=True)
             y += b[:, None, None]
             return (y,)
+
         return run
 
     def run() -> Outputs:
         y = np.tensordot(w, _windows(x, w.shape[-1], p.stride, p.pad), ((1, 2, 3), (1, 4, 5))).transpose(1, 0, 2, 3)
         y += b[:, None, None]
         return (y,)
+
     return run
 
 
@@ -81,6 +86,7 @@ def conv_bwd_weight(p: Settings, x: Array, w: Array, dy: Array) -> Run:
         if p.groups > 1:
             return (np.einsum("nchwij,nchw->cij", windows, dy, optimize=True)[:, None],)
         return (np.tensordot(dy, windows, ((0, 2, 3), (0, 2, 3))),)
+
     return run
 
 
@@ -120,10 +126,14 @@ def _swish_grad(x: Array) -> Array:
 
 ACTIVATIONS = {
     "relu": (lambda x: np.maximum(x, 0), lambda x, y, dy: dy * (y > 0)),
-    "leaky_relu": (lambda x: np.where(x > 0, x, np.float32(0.01) * x),
-                   lambda x, y, dy: np.where(x > 0, dy, np.float32(0.01) * dy)),
-    "elu": (lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-            lambda x, y, dy: np.where(x > 0, dy, dy * (y + 1))),
+    "leaky_relu": (
+        lambda x: np.where(x > 0, x, np.float32(0.01) * x),
+        lambda x, y, dy: np.where(x > 0, dy, np.float32(0.01) * dy),
+    ),
+    "elu": (
+        lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+        lambda x, y, dy: np.where(x > 0, dy, dy * (y + 1)),
+    ),
     "sigmoid": (expit, lambda x, y, dy: dy * y * (1 - y)),
     "tanh": (np.tanh, lambda x, y, dy: dy * (1 - y * y)),
     "gelu": (lambda x: 0.5 * x * (1 + erf(x * SQRT_HALF)), lambda x, y, dy: dy * _gelu_grad(x)),
@@ -154,16 +164,25 @@ def _norm_fwd(p: Settings, x: Array, gamma: Array, beta: Array, axes: tuple[int,
     return lambda: (_normalized(x, axes, p.eps)[0] * gamma + beta,)
 
 
-def _norm_bwd(p: Settings, x: Array, gamma: Array, dy: Array, axes: tuple[int, ...], shape: tuple[int, ...],
-              sum_axes: tuple[int, ...]) -> Run:
+def _norm_bwd(
+    p: Settings,
+    x: Array,
+    gamma: Array,
+    dy: Array,
+    axes: tuple[int, ...],
+    shape: tuple[int, ...],
+    sum_axes: tuple[int, ...],
+) -> Run:
     normal, rstd = _normalized(x, axes, p.eps)
     gamma = gamma.reshape(shape)
 
     def run() -> Outputs:
         dnormal = dy * gamma
-        dx = rstd * (dnormal - dnormal.mean(axes, keepdims=True)
-                     - normal * (dnormal * normal).mean(axes, keepdims=True))
+        dx = rstd * (
+            dnormal - dnormal.mean(axes, keepdims=True) - normal * (dnormal * normal).mean(axes, keepdims=True)
+        )
         return dx, (dy * normal).sum(sum_axes), dy.sum(sum_axes)
+
     return run
 
 
@@ -218,6 +237,7 @@ def lstm_fwd(p: Settings, x: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh:
             c = expit(f) * c + expit(i) * np.tanh(g)
             h = out[t] = expit(o) * np.tanh(c)
         return (out,)
+
     return run
 
 
@@ -234,6 +254,7 @@ def gru_fwd(p: Settings, x: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: 
             z = expit(xz + hz)
             h = out[t] = (1 - z) * np.tanh(xn + expit(xr + hr) * hn) + z * h
         return (out,)
+
     return run
 
 
@@ -251,6 +272,7 @@ def embedding_bwd(p: Settings, table: Array, ids: Array, dy: Array) -> Run:
         grad = np.zeros_like(table)
         np.add.at(grad, ids, dy)
         return (grad,)
+
     return run
 
 
@@ -285,7 +307,7 @@ class Adam:
 def optimizer(p: Settings, param: Array, grad: Array) -> Run:
     if p.fn in ("adam", "adamw"):
         adam = Adam([param], p.lr, 0.01 if p.fn == "adamw" else 0.0)
-        step = lambda: adam.step([grad])                                                        # noqa: E731
+        step = lambda: adam.step([grad])  # noqa: E731
     else:
         lr, momentum, scratch, velocity = np.float32(p.lr), np.float32(0.9), grad * 0, grad * 0
 
@@ -300,6 +322,7 @@ def optimizer(p: Settings, param: Array, grad: Array) -> Run:
     def run() -> Outputs:
         step()
         return (param,)
+
     return run
 
 
@@ -350,6 +373,7 @@ def train(p: Settings, x: Array, target: Array, params: Arrays) -> Run:
                 grad = grad * (after > 0) if layer.kind == "relu" else grad * after * (1 - after)
         adam.step([grads[name] for name in params])
         return (loss,)
+
     return run
 
 

@@ -12,7 +12,7 @@ from bench.models import Layer
 from bench.peers import Array, Arrays, Outputs, Run, Settings, Unsupported
 
 OPSET = 20
-Value = tuple[str, tuple[int, ...]]      # the name of a node's output, and its shape
+Value = tuple[str, tuple[int, ...]]  # the name of a node's output, and its shape
 _threads = 1
 
 
@@ -69,6 +69,7 @@ class Graph:
         def run() -> Outputs:
             session.run_with_iobinding(binding)
             return (made.numpy(),)
+
         return run
 
 
@@ -80,8 +81,9 @@ def single(op: str, x: Array, *others: Array, **attributes: Any) -> Run:
 
 def gemm(p: Settings, a: Array, b: Array) -> Run:
     graph = Graph()
-    return graph.runner({"a": a, "b": b}, graph.add("Gemm", "a", "b", transA=int(p.op[0] == "t"),
-                                                  transB=int(p.op[1] == "t")))
+    return graph.runner(
+        {"a": a, "b": b}, graph.add("Gemm", "a", "b", transA=int(p.op[0] == "t"), transB=int(p.op[1] == "t"))
+    )
 
 
 def dense_fwd(p: Settings, x: Array, w: Array, b: Array) -> Run:
@@ -98,13 +100,22 @@ def maxpool_fwd(p: Settings, x: Array) -> Run:
 
 
 def avgpool_fwd(p: Settings, x: Array) -> Run:
-    return single("AveragePool", x, kernel_shape=[p.k] * 2, strides=[p.stride] * 2, pads=[p.pad] * 4,
-                  count_include_pad=1)
+    return single(
+        "AveragePool", x, kernel_shape=[p.k] * 2, strides=[p.stride] * 2, pads=[p.pad] * 4, count_include_pad=1
+    )
 
 
 def act_fwd(p: Settings, x: Array) -> Run:
-    ops = {"relu": "Relu", "leaky_relu": "LeakyRelu", "elu": "Elu", "sigmoid": "Sigmoid", "tanh": "Tanh",
-           "gelu": "Gelu", "softplus": "Softplus", "softmax": "Softmax"}
+    ops = {
+        "relu": "Relu",
+        "leaky_relu": "LeakyRelu",
+        "elu": "Elu",
+        "sigmoid": "Sigmoid",
+        "tanh": "Tanh",
+        "gelu": "Gelu",
+        "softplus": "Softplus",
+        "softmax": "Softmax",
+    }
     graph = Graph()
     if p.fn == "swish":
         return graph.runner({"x": x}, graph.add("Mul", "x", graph.add("Sigmoid", "x")))
@@ -130,7 +141,7 @@ def attention_fwd(p: Settings, q: Array, k: Array, v: Array) -> Run:
 def _recurrent(graph: Graph, kind: str, x: str, w: SimpleNamespace) -> str:
     """Adds an LSTM or GRU; x is (T, N, I).  Returns the hidden states (T, N, H)."""
     hidden = w.w_hh.shape[1]
-    order = [0, 3, 1, 2] if kind == "LSTM" else [1, 0, 2]      # ONNX wants i, o, f, g and z, r, n
+    order = [0, 3, 1, 2] if kind == "LSTM" else [1, 0, 2]  # ONNX wants i, o, f, g and z, r, n
 
     def reordered(array: Array) -> Array:
         return np.concatenate([np.split(array, len(order))[gate] for gate in order])[None]
@@ -169,8 +180,13 @@ def _build(graph: Graph, layers: Iterable[Layer], params: Arrays, x: str, shape:
 
 def _add(graph: Graph, layer: Layer, params: Arrays, x: str, shape: tuple[int, ...], path: str) -> Value:
     kind = layer.kind
-    w = SimpleNamespace(**{k[len(path) + 1:]: v for k, v in params.items()
-                           if k.startswith(path + ".") and "." not in k[len(path) + 1:]})
+    w = SimpleNamespace(
+        **{
+            k[len(path) + 1 :]: v
+            for k, v in params.items()
+            if k.startswith(path + ".") and "." not in k[len(path) + 1 :]
+        }
+    )
     if kind == "dense":
         out = (*shape[:-1], layer.n_out)
         if len(shape) == 2:
@@ -179,13 +195,14 @@ def _add(graph: Graph, layer: Layer, params: Arrays, x: str, shape: tuple[int, .
     if kind == "conv":
         weights = (w.w, w.b) if layer.bias else (w.w,)
         out = (shape[0], layer.c_out, *tuple((s + 2 * layer.pad - layer.k) // layer.stride + 1 for s in shape[2:]))
-        return graph.add("Conv", x, *weights, strides=[layer.stride] * 2, pads=[layer.pad] * 4,
-                         group=layer.groups), out
+        return graph.add("Conv", x, *weights, strides=[layer.stride] * 2, pads=[layer.pad] * 4, group=layer.groups), out
     if kind == "batchnorm":
         return graph.add("BatchNormalization", x, w.gamma, w.beta, w.mean, w.var), shape
     if kind == "maxpool":
-        return (graph.add("MaxPool", x, kernel_shape=[layer.k] * 2, strides=[layer.k] * 2),
-                shape[:2] + tuple(s // layer.k for s in shape[2:]))
+        return (
+            graph.add("MaxPool", x, kernel_shape=[layer.k] * 2, strides=[layer.k] * 2),
+            shape[:2] + tuple(s // layer.k for s in shape[2:]),
+        )
     if kind == "embedding":
         return graph.add("Gather", w.w, x), (*shape, layer.dim)
     if kind in ("lstm", "gru"):

@@ -30,13 +30,14 @@ def _classifier(model: Model, params: Arrays, x: Array, target: Array) -> MLPCla
     dense = [layer for layer in model.layers if layer.kind == "dense"]
     if model.loss == "mse" or any(layer.kind not in ("dense", "relu") for layer in model.layers):
         raise Unsupported("classifying multilayer perceptrons only")
-    classifier = MLPClassifier([layer.n_out for layer in dense[:-1]], batch_size=len(x), alpha=0.0,
-                               learning_rate_init=1e-3, shuffle=False)
+    classifier = MLPClassifier(
+        [layer.n_out for layer in dense[:-1]], batch_size=len(x), alpha=0.0, learning_rate_init=1e-3, shuffle=False
+    )
     classifier.partial_fit(x, target, classes=np.arange(max(2, dense[-1].n_out)))
     paths = sorted({int(name.split(".")[0]) for name in params})
     classifier.coefs_ = [np.ascontiguousarray(params[f"{i}.w"].T) for i in paths]
     classifier.intercepts_ = [params[f"{i}.b"].copy() for i in paths]
-    del classifier._optimizer       # it refers to the arrays just replaced
+    del classifier._optimizer  # it refers to the arrays just replaced
     return classifier
 
 
@@ -47,14 +48,16 @@ def train(p: Settings, x: Array, target: Array, params: Arrays) -> Run:
     def run() -> Outputs:
         classifier.partial_fit(x, target)
         return (classifier.loss_,)
+
     return run
 
 
 def infer(p: Settings, x: Array, params: Arrays) -> Run:
     classifier = _classifier(p.model, params, x, np.zeros(len(x), int))
-    classifier.out_activation_ = "identity"     # the other peers stop before the softmax, too
-    columns = slice(1, 2) if p.model.loss == "bce" else slice(None)     # predict_proba returns 1 - p and p
+    classifier.out_activation_ = "identity"  # the other peers stop before the softmax, too
+    columns = slice(1, 2) if p.model.loss == "bce" else slice(None)  # predict_proba returns 1 - p and p
 
     def run() -> Outputs:
         return (classifier.predict_proba(x)[:, columns],)
+
     return run

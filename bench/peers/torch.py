@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from bench.models import Layer, Model
 from bench.peers import Array, Arrays, Outputs, Run, Settings, Unsupported
 
-MEMORY_FORMAT = torch.contiguous_format     # torch_nhwc sets channels_last
-COMPILE = False                             # torch_compile sets True
+MEMORY_FORMAT = torch.contiguous_format  # torch_nhwc sets channels_last
+COMPILE = False  # torch_compile sets True
 
 aten = torch.ops.aten
 
@@ -35,10 +35,12 @@ def tensor(array: Array) -> Tensor:
 
 def no_grad(function: Callable[[], Any]) -> Run:
     """A forward-only `run`: `function` under inference mode."""
+
     @torch.inference_mode()
     def run() -> Outputs:
         result = function()
         return result if isinstance(result, tuple) else (result,)
+
     return run
 
 
@@ -49,6 +51,7 @@ def with_gradients(function: Callable[[], Any], inputs: list[Tensor], grad: Tens
 
     def run() -> Outputs:
         return torch.autograd.grad(function(), inputs, grad)
+
     return run
 
 
@@ -72,6 +75,7 @@ def dense_bwd(p: Settings, x: Array, w: Array, y: Array, dy: Array) -> Run:
     def work() -> Any:
         dz = aten.threshold_backward(dy, y, 0)
         return torch.mm(dz, w.t()), torch.mm(x.t(), dz), dz.sum(0)
+
     return no_grad(work)
 
 
@@ -88,8 +92,10 @@ def _conv_backward(p: Settings, x: Array, w: Array, dy: Array, mask: list[bool])
     index = mask.index(True)
 
     def work() -> Any:
-        return aten.convolution_backward(dy, x, w, None, [p.stride] * 2, [p.pad] * 2, [1, 1], False, [0, 0],
-                                         p.groups, mask)[index]
+        return aten.convolution_backward(
+            dy, x, w, None, [p.stride] * 2, [p.pad] * 2, [1, 1], False, [0, 0], p.groups, mask
+        )[index]
+
     return no_grad(work)
 
 
@@ -135,8 +141,7 @@ ACTIVATIONS = {
     "gelu": (F.gelu, lambda x, y, dy: aten.gelu_backward(dy, x)),
     "swish": (F.silu, lambda x, y, dy: aten.silu_backward(dy, x)),
     "softplus": (F.softplus, lambda x, y, dy: aten.softplus_backward(dy, x, 1, 20)),
-    "softmax": (lambda x: torch.softmax(x, -1),
-                lambda x, y, dy: aten._softmax_backward_data(dy, y, -1, torch.float32)),
+    "softmax": (lambda x: torch.softmax(x, -1), lambda x, y, dy: aten._softmax_backward_data(dy, y, -1, torch.float32)),
 }
 
 
@@ -161,8 +166,9 @@ def batchnorm_bwd(p: Settings, x: Array, gamma: Array, beta: Array, dy: Array) -
     x, gamma, beta, dy = map(tensor, (x, gamma, beta, dy))
     mean, var = torch.zeros_like(gamma), torch.ones_like(gamma)
     _, save_mean, save_rstd = torch.native_batch_norm(x, gamma, beta, mean, var, True, 0.1, p.eps)
-    return no_grad(lambda: aten.native_batch_norm_backward(dy, x, gamma, mean, var, save_mean, save_rstd, True,
-                                                           p.eps, [True] * 3))
+    return no_grad(
+        lambda: aten.native_batch_norm_backward(dy, x, gamma, mean, var, save_mean, save_rstd, True, p.eps, [True] * 3)
+    )
 
 
 def layernorm_fwd(p: Settings, x: Array, gamma: Array, beta: Array) -> Run:
@@ -183,6 +189,7 @@ def softmax_xent(p: Settings, logits: Array, labels: Array) -> Run:
     def run() -> Outputs:
         loss = F.cross_entropy(logits, labels)
         return (loss, *torch.autograd.grad(loss, (logits,)))
+
     return run
 
 
@@ -260,14 +267,17 @@ def optimizer(p: Settings, param: Array, grad: Array) -> Run:
     param = nn.Parameter(tensor(param))
     param.grad = tensor(grad)
     options = {"lr": p.lr, "fused": True}
-    step = {"sgd": lambda: torch.optim.SGD([param], **options),
-            "momentum": lambda: torch.optim.SGD([param], momentum=0.9, **options),
-            "adam": lambda: torch.optim.Adam([param], **options),
-            "adamw": lambda: torch.optim.AdamW([param], weight_decay=0.01, **options)}[p.fn]().step
+    step = {
+        "sgd": lambda: torch.optim.SGD([param], **options),
+        "momentum": lambda: torch.optim.SGD([param], momentum=0.9, **options),
+        "adam": lambda: torch.optim.Adam([param], **options),
+        "adamw": lambda: torch.optim.AdamW([param], weight_decay=0.01, **options),
+    }[p.fn]().step
 
     def run() -> Outputs:
         step()
         return (param,)
+
     return run
 
 
@@ -308,19 +318,22 @@ def build(layers: Iterable[Layer], params: Arrays, prefix: str = "") -> nn.Modul
 
 
 def _layer(layer: Layer, params: Arrays, path: str) -> nn.Module:
-    own = {name[len(path) + 1:]: value for name, value in params.items() if name.startswith(path + ".")}
+    own = {name[len(path) + 1 :]: value for name, value in params.items() if name.startswith(path + ".")}
     kind = layer.kind
     if kind == "dense":
         module = nn.Linear(layer.n_in, layer.n_out)
         load(module, {"weight": own["w"], "bias": own["b"]})
     elif kind == "conv":
-        module = nn.Conv2d(layer.c_in, layer.c_out, layer.k, layer.stride, layer.pad, groups=layer.groups,
-                           bias=layer.bias)
+        module = nn.Conv2d(
+            layer.c_in, layer.c_out, layer.k, layer.stride, layer.pad, groups=layer.groups, bias=layer.bias
+        )
         load(module, dict(weight=own["w"], **({"bias": own["b"]} if layer.bias else {})))
     elif kind == "batchnorm":
         module = nn.BatchNorm2d(layer.c)
-        load(module, {"weight": own["gamma"], "bias": own["beta"],
-                      "running_mean": own["mean"], "running_var": own["var"]})
+        load(
+            module,
+            {"weight": own["gamma"], "bias": own["beta"], "running_mean": own["mean"], "running_var": own["var"]},
+        )
     elif kind == "embedding":
         module = nn.Embedding(layer.vocab, layer.dim)
         load(module, {"weight": own["w"]})
@@ -328,19 +341,33 @@ def _layer(layer: Layer, params: Arrays, path: str) -> nn.Module:
         module = Recurrent(_recurrent(nn.LSTM if kind == "lstm" else nn.GRU, own, batch_first=True))
     elif kind == "transformer":
         module = nn.TransformerEncoderLayer(layer.d, layer.heads, layer.ff, dropout=0.0, batch_first=True)
-        names = {"self_attn.in_proj_weight": "w_qkv", "self_attn.in_proj_bias": "b_qkv",
-                 "self_attn.out_proj.weight": "w_o", "self_attn.out_proj.bias": "b_o",
-                 "linear1.weight": "w_1", "linear1.bias": "b_1", "linear2.weight": "w_2", "linear2.bias": "b_2",
-                 "norm1.weight": "ln1_gamma", "norm1.bias": "ln1_beta",
-                 "norm2.weight": "ln2_gamma", "norm2.bias": "ln2_beta"}
+        names = {
+            "self_attn.in_proj_weight": "w_qkv",
+            "self_attn.in_proj_bias": "b_qkv",
+            "self_attn.out_proj.weight": "w_o",
+            "self_attn.out_proj.bias": "b_o",
+            "linear1.weight": "w_1",
+            "linear1.bias": "b_1",
+            "linear2.weight": "w_2",
+            "linear2.bias": "b_2",
+            "norm1.weight": "ln1_gamma",
+            "norm1.bias": "ln1_beta",
+            "norm2.weight": "ln2_gamma",
+            "norm2.bias": "ln2_beta",
+        }
         load(module, {theirs: own[ours] for theirs, ours in names.items()})
     elif kind == "residual":
         module = Residual(build(layer.main, params, f"{path}.main."), build(layer.skip, params, f"{path}.skip."))
     else:
-        module = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "flatten": nn.Flatten, "last_step": LastStep,
-                  "mean_time": MeanTime,
-                  "maxpool": lambda: nn.MaxPool2d(layer.k),
-                  "global_avgpool": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())}[kind]()
+        module = {
+            "relu": nn.ReLU,
+            "sigmoid": nn.Sigmoid,
+            "flatten": nn.Flatten,
+            "last_step": LastStep,
+            "mean_time": MeanTime,
+            "maxpool": lambda: nn.MaxPool2d(layer.k),
+            "global_avgpool": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        }[kind]()
     return module
 
 
@@ -357,7 +384,7 @@ def _prepare(module: nn.Module, x: Tensor) -> nn.Module:
             raise Unsupported("no images")
         module = module.to(memory_format=torch.channels_last)
     if COMPILE:
-        torch.compiler.reset()      # every case starts with an empty cache
+        torch.compiler.reset()  # every case starts with an empty cache
         return torch.compile(module)
     return module
 
@@ -373,6 +400,7 @@ def train(p: Settings, x: Array, target: Array, params: Arrays) -> Run:
         loss.backward()
         adam.step()
         return (loss,)
+
     return run
 
 

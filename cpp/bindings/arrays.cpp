@@ -76,9 +76,9 @@ Array empty(const Shape& shape, int type_number) {
   const pyb::capsule owner = pool_owner(pool_allocate(std::size_t(bytes)));
   constexpr int kFlags =
       int(pyb::detail::npy_api::NPY_ARRAY_WRITEABLE_) | int(pyb::detail::npy_api::NPY_ARRAY_ALIGNED_);
-  const auto array = pyb::reinterpret_steal<Array>(numpy.PyArray_NewFromDescr_(
-      numpy.PyArray_Type_, dtype.inc_ref().ptr(), int(shape.size()), shape.data(), nullptr, owner.get_pointer(),
-      kFlags, nullptr));
+  const auto array = pyb::reinterpret_steal<Array>(
+      numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, dtype.inc_ref().ptr(), int(shape.size()), shape.data(),
+                                  nullptr, owner.get_pointer(), kFlags, nullptr));
   if (!array) throw pyb::error_already_set();
   numpy.PyArray_SetBaseObject_(array.ptr(), owner.inc_ref().ptr());
   return array;

@@ -46,7 +46,8 @@ std::string text(const Shape& shape);
 inline std::string text(const Array& x) { return text(shape_of(x)); }
 std::string dtype_text(const Array& x);
 
-/// Puts a part of a message; arrays and shapes as their shape, so that nothing is formatted while all is well.
+/// Puts a part of a message; arrays and shapes as their shape, so that nothing is formatted while all is
+/// well.
 template <typename Part>
 void put(std::ostream& stream, const Part& part) {
   if constexpr (std::is_base_of_v<Array, Part> || std::is_same_v<Part, Shape>)
@@ -81,12 +82,18 @@ inline void require_shape(const char* op, const char* name, const Array& like, c
 }
 
 /// NumPy's number for the element type T.
-template <class T> constexpr int kTypeNumber = -1;
-template <> inline constexpr int kTypeNumber<bool> = 0;
-template <> inline constexpr int kTypeNumber<std::int32_t> = 5;
-template <> inline constexpr int kTypeNumber<std::int64_t> = 7;
-template <> inline constexpr int kTypeNumber<float> = 11;
-template <> inline constexpr int kTypeNumber<double> = 12;
+template <class T>
+constexpr int kTypeNumber = -1;
+template <>
+inline constexpr int kTypeNumber<bool> = 0;
+template <>
+inline constexpr int kTypeNumber<std::int32_t> = 5;
+template <>
+inline constexpr int kTypeNumber<std::int64_t> = 7;
+template <>
+inline constexpr int kTypeNumber<float> = 11;
+template <>
+inline constexpr int kTypeNumber<double> = 12;
 
 /// Calls fn(T{}) with T the element type of x, float or double; raises TypeError for any other.
 template <typename Fn>
@@ -136,8 +143,8 @@ class Output {
  public:
   /// Raises ValueError if out has another shape, is read-only, or shares memory with one of `inputs`
   /// (other than being exactly one of `aliases`); TypeError if it has another dtype.
-  Output(const char* op, const Shape& shape, const Out& out = std::nullopt, std::initializer_list<Array> inputs = {},
-         std::initializer_list<Array> aliases = {})
+  Output(const char* op, const Shape& shape, const Out& out = std::nullopt,
+         std::initializer_list<Array> inputs = {}, std::initializer_list<Array> aliases = {})
       : result_(out ? *out : empty<T>(shape)), dense_(result_) {
     if (out) adopt(op, shape, inputs, aliases);
   }

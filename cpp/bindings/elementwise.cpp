@@ -45,7 +45,8 @@ Array binary(const char* name, Binary op, const Array& a, const Array& b, const 
   });
 }
 
-Array binary_backward(const char* name, Binary op, bool second, const Array& a, const Array& b, const Array& dy) {
+Array binary_backward(const char* name, Binary op, bool second, const Array& a, const Array& b,
+                      const Array& dy) {
   return with_float(name, "dy", dy, [&](auto element) {
     using T = decltype(element);
     const Input<T> left(name, "x1", a), right(name, "x2", b), gradient(name, "dy", dy);
@@ -53,7 +54,8 @@ Array binary_backward(const char* name, Binary op, bool second, const Array& a, 
     require(name, shape_of(dy) == shapes[2], "expected dy of shape ", shapes[2], ", got ", dy);
     const auto walk = broadcast_walk(name, shapes[2], shapes);
     Output<T> dx(name, shapes[2]);
-    invoke(&fastnn::cpu::binary_backward<T>, op, second, left.data(), right.data(), gradient.data(), dx.data(), walk);
+    invoke(&fastnn::cpu::binary_backward<T>, op, second, left.data(), right.data(), gradient.data(),
+           dx.data(), walk);
     return dx.array();
   });
 }
@@ -65,7 +67,8 @@ Array compare(const char* name, Compare op, const Array& a, const Array& b, cons
     const Shape shapes[3] = {shape_of(a), shape_of(b), broadcast_shape(name, {shape_of(a), shape_of(b)})};
     const auto walk = broadcast_walk(name, shapes[2], shapes);
     Output<bool> y(name, shapes[2], out, {a, b});
-    invoke(&fastnn::cpu::compare<T>, op, left.data(), right.data(), reinterpret_cast<std::uint8_t*>(y.data()), walk);
+    invoke(&fastnn::cpu::compare<T>, op, left.data(), right.data(), reinterpret_cast<std::uint8_t*>(y.data()),
+           walk);
     return y.array();
   });
 }
@@ -81,8 +84,8 @@ Array where(const Array& condition, const Array& a, const Array& b, const Out& o
     const Shape shapes[4] = {each[0], each[1], each[2], shape};
     const auto walk = broadcast_walk(name, shape, shapes);
     Output<T> y(name, shape, out, {condition}, {a, b});
-    invoke(&fastnn::cpu::where<T>, reinterpret_cast<const std::uint8_t*>(chosen.data()), left.data(), right.data(),
-           y.data(), walk);
+    invoke(&fastnn::cpu::where<T>, reinterpret_cast<const std::uint8_t*>(chosen.data()), left.data(),
+           right.data(), y.data(), walk);
     return y.array();
   });
 }
@@ -91,33 +94,36 @@ Array where(const Array& condition, const Array& a, const Array& b, const Out& o
 
 void bind_elementwise(py::module_& m) {
   using py::arg;
-#define FASTNN_UNARY(name, Functor, saved)                                                                    \
-  m.def(                                                                                                      \
-      #name, [](const Array& x, double a, double b, const Out& out) {                                         \
-        return unary(#name, Unary::name, x, {a, b}, out);                                                     \
-      },                                                                                                      \
-      arg("x"), arg("a") = 0.0, arg("b") = 0.0, arg("out") = py::none());                                     \
-  m.def(                                                                                                      \
-      #name "_backward", [](const Array& from, const Array& dy, double a, double b) {                         \
-        return unary_backward(#name "_backward", Unary::name, from, dy, {a, b});                              \
-      },                                                                                                      \
+#define FASTNN_UNARY(name, Functor, saved)                                       \
+  m.def(                                                                         \
+      #name,                                                                     \
+      [](const Array& x, double a, double b, const Out& out) {                   \
+        return unary(#name, Unary::name, x, {a, b}, out);                        \
+      },                                                                         \
+      arg("x"), arg("a") = 0.0, arg("b") = 0.0, arg("out") = py::none());        \
+  m.def(                                                                         \
+      #name "_backward",                                                         \
+      [](const Array& from, const Array& dy, double a, double b) {               \
+        return unary_backward(#name "_backward", Unary::name, from, dy, {a, b}); \
+      },                                                                         \
       arg(#saved), arg("dy"), arg("a") = 0.0, arg("b") = 0.0);
-#define FASTNN_BINARY(name, Functor)                                                                          \
-  m.def(                                                                                                      \
-      #name, [](const Array& a, const Array& b, const Out& out) {                                             \
-        return binary(#name, Binary::name, a, b, out);                                                        \
-      },                                                                                                      \
-      arg("x1"), arg("x2"), arg("out") = py::none());                                                         \
-  m.def(                                                                                                      \
-      #name "_backward", [](bool second, const Array& a, const Array& b, const Array& dy) {                   \
-        return binary_backward(#name "_backward", Binary::name, second, a, b, dy);                            \
-      },                                                                                                      \
+#define FASTNN_BINARY(name, Functor)                                                                         \
+  m.def(                                                                                                     \
+      #name,                                                                                                 \
+      [](const Array& a, const Array& b, const Out& out) { return binary(#name, Binary::name, a, b, out); }, \
+      arg("x1"), arg("x2"), arg("out") = py::none());                                                        \
+  m.def(                                                                                                     \
+      #name "_backward",                                                                                     \
+      [](bool second, const Array& a, const Array& b, const Array& dy) {                                     \
+        return binary_backward(#name "_backward", Binary::name, second, a, b, dy);                           \
+      },                                                                                                     \
       arg("second"), arg("x1"), arg("x2"), arg("dy"));
-#define FASTNN_COMPARE(name, Functor)                                                                         \
-  m.def(                                                                                                      \
-      #name, [](const Array& a, const Array& b, const Out& out) {                                             \
-        return compare(#name, Compare::name, a, b, out);                                                      \
-      },                                                                                                      \
+#define FASTNN_COMPARE(name, Functor)                      \
+  m.def(                                                   \
+      #name,                                               \
+      [](const Array& a, const Array& b, const Out& out) { \
+        return compare(#name, Compare::name, a, b, out);   \
+      },                                                   \
       arg("x1"), arg("x2"), arg("out") = py::none());
 #include "fastnn/elementwise.def"
 #undef FASTNN_UNARY

@@ -26,8 +26,8 @@ Array huber_backward(const Array& x, const Array& t, const Array& dy, double del
     using T = decltype(element);
     const Input<T> prediction(op, "x", x), target(op, "target", t), gradient(op, "dy", dy);
     Output<T> dx(op, shape_of(x));
-    invoke(&fastnn::cpu::huber_backward<T>, prediction.data(), target.data(), gradient.data(), dx.data(), dx.size(),
-           delta);
+    invoke(&fastnn::cpu::huber_backward<T>, prediction.data(), target.data(), gradient.data(), dx.data(),
+           dx.size(), delta);
     return dx.array();
   });
 }

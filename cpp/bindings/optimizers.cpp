@@ -29,7 +29,8 @@ class Runs {
   Runs(const char* op, const Array& runs, Index size) : runs_(op, "runs", runs) {
     require(op, runs_.axes() == 2 && runs_.shape(1) == 2, "expected runs of shape (r, 2)");
     for (Index r = 0; r < count(); ++r)
-      require(op, data()[r].offset >= 0 && data()[r].length >= 0 && data()[r].offset + data()[r].length <= size,
+      require(op,
+              data()[r].offset >= 0 && data()[r].length >= 0 && data()[r].offset + data()[r].length <= size,
               "expected runs inside the buffer, got one that leaves it");
   }
   const Run* data() const { return reinterpret_cast<const Run*>(runs_.data()); }
@@ -47,8 +48,8 @@ const T* scalar(const char* op, const char* name, const Array& x) {
   return static_cast<const T*>(x.data());
 }
 
-void sgd(Array p, const Array& g, std::optional<Array> velocity, const Array& runs, const Array& learning_rate,
-         double momentum, bool nesterov) {
+void sgd(Array p, const Array& g, std::optional<Array> velocity, const Array& runs,
+         const Array& learning_rate, double momentum, bool nesterov) {
   with_float("sgd", "p", p, [&](auto element) {
     using T = decltype(element);
     const Index n = p.size();
@@ -56,8 +57,8 @@ void sgd(Array p, const Array& g, std::optional<Array> velocity, const Array& ru
     const Runs where("sgd", runs, n);
     require_shape("sgd", "g", p, g);
     const Input<T> gradient("sgd", "g", g);
-    invoke(&fastnn::cpu::sgd<T>, values, gradient.data(), updated<T>("sgd", "velocity", velocity, n), where.data(),
-           where.count(), scalar<double>("sgd", "learning_rate", learning_rate),
+    invoke(&fastnn::cpu::sgd<T>, values, gradient.data(), updated<T>("sgd", "velocity", velocity, n),
+           where.data(), where.count(), scalar<double>("sgd", "learning_rate", learning_rate),
            fastnn::SgdSettings{momentum, nesterov});
   });
 }
@@ -72,8 +73,8 @@ void rmsprop(Array p, const Array& g, Array s, std::optional<Array> mean, std::o
     require_shape("rmsprop", "g", p, g);
     const Input<T> gradient("rmsprop", "g", g);
     invoke(&fastnn::cpu::rmsprop<T>, values, gradient.data(), updated<T>("rmsprop", "s", s, n),
-           updated<T>("rmsprop", "mean", mean, n), updated<T>("rmsprop", "velocity", velocity, n), where.data(),
-           where.count(), scalar<double>("rmsprop", "learning_rate", learning_rate),
+           updated<T>("rmsprop", "mean", mean, n), updated<T>("rmsprop", "velocity", velocity, n),
+           where.data(), where.count(), scalar<double>("rmsprop", "learning_rate", learning_rate),
            fastnn::RmspropSettings{rho, momentum, epsilon});
   });
 }
@@ -88,9 +89,9 @@ void adam(Array p, const Array& g, Array m, Array v, std::optional<Array> larges
     require_shape("adam", "g", p, g);
     const Input<T> gradient("adam", "g", g);
     invoke(&fastnn::cpu::adam<T>, values, gradient.data(), updated<T>("adam", "m", m, n),
-           updated<T>("adam", "v", v, n), updated<T>("adam", "largest", largest, n), where.data(), where.count(),
-           scalar<double>("adam", "learning_rate", learning_rate), scalar<std::int64_t>("adam", "step", step),
-           fastnn::AdamSettings{beta_1, beta_2, epsilon});
+           updated<T>("adam", "v", v, n), updated<T>("adam", "largest", largest, n), where.data(),
+           where.count(), scalar<double>("adam", "learning_rate", learning_rate),
+           scalar<std::int64_t>("adam", "step", step), fastnn::AdamSettings{beta_1, beta_2, epsilon});
   });
 }
 
@@ -102,6 +103,6 @@ void bind_optimizers(py::module_& m) {
         arg("nesterov"));
   m.def("rmsprop", &rmsprop, arg("p"), arg("g"), arg("s"), arg("mean"), arg("velocity"), arg("runs"),
         arg("learning_rate"), arg("rho"), arg("momentum"), arg("epsilon"));
-  m.def("adam", &adam, arg("p"), arg("g"), arg("m"), arg("v"), arg("largest"), arg("runs"), arg("learning_rate"),
-        arg("step"), arg("beta_1"), arg("beta_2"), arg("epsilon"));
+  m.def("adam", &adam, arg("p"), arg("g"), arg("m"), arg("v"), arg("largest"), arg("runs"),
+        arg("learning_rate"), arg("step"), arg("beta_1"), arg("beta_2"), arg("epsilon"));
 }

@@ -118,8 +118,7 @@ Array with_all_axes(const char* op, const Array& dy, const Shape& shape, const A
     if (axes[i]) kept[i] = 1;
     size *= kept[i];
   }
-  if (dy.size() != size)
-    throw py::value_error(message(op, "expected dy of shape ", kept, ", got ", dy));
+  if (dy.size() != size) throw py::value_error(message(op, "expected dy of shape ", kept, ", got ", dy));
   return Array(dense(dy)).reshape(kept);
 }
 
@@ -202,8 +201,8 @@ Array count_correct(const Array& scores, const Array& labels) {
     const Array wide = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>(labels);
     const Index cols = scores.shape(scores.ndim() - 1), rows = cols ? in.size() / cols : 0;
     if (wide.size() != rows)
-      throw py::value_error(message(op, "expected labels for the rows of scores ", scores,
-                                    ", got labels of shape ", labels));
+      throw py::value_error(
+          message(op, "expected labels for the rows of scores ", scores, ", got labels of shape ", labels));
     Output<std::int64_t> count(op, Shape{});
     invoke(&fastnn::cpu::count_correct<T>, in.data(), Input<std::int64_t>(op, "labels", wide).data(),
            count.data(), rows, cols);

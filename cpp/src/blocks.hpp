@@ -9,7 +9,7 @@ namespace fastnn {
 template <int N>
 struct Block {
   Index rows, cols;
-  Index offset[N];      ///< of the block's first element
+  Index offset[N];  ///< of the block's first element
   Index row_stride[N];
   Index col_stride[N];
 };
@@ -34,9 +34,11 @@ void parallel_blocks(const Strided<N>& walk, const Fn& fn) {
     return block;
   };
   if (axes < 2) {
-    parallel_ranges(whole.cols, 1, [&](Index begin, Index end) { fn(part(0, 1, begin, end - begin)); }, 64);
+    parallel_ranges(
+        whole.cols, 1, [&](Index begin, Index end) { fn(part(0, 1, begin, end - begin)); }, 64);
   } else if (axes == 2) {
-    parallel_ranges(whole.rows, whole.cols, [&](Index begin, Index end) { fn(part(begin, end - begin, 0, whole.cols)); });
+    parallel_ranges(whole.rows, whole.cols,
+                    [&](Index begin, Index end) { fn(part(begin, end - begin, 0, whole.cols)); });
   } else {
     const Index outer = walk.size() / (whole.rows * whole.cols);
     parallel_ranges(outer, whole.rows * whole.cols, [&](Index begin, Index end) {

@@ -41,7 +41,7 @@
   }
 
 /// Emits a function template for both element types.
-#define FASTNN_INSTANTIATE(fn)          \
+#define FASTNN_INSTANTIATE(fn)            \
   template decltype(fn<float>) fn<float>; \
   template decltype(fn<double>) fn<double>;
 
@@ -50,9 +50,9 @@
 
 /// The active ISA's version of a declared kernel: FASTNN_SELECT(f<T>)(arguments...).
 #if defined(__x86_64__)
-#define FASTNN_SELECT(fn)                                          \
-  (::fastnn::active_isa() == ::fastnn::Isa::avx512 ? &avx512::fn   \
-   : ::fastnn::active_isa() == ::fastnn::Isa::avx2 ? &avx2::fn     \
+#define FASTNN_SELECT(fn)                                        \
+  (::fastnn::active_isa() == ::fastnn::Isa::avx512 ? &avx512::fn \
+   : ::fastnn::active_isa() == ::fastnn::Isa::avx2 ? &avx2::fn   \
                                                    : &scalar::fn)
 #elif defined(__aarch64__)
 #define FASTNN_SELECT(fn) (::fastnn::active_isa() == ::fastnn::Isa::neon ? &neon::fn : &scalar::fn)

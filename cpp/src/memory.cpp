@@ -47,7 +47,8 @@ std::size_t limit_from_environment() {
   std::size_t limit = 0;
   const char* const end = text + std::strlen(text);
   const auto [rest, error] = std::from_chars(text, end, limit);
-  check("FASTNN_POOL_BYTES", error == std::errc() && rest == end, "expected a number of bytes, got '", text, "'");
+  check("FASTNN_POOL_BYTES", error == std::errc() && rest == end, "expected a number of bytes, got '", text,
+        "'");
   return limit;
 }
 

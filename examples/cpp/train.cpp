@@ -89,21 +89,21 @@ class Network {
     dscores_.resize(scores_.size());
     dhidden_.resize(hidden_.size());
     const fastnn::SoftmaxCrossEntropy settings{n, kClasses, fastnn::Reduction::mean};
-    fastnn::cpu::softmax_cross_entropy<float>(settings, scores_.data(), points.labels.data(), nullptr, nullptr, &loss,
-                                              probabilities_.data(), &scale);
-    fastnn::cpu::softmax_cross_entropy_backward<float>(settings, probabilities_.data(), points.labels.data(), nullptr,
-                                                       nullptr, &scale, &dloss, dscores_.data());
-    fastnn::cpu::dense_backward<float>(hidden_.data(), parameters_.w2(), nullptr, dscores_.data(), dhidden_.data(),
-                                       gradients_.w2(), gradients_.b2(), {n, kHidden, kClasses}, fastnn::Unary::linear,
-                                       {});
-    fastnn::cpu::dense_backward<float>(points.x.data(), parameters_.w1(), hidden_.data(), dhidden_.data(), nullptr,
-                                       gradients_.w1(), gradients_.b1(), {n, kInputs, kHidden}, fastnn::Unary::tanh,
-                                       {});
+    fastnn::cpu::softmax_cross_entropy<float>(settings, scores_.data(), points.labels.data(), nullptr,
+                                              nullptr, &loss, probabilities_.data(), &scale);
+    fastnn::cpu::softmax_cross_entropy_backward<float>(settings, probabilities_.data(), points.labels.data(),
+                                                       nullptr, nullptr, &scale, &dloss, dscores_.data());
+    fastnn::cpu::dense_backward<float>(hidden_.data(), parameters_.w2(), nullptr, dscores_.data(),
+                                       dhidden_.data(), gradients_.w2(), gradients_.b2(),
+                                       {n, kHidden, kClasses}, fastnn::Unary::linear, {});
+    fastnn::cpu::dense_backward<float>(points.x.data(), parameters_.w1(), hidden_.data(), dhidden_.data(),
+                                       nullptr, gradients_.w1(), gradients_.b1(), {n, kInputs, kHidden},
+                                       fastnn::Unary::tanh, {});
 
     ++step_;
     const fastnn::Run everything{0, Parameters::kCount};
-    fastnn::cpu::adam<float>(parameters_.all.data(), gradients_.all.data(), first_.all.data(), second_.all.data(),
-                             nullptr, &everything, 1, &learning_rate_, &step_, {});
+    fastnn::cpu::adam<float>(parameters_.all.data(), gradients_.all.data(), first_.all.data(),
+                             second_.all.data(), nullptr, &everything, 1, &learning_rate_, &step_, {});
     return loss;
   }
 

@@ -17,20 +17,13 @@ template <class T>
 void math_probe(MathFunction f, const T* x, T* y, Index n) {
   using V = Vec<T>;
   switch (f) {
-    case MathFunction::exp:
-      return each(x, y, n, [](V v) { return exp(v); });
-    case MathFunction::expm1:
-      return each(x, y, n, [](V v) { return expm1(v); });
-    case MathFunction::log:
-      return each(x, y, n, [](V v) { return log(v); });
-    case MathFunction::log1p:
-      return each(x, y, n, [](V v) { return log1p(v); });
-    case MathFunction::tanh:
-      return each(x, y, n, [](V v) { return tanh(v); });
-    case MathFunction::sigmoid:
-      return each(x, y, n, [](V v) { return sigmoid(v); });
-    case MathFunction::erf:
-      return each(x, y, n, [](V v) { return erf(v); });
+    case MathFunction::exp: return each(x, y, n, [](V v) { return exp(v); });
+    case MathFunction::expm1: return each(x, y, n, [](V v) { return expm1(v); });
+    case MathFunction::log: return each(x, y, n, [](V v) { return log(v); });
+    case MathFunction::log1p: return each(x, y, n, [](V v) { return log1p(v); });
+    case MathFunction::tanh: return each(x, y, n, [](V v) { return tanh(v); });
+    case MathFunction::sigmoid: return each(x, y, n, [](V v) { return sigmoid(v); });
+    case MathFunction::erf: return each(x, y, n, [](V v) { return erf(v); });
   }
 }
 FASTNN_INSTANTIATE(math_probe)

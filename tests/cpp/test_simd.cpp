@@ -32,55 +32,31 @@ using fastnn::cpu::SimdOp;
 template <class T>
 T expected(SimdOp op, T a, T b, T c) {
   switch (op) {
-    case SimdOp::add:
-      return a + b;
-    case SimdOp::subtract:
-      return a - b;
-    case SimdOp::multiply:
-      return a * b;
-    case SimdOp::divide:
-      return a / b;
-    case SimdOp::fma:
-      return std::fma(a, b, c);
-    case SimdOp::fnma:
-      return std::fma(-a, b, c);
-    case SimdOp::min:
-      return a < b ? a : b;
-    case SimdOp::max:
-      return a > b ? a : b;
-    case SimdOp::abs:
-      return std::fabs(a);
-    case SimdOp::sqrt:
-      return std::sqrt(a);
-    case SimdOp::round:
-      return std::nearbyint(a);
-    case SimdOp::copysign:
-      return std::copysign(a, b);
+    case SimdOp::add: return a + b;
+    case SimdOp::subtract: return a - b;
+    case SimdOp::multiply: return a * b;
+    case SimdOp::divide: return a / b;
+    case SimdOp::fma: return std::fma(a, b, c);
+    case SimdOp::fnma: return std::fma(-a, b, c);
+    case SimdOp::min: return a < b ? a : b;
+    case SimdOp::max: return a > b ? a : b;
+    case SimdOp::abs: return std::fabs(a);
+    case SimdOp::sqrt: return std::sqrt(a);
+    case SimdOp::round: return std::nearbyint(a);
+    case SimdOp::copysign: return std::copysign(a, b);
     case SimdOp::less:
-    case SimdOp::bits:
-      return a < b;
-    case SimdOp::less_equal:
-      return a <= b;
-    case SimdOp::greater:
-      return a > b;
-    case SimdOp::greater_equal:
-      return a >= b;
-    case SimdOp::equal:
-      return a == b;
-    case SimdOp::not_equal:
-      return a != b;
-    case SimdOp::both:
-      return a < b && b < c;
-    case SimdOp::either:
-      return a < b || b < c;
-    case SimdOp::exponent:
-      return std::logb(a);
-    case SimdOp::mantissa:
-      return std::scalbn(a, -std::ilogb(a));
-    case SimdOp::pow2:
-      return std::exp2(a);
-    case SimdOp::scale:
-      return std::scalbn(a, int(b));
+    case SimdOp::bits: return a < b;
+    case SimdOp::less_equal: return a <= b;
+    case SimdOp::greater: return a > b;
+    case SimdOp::greater_equal: return a >= b;
+    case SimdOp::equal: return a == b;
+    case SimdOp::not_equal: return a != b;
+    case SimdOp::both: return a < b && b < c;
+    case SimdOp::either: return a < b || b < c;
+    case SimdOp::exponent: return std::logb(a);
+    case SimdOp::mantissa: return std::scalbn(a, -std::ilogb(a));
+    case SimdOp::pow2: return std::exp2(a);
+    case SimdOp::scale: return std::scalbn(a, int(b));
   }
   return a;
 }

@@ -52,7 +52,8 @@ void binary(Binary op, const T* a, const T* b, T* y, const Strided<3>& walk);
 /// dx = dy d op(a, b) / da, or / db if `second`, in the broadcast shape (not summed over broadcast
 /// axes). Strides of a, b, and dy together with dx, as in binary().
 template <class T>
-void binary_backward(Binary op, bool second, const T* a, const T* b, const T* dy, T* dx, const Strided<3>& walk);
+void binary_backward(Binary op, bool second, const T* a, const T* b, const T* dy, T* dx,
+                     const Strided<3>& walk);
 
 /// y = op(a, b) ? 1 : 0, one byte each, broadcast as in binary(). False where a or b is NaN, but for
 /// not_equal.

@@ -6,7 +6,7 @@
 namespace fastnn::cpu {
 
 FASTNN_DECLARE(void, copy_block, (const T* x, T* y, const Block<2>& block))
-FASTNN_DECLARE(void, fill_span, (T* y, Index n, T value))
+FASTNN_DECLARE(void, fill_span, (T * y, Index n, T value))
 
 }  // namespace fastnn::cpu
 
@@ -71,7 +71,8 @@ FASTNN_INSTANTIATE(copy)
 template <class T>
 void fill(T* y, Index n, T value) {
   const auto kernel = FASTNN_SELECT(fill_span<T>);
-  parallel_ranges(n, 1, [=](Index begin, Index end) { kernel(y + begin, end - begin, value); }, 64);
+  parallel_ranges(
+      n, 1, [=](Index begin, Index end) { kernel(y + begin, end - begin, value); }, 64);
 }
 FASTNN_INSTANTIATE(fill)
 

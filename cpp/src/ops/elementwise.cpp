@@ -10,7 +10,8 @@ FASTNN_DECLARE(void, unary_backward_span, (Unary op, const T* saved, const T* dy
 FASTNN_DECLARE(void, binary_block, (Binary op, const T* a, const T* b, T* y, const Block<3>& block))
 FASTNN_DECLARE(void, binary_backward_block,
                (Binary op, bool second, const T* a, const T* b, const T* dy, T* dx, const Block<3>& block))
-FASTNN_DECLARE(void, compare_block, (Compare op, const T* a, const T* b, std::uint8_t* y, const Block<3>& block))
+FASTNN_DECLARE(void, compare_block,
+               (Compare op, const T* a, const T* b, std::uint8_t* y, const Block<3>& block))
 FASTNN_DECLARE(void, where_block,
                (const std::uint8_t* condition, const T* a, const T* b, T* y, const Block<4>& block))
 
@@ -44,7 +45,8 @@ void unary_span(Unary op, const T* x, T* y, Index n, T a, T b) {
   const Parameters<Vec<T>> p{Vec<T>::set(a), Vec<T>::set(b)};
   switch (op) {
 #define FASTNN_UNARY(name, Functor, saved) \
-  case Unary::name: return unary_loop<Functor>(x, y, n, p);
+  case Unary::name:                        \
+    return unary_loop<Functor>(x, y, n, p);
 #include "fastnn/elementwise.def"
 #undef FASTNN_UNARY
   }
@@ -56,7 +58,8 @@ void unary_backward_span(Unary op, const T* from, const T* dy, T* dx, Index n, T
   const Parameters<Vec<T>> p{Vec<T>::set(a), Vec<T>::set(b)};
   switch (op) {
 #define FASTNN_UNARY(name, Functor, saved) \
-  case Unary::name: return unary_backward_loop<Functor>(from, dy, dx, n, p);
+  case Unary::name:                        \
+    return unary_backward_loop<Functor>(from, dy, dx, n, p);
 #include "fastnn/elementwise.def"
 #undef FASTNN_UNARY
   }
@@ -74,13 +77,22 @@ static inline Vec<T> operand_n(const T* row, Index i, int n) {
 }
 
 struct ValueOf {
-  template <class Functor, class V> static V apply(V a, V b, V) { return Functor::value(a, b); }
+  template <class Functor, class V>
+  static V apply(V a, V b, V) {
+    return Functor::value(a, b);
+  }
 };
 struct GradientA {
-  template <class Functor, class V> static V apply(V a, V b, V dy) { return dy * Functor::slope_a(a, b); }
+  template <class Functor, class V>
+  static V apply(V a, V b, V dy) {
+    return dy * Functor::slope_a(a, b);
+  }
 };
 struct GradientB {
-  template <class Functor, class V> static V apply(V a, V b, V dy) { return dy * Functor::slope_b(a, b); }
+  template <class Functor, class V>
+  static V apply(V a, V b, V dy) {
+    return dy * Functor::slope_b(a, b);
+  }
 };
 
 template <class Functor, class What, int kStepA, int kStepB, class T>
@@ -89,7 +101,8 @@ static void binary_rows(const T* a, const T* b, const T* dy, T* y, const Block<3
   for (Index r = 0; r < block.rows; ++r) {
     Index i = 0;
     for (; i + V::lanes <= block.cols; i += V::lanes)
-      What::template apply<Functor>(operand<kStepA>(a, i), operand<kStepB>(b, i), V::load(dy + i)).store(y + i);
+      What::template apply<Functor>(operand<kStepA>(a, i), operand<kStepB>(b, i), V::load(dy + i))
+          .store(y + i);
     if (const int tail = int(block.cols - i))
       What::template apply<Functor>(operand_n<kStepA>(a, i, tail), operand_n<kStepB>(b, i, tail),
                                     V::load_n(dy + i, tail))
@@ -117,7 +130,8 @@ void binary_block(Binary op, const T* a, const T* b, T* y, const Block<3>& block
   y += block.offset[2];
   switch (op) {
 #define FASTNN_BINARY(name, Functor) \
-  case Binary::name: return binary_steps<Functor, ValueOf>(a, b, y, y, block);
+  case Binary::name:                 \
+    return binary_steps<Functor, ValueOf>(a, b, y, y, block);
 #include "fastnn/elementwise.def"
 #undef FASTNN_BINARY
   }
@@ -132,9 +146,9 @@ void binary_backward_block(Binary op, bool second, const T* a, const T* b, const
   dy += block.offset[2];
   dx += block.offset[2];
   switch (op) {
-#define FASTNN_BINARY(name, Functor)                                                  \
-  case Binary::name:                                                                  \
-    return second ? binary_steps<Functor, GradientB>(a, b, dy, dx, block)             \
+#define FASTNN_BINARY(name, Functor)                                      \
+  case Binary::name:                                                      \
+    return second ? binary_steps<Functor, GradientB>(a, b, dy, dx, block) \
                   : binary_steps<Functor, GradientA>(a, b, dy, dx, block);
 #include "fastnn/elementwise.def"
 #undef FASTNN_BINARY
@@ -173,7 +187,8 @@ void compare_block(Compare op, const T* a, const T* b, std::uint8_t* y, const Bl
   y += block.offset[2];
   switch (op) {
 #define FASTNN_COMPARE(name, Functor) \
-  case Compare::name: return compare_steps<Functor>(a, b, y, block);
+  case Compare::name:                 \
+    return compare_steps<Functor>(a, b, y, block);
 #include "fastnn/elementwise.def"
 #undef FASTNN_COMPARE
   }
@@ -207,7 +222,8 @@ namespace fastnn {
 Saved saved_for(Unary op) {
   switch (op) {
 #define FASTNN_UNARY(name, Functor, saved) \
-  case Unary::name: return Saved::saved;
+  case Unary::name:                        \
+    return Saved::saved;
 #include "fastnn/elementwise.def"
 #undef FASTNN_UNARY
   }
@@ -220,7 +236,8 @@ template <class T>
 void unary(Unary op, const T* x, T* y, Index n, const UnaryParameters& p) {
   const auto kernel = FASTNN_SELECT(unary_span<T>);
   parallel_ranges(
-      n, 1, [&](Index begin, Index end) { kernel(op, x + begin, y + begin, end - begin, T(p.a), T(p.b)); }, 64);
+      n, 1, [&](Index begin, Index end) { kernel(op, x + begin, y + begin, end - begin, T(p.a), T(p.b)); },
+      64);
 }
 FASTNN_INSTANTIATE(unary)
 
@@ -244,7 +261,8 @@ void binary(Binary op, const T* a, const T* b, T* y, const Strided<3>& walk) {
 FASTNN_INSTANTIATE(binary)
 
 template <class T>
-void binary_backward(Binary op, bool second, const T* a, const T* b, const T* dy, T* dx, const Strided<3>& walk) {
+void binary_backward(Binary op, bool second, const T* a, const T* b, const T* dy, T* dx,
+                     const Strided<3>& walk) {
   const auto kernel = FASTNN_SELECT(binary_backward_block<T>);
   parallel_blocks(walk, [&](const Block<3>& block) { kernel(op, second, a, b, dy, dx, block); });
 }

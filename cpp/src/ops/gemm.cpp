@@ -133,14 +133,10 @@ template <class T>
 static void stream_rows(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row,
                         Index rows, Index cols, Index depth) {
   switch (rows) {
-    case 1:
-      return stream<1>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
-    case 2:
-      return stream<2>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
-    case 3:
-      return stream<3>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
-    default:
-      return stream<4>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
+    case 1: return stream<1>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
+    case 2: return stream<2>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
+    case 3: return stream<3>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
+    default: return stream<4>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
   }
 }
 
@@ -160,12 +156,9 @@ static void dot_rows(const T* a, Index a_row, const T* b, Index b_col, T* c, Ind
   for (; i + 4 <= rows; i += 4)
     dot_columns<4>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
   switch (rows - i) {
-    case 3:
-      return dot_columns<3>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
-    case 2:
-      return dot_columns<2>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
-    case 1:
-      return dot_columns<1>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
+    case 3: return dot_columns<3>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
+    case 2: return dot_columns<2>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
+    case 1: return dot_columns<1>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
   }
 }
 
@@ -269,12 +262,9 @@ class Gemm {
   void operator()(const T* a, const T* b, T* c, T* z, T* scratch) const {
     if (s_.k == 0) return no_sum(c, z);
     switch (plan_.method) {
-      case Method::dot:
-        return dot(a, b, c, z, scratch);
-      case Method::stream:
-        return stream(a, b, c, z, scratch);
-      case Method::tiles:
-        return tiles(a, b, c, z, scratch);
+      case Method::dot: return dot(a, b, c, z, scratch);
+      case Method::stream: return stream(a, b, c, z, scratch);
+      case Method::tiles: return tiles(a, b, c, z, scratch);
     }
   }
 

@@ -58,7 +58,8 @@ void huber(const T* x, const T* t, T* y, Index n, double delta) {
   check_arguments("huber", n, delta);
   const auto kernel = FASTNN_SELECT(huber_span<T>);
   parallel_ranges(
-      n, 1, [=](Index begin, Index end) { kernel(x + begin, t + begin, y + begin, end - begin, T(delta)); }, 64);
+      n, 1, [=](Index begin, Index end) { kernel(x + begin, t + begin, y + begin, end - begin, T(delta)); },
+      64);
 }
 FASTNN_INSTANTIATE(huber)
 
@@ -68,7 +69,9 @@ void huber_backward(const T* x, const T* t, const T* dy, T* dx, Index n, double 
   const auto kernel = FASTNN_SELECT(huber_backward_span<T>);
   parallel_ranges(
       n, 1,
-      [=](Index begin, Index end) { kernel(x + begin, t + begin, dy + begin, dx + begin, end - begin, T(delta)); },
+      [=](Index begin, Index end) {
+        kernel(x + begin, t + begin, dy + begin, dx + begin, end - begin, T(delta));
+      },
       64);
 }
 FASTNN_INSTANTIATE(huber_backward)

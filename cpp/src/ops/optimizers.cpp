@@ -4,11 +4,11 @@
 
 namespace fastnn::cpu {
 
-FASTNN_DECLARE(void, sgd_span, (T* p, const T* g, T* velocity, Index n, T rate, T momentum, bool nesterov))
+FASTNN_DECLARE(void, sgd_span, (T * p, const T* g, T* velocity, Index n, T rate, T momentum, bool nesterov))
 FASTNN_DECLARE(void, rmsprop_span,
-               (T* p, const T* g, T* s, T* mean, T* velocity, Index n, T rate, T rho, T momentum, T epsilon))
+               (T * p, const T* g, T* s, T* mean, T* velocity, Index n, T rate, T rho, T momentum, T epsilon))
 FASTNN_DECLARE(void, adam_span,
-               (T* p, const T* g, T* m, T* v, T* largest, Index n, T rate, T beta_1, T beta_2, T epsilon))
+               (T * p, const T* g, T* m, T* v, T* largest, Index n, T rate, T beta_1, T beta_2, T epsilon))
 
 }  // namespace fastnn::cpu
 
@@ -21,8 +21,7 @@ template <class T>
 void sgd_span(T* p, const T* g, T* velocity, Index n, T rate, T momentum, bool nesterov) {
   using V = Vec<T>;
   const V lr = V::set(rate), mu = V::set(momentum);
-  if (!velocity)
-    return row_each<T>(n, [&](auto at) { at.store(p, fnma(lr, at.load(g), at.load(p))); });
+  if (!velocity) return row_each<T>(n, [&](auto at) { at.store(p, fnma(lr, at.load(g), at.load(p))); });
   row_each<T>(n, [&](auto at) {
     const V step = lr * at.load(g);
     const V v = mu * at.load(velocity) - step;
@@ -33,7 +32,8 @@ void sgd_span(T* p, const T* g, T* velocity, Index n, T rate, T momentum, bool n
 FASTNN_INSTANTIATE(sgd_span)
 
 template <class T>
-void rmsprop_span(T* p, const T* g, T* s, T* mean, T* velocity, Index n, T rate, T rho, T momentum, T epsilon) {
+void rmsprop_span(T* p, const T* g, T* s, T* mean, T* velocity, Index n, T rate, T rho, T momentum,
+                  T epsilon) {
   using V = Vec<T>;
   const V lr = V::set(rate), keep = V::set(rho), add = V::set(1 - rho), mu = V::set(momentum),
           eps = V::set(epsilon);
@@ -103,7 +103,8 @@ void parallel_runs(const char* op, const Run* runs, Index run_count, const Fn& f
           runs[r].offset, ", ", runs[r].length, ")");
   for (Index r = 0; r < run_count; ++r) {
     const Index offset = runs[r].offset;
-    parallel_ranges(runs[r].length, 1, [&](Index begin, Index end) { fn(offset + begin, end - begin); }, 64);
+    parallel_ranges(
+        runs[r].length, 1, [&](Index begin, Index end) { fn(offset + begin, end - begin); }, 64);
   }
 }
 
@@ -137,8 +138,7 @@ void adam(T* p, const T* g, T* m, T* v, T* largest, const Run* runs, Index run_c
           const double* learning_rate, const std::int64_t* step, const AdamSettings& settings) {
   const double t = double(*step);
   check("adam", t >= 1, "expected step >= 1, got ", *step);
-  const double correction =
-      std::sqrt(1 - std::pow(settings.beta_2, t)) / (1 - std::pow(settings.beta_1, t));
+  const double correction = std::sqrt(1 - std::pow(settings.beta_2, t)) / (1 - std::pow(settings.beta_1, t));
   const auto kernel = FASTNN_SELECT(adam_span<T>);
   const T rate = T(*learning_rate * correction);
   parallel_runs("adam", runs, run_count, [&](Index i, Index n) {

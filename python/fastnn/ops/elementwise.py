@@ -93,7 +93,8 @@ def leaky_relu(x: Any, negative_slope: float = 0.2, *, out: Array | None = None)
 def gelu(x: Any, approximate: bool = True, *, out: Array | None = None) -> Any:
     """Gaussian error linear unit: y = x P(X <= x) for a standard normal X, or its tanh approximation.
 
-    x: real, any shape. approximate: take 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). Returns x's dtype and shape.
+    x: real, any shape. approximate: take 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). Returns x's dtype and
+    shape.
     Source: Hendrycks and Gimpel, 2016.
     """
     return _with_parameters("gelu_tanh" if approximate else "gelu", x, 0.0, 0.0, out)
