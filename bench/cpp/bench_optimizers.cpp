@@ -42,8 +42,7 @@ struct Adam : State {
 };
 
 /// read, written: how many arrays; those written are read as well.
-template <class Step>
-void add(const std::string& name, Index n, int read, int written) {
+template <class Step> void add(const std::string& name, Index n, int read, int written) {
   const double array = 4.0 * double(n);
   bench::add(name + bench::label({n}), {.bytes = (read + written) * array, .footprint = read * array},
              [=] { return Step{{n}}; });

@@ -78,8 +78,7 @@ inline double limit(const Work& work) {
 
 /// Registers name/<isa> for every instruction set of this machine. `make` returns a job; calling that must
 /// write all of its member y, which is held against what the scalar kernels write.
-template <class Make>
-void add(const std::string& name, Work work, const Make& make) {
+template <class Make> void add(const std::string& name, Work work, const Make& make) {
   for (Isa isa : fastnn::kAllIsas) {
     if (!fastnn::supported(isa)) continue;
     benchmark::RegisterBenchmark((name + "/" + fastnn::name(isa)).c_str(), [=](benchmark::State& state) {

@@ -48,16 +48,14 @@ std::string dtype_text(const Array& x);
 
 /// Puts a part of a message; arrays and shapes as their shape, so that nothing is formatted while all is
 /// well.
-template <typename Part>
-void put(std::ostream& stream, const Part& part) {
+template <typename Part> void put(std::ostream& stream, const Part& part) {
   if constexpr (std::is_base_of_v<Array, Part> || std::is_same_v<Part, Shape>)
     stream << text(part);
   else
     stream << part;
 }
 
-template <typename... Parts>
-std::string message(const char* op, const Parts&... parts) {
+template <typename... Parts> std::string message(const char* op, const Parts&... parts) {
   std::ostringstream stream;
   stream << '[' << op << "] ";
   (put(stream, parts), ...);
@@ -65,14 +63,12 @@ std::string message(const char* op, const Parts&... parts) {
 }
 
 /// Raises ValueError("[op] <parts>") unless ok. Parts are formatted only then: give arrays, not their text().
-template <typename... Parts>
-void require(const char* op, bool ok, const Parts&... parts) {
+template <typename... Parts> void require(const char* op, bool ok, const Parts&... parts) {
   if (!ok) throw pyb::value_error(message(op, parts...));
 }
 
 /// Raises TypeError("[op] <parts>") unless ok.
-template <typename... Parts>
-void require_type(const char* op, bool ok, const Parts&... parts) {
+template <typename... Parts> void require_type(const char* op, bool ok, const Parts&... parts) {
   if (!ok) throw pyb::type_error(message(op, parts...));
 }
 
@@ -82,22 +78,15 @@ inline void require_shape(const char* op, const char* name, const Array& like, c
 }
 
 /// NumPy's number for the element type T.
-template <class T>
-constexpr int kTypeNumber = -1;
-template <>
-inline constexpr int kTypeNumber<bool> = 0;
-template <>
-inline constexpr int kTypeNumber<std::int32_t> = 5;
-template <>
-inline constexpr int kTypeNumber<std::int64_t> = 7;
-template <>
-inline constexpr int kTypeNumber<float> = 11;
-template <>
-inline constexpr int kTypeNumber<double> = 12;
+template <class T> constexpr int kTypeNumber = -1;
+template <> inline constexpr int kTypeNumber<bool> = 0;
+template <> inline constexpr int kTypeNumber<std::int32_t> = 5;
+template <> inline constexpr int kTypeNumber<std::int64_t> = 7;
+template <> inline constexpr int kTypeNumber<float> = 11;
+template <> inline constexpr int kTypeNumber<double> = 12;
 
 /// Calls fn(T{}) with T the element type of x, float or double; raises TypeError for any other.
-template <typename Fn>
-auto with_float(const char* op, const char* name, const Array& x, const Fn& fn) {
+template <typename Fn> auto with_float(const char* op, const char* name, const Array& x, const Fn& fn) {
   switch (type_number(x)) {
     case kTypeNumber<float>: return fn(float{});
     case kTypeNumber<double>: return fn(double{});
@@ -108,10 +97,7 @@ auto with_float(const char* op, const char* name, const Array& x, const Fn& fn) 
 /// A new array from the pool, contents undefined. type_number is NumPy's.
 Array empty(const Shape& shape, int type_number);
 
-template <class T>
-Array empty(const Shape& shape) {
-  return empty(shape, kTypeNumber<T>);
-}
+template <class T> Array empty(const Shape& shape) { return empty(shape, kTypeNumber<T>); }
 
 /// x itself if it is dense, aligned and in native byte order, else a dense copy of it.
 Array dense(const Array& x);
@@ -120,8 +106,7 @@ Array dense(const Array& x);
 [[noreturn]] void refuse_dtype(const char* op, const char* name, int wanted, const Array& got);
 
 /// An argument that is read.
-template <class T>
-class Input {
+template <class T> class Input {
  public:
   /// Raises TypeError unless x holds elements of type T.
   Input(const char* op, const char* name, const Array& x) : array_(dense(x)) {
@@ -138,8 +123,7 @@ class Input {
 };
 
 /// A result: the caller's `out`, or a new array from the pool.
-template <class T>
-class Output {
+template <class T> class Output {
  public:
   /// Raises ValueError if out has another shape, is read-only, or shares memory with one of `inputs`
   /// (other than being exactly one of `aliases`); TypeError if it has another dtype.
@@ -174,15 +158,14 @@ inline bool is_dense(const Array& x) {
   return (x.flags() & kWanted) == kWanted;
 }
 
-template <class T>
-void Output<T>::adopt(const char* op, const Shape& shape, std::initializer_list<Array> inputs,
-                      std::initializer_list<Array> aliases) {
+template <class T> void Output<T>::adopt(const char* op, const Shape& shape,
+                                         std::initializer_list<Array> inputs,
+                                         std::initializer_list<Array> aliases) {
   check_out(op, result_, shape, kTypeNumber<T>, inputs, aliases);
   if (!is_dense(result_)) dense_ = empty<T>(shape);
 }
 
-template <class T>
-Array Output<T>::array() {
+template <class T> Array Output<T>::array() {
   if (!dense_.is(result_)) copy_into(dense_, result_);
   return result_;
 }
@@ -191,8 +174,7 @@ Array Output<T>::array() {
 Shape broadcast_shape(const char* op, std::initializer_list<Shape> shapes);
 
 /// Walks N dense arrays of these shapes together over `shape`.
-template <int N>
-Strided<N> broadcast_walk(const char* op, const Shape& shape, const Shape (&shapes)[N]) {
+template <int N> Strided<N> broadcast_walk(const char* op, const Shape& shape, const Shape (&shapes)[N]) {
   const int axes = int(shape.size());
   std::vector<Index> steps[N];
   for (int k = 0; k < N; ++k) {

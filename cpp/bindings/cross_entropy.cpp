@@ -17,8 +17,7 @@ Array wide_labels(const Array& labels) {
 }
 
 /// Labels of softmax cross-entropy: integers by row, or floating targets of logits' shape.
-template <class T>
-struct Labels {
+template <class T> struct Labels {
   std::optional<Input<std::int64_t>> integers;
   std::optional<Input<T>> targets;
 

@@ -19,8 +19,7 @@ const std::uint64_t* state_of(const Array& state) {
 
 std::uint8_t* bytes(Output<bool>& mask) { return reinterpret_cast<std::uint8_t*>(mask.data()); }
 
-template <class T>
-Array apply(const Input<T>& x, const Array& mask, double rate) {
+template <class T> Array apply(const Input<T>& x, const Array& mask, double rate) {
   const Shape shape = shape_of(x.array());
   const Shape shapes[3] = {shape, shape_of(mask), shape};
   require(kOp, broadcast_shape(kOp, {shape, shapes[1]}) == shape, "expected noise_shape that broadcasts to ",
@@ -54,8 +53,7 @@ Array dropout_backward(const Array& dy, const Array& mask, double rate) {
                     [&](auto element) { return apply(Input<decltype(element)>(kOp, "dy", dy), mask, rate); });
 }
 
-template <std::size_t kCount>
-using Words = std::array<std::uint32_t, kCount>;
+template <std::size_t kCount> using Words = std::array<std::uint32_t, kCount>;
 
 Words<4> philox(const Words<4>& counter, const Words<2>& key) {
   Words<4> words;

@@ -11,8 +11,7 @@ namespace {
 
 /// Stacks of matrices (..., rows, cols) as the product reads them: any array whose rows or columns lie
 /// together is taken as it is, any other copied.
-template <class T>
-class Matrices {
+template <class T> class Matrices {
  public:
   Matrices(const char* op, const char* name, const Array& x, bool transposed)
       : array_(readable(x) ? x : dense(x)) {
@@ -53,9 +52,8 @@ class Matrices {
 };
 
 /// The shape of the result, with the batch of `product` set up.
-template <class T>
-Shape result_shape(const char* op, const Matrices<T>& a, const Matrices<T>& b, const Array& given_a,
-                   const Array& given_b, GemmShape& product) {
+template <class T> Shape result_shape(const char* op, const Matrices<T>& a, const Matrices<T>& b,
+                                      const Array& given_a, const Array& given_b, GemmShape& product) {
   const int leading = std::max(a.axes(), b.axes()) - 2;
   Shape shape(std::size_t(leading + 2));
   shape[std::size_t(leading)] = product.m;

@@ -14,8 +14,7 @@ inline Reduction reduction_of(const char* op, int number) {
 }
 
 /// A dense array of T that may be absent.
-template <class T>
-class OptionalInput {
+template <class T> class OptionalInput {
  public:
   OptionalInput(const char* op, const char* name, const Out& x) {
     if (x) held_.emplace(op, name, *x);

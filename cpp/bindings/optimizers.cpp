@@ -10,16 +10,14 @@ using fastnn::Run;
 namespace {
 
 /// A buffer that is updated in place: dense, writable, of type T, as long as `size`.
-template <class T>
-T* updated(const char* op, const char* name, Array& buffer, Index size) {
+template <class T> T* updated(const char* op, const char* name, Array& buffer, Index size) {
   if (type_number(buffer) != kTypeNumber<T>) refuse_dtype(op, name, kTypeNumber<T>, buffer);
   require(op, is_dense(buffer) && buffer.writeable(), "expected a dense, writable array to update in place");
   require(op, buffer.size() == size, "expected ", name, " of ", size, " elements, got ", buffer.size());
   return static_cast<T*>(buffer.mutable_data());
 }
 
-template <class T>
-T* updated(const char* op, const char* name, std::optional<Array>& buffer, Index size) {
+template <class T> T* updated(const char* op, const char* name, std::optional<Array>& buffer, Index size) {
   return buffer ? updated<T>(op, name, *buffer, size) : nullptr;
 }
 
@@ -41,8 +39,7 @@ class Runs {
 };
 
 /// One number in memory.
-template <class T>
-const T* scalar(const char* op, const char* name, const Array& x) {
+template <class T> const T* scalar(const char* op, const char* name, const Array& x) {
   if (type_number(x) != kTypeNumber<T>) refuse_dtype(op, name, kTypeNumber<T>, x);
   require(op, x.size() == 1, "expected learning rate and step as arrays of one element");
   return static_cast<const T*>(x.data());

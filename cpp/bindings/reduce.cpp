@@ -210,8 +210,7 @@ Array count_correct(const Array& scores, const Array& labels) {
   });
 }
 
-template <typename Fn>
-void def_reduction(py::module_& m, const char* name, const Fn& fn) {
+template <typename Fn> void def_reduction(py::module_& m, const char* name, const Fn& fn) {
   using py::arg;
   m.def(name, fn, arg("x"), arg("axis") = py::none(), arg("keepdims") = false, arg("out") = py::none());
 }

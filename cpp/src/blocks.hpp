@@ -6,8 +6,7 @@
 namespace fastnn {
 
 /// The two innermost axes of a walk, which a kernel covers in one call.
-template <int N>
-struct Block {
+template <int N> struct Block {
   Index rows, cols;
   Index offset[N];  ///< of the block's first element
   Index row_stride[N];
@@ -15,8 +14,7 @@ struct Block {
 };
 
 /// Calls fn(block) for blocks that together cover the walk, in parallel above the grain.
-template <int N, typename Fn>
-void parallel_blocks(const Strided<N>& walk, const Fn& fn) {
+template <int N, typename Fn> void parallel_blocks(const Strided<N>& walk, const Fn& fn) {
   if (walk.size() == 0) return;
   const int axes = walk.axes;
   Block<N> whole{1, 1, {}, {}, {}};

@@ -6,8 +6,7 @@
 namespace fastnn {
 
 /// The only way the core throws: std::invalid_argument("[op] <parts>") unless ok.
-template <typename... Parts>
-void check(const char* op, bool ok, const Parts&... parts) {
+template <typename... Parts> void check(const char* op, bool ok, const Parts&... parts) {
   if (ok) [[likely]]
     return;
   std::ostringstream message;

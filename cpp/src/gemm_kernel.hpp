@@ -29,15 +29,14 @@ constexpr int kTileRows = 4, kTileVectors = 2, kDotColumns = 2;
 /// of the first-level cache's sets: 11 % slower on Zen 4.
 constexpr int kStreamDepth = 4;
 
-template <class T>
-using Tile = void (*)(Index depth, const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c,
-                      Index c_row, int last, bool accumulate);
+template <class T> using Tile = void (*)(Index depth, const T* a, Index a_row, Index a_col, const T* b,
+                                         Index b_row, T* c, Index c_row, int last, bool accumulate);
 
 /// c = a b, or c + a b, for R rows and N vectors of columns, the last of them with `last` columns. kMasked:
 /// b ends there as well; else it is padded.
-template <int R, int N, bool kMasked, class T>
-static void tile(Index depth, const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c,
-                 Index c_row, int last, bool accumulate) {
+template <int R, int N, bool kMasked, class T> static void tile(Index depth, const T* a, Index a_row,
+                                                                Index a_col, const T* b, Index b_row, T* c,
+                                                                Index c_row, int last, bool accumulate) {
   using V = Vec<T>;
   constexpr int L = V::lanes;
   V sums[R][N];
@@ -104,9 +103,9 @@ static inline void stream_columns(const Vec<T> (&x)[R][P], const T* b, Index b_r
 }
 
 /// c = a b, or c + a b, for R rows and a depth of P.
-template <int R, int P, class T>
-static void stream_pass(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row,
-                        Index cols, bool accumulate) {
+template <int R, int P, class T> static void stream_pass(const T* a, Index a_row, Index a_col, const T* b,
+                                                         Index b_row, T* c, Index c_row, Index cols,
+                                                         bool accumulate) {
   using V = Vec<T>;
   V x[R][P];
 #pragma GCC unroll 4
@@ -117,9 +116,8 @@ static void stream_pass(const T* a, Index a_row, Index a_col, const T* b, Index 
 }
 
 /// c = a b for R rows, kStreamDepth rows of b at a time.
-template <int R, class T>
-static void stream(Index depth, const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c,
-                   Index c_row, Index cols) {
+template <int R, class T> static void stream(Index depth, const T* a, Index a_row, Index a_col, const T* b,
+                                             Index b_row, T* c, Index c_row, Index cols) {
   Index p = 0;
   for (; p + kStreamDepth <= depth; p += kStreamDepth)
     stream_pass<R, kStreamDepth>(a + p * a_col, a_row, a_col, b + p * b_row, b_row, c, c_row, cols, p > 0);

@@ -16,8 +16,7 @@
 namespace fastnn::cpu::FASTNN_ISA {
 
 /// Columns [first, first + count) of panel i of `panels`, both multiples of the lanes, spread evenly.
-template <class T>
-struct Panel {
+template <class T> struct Panel {
   Index first, count;
   Panel(Index cols, Index panels, Index i) {
     constexpr Index lanes = Vec<T>::lanes;
@@ -28,8 +27,7 @@ struct Panel {
 };
 
 /// y = x for rows whose elements lie together; x has cols columns, y those and zeros up to a whole vector.
-template <class T>
-static inline void pack_row(const T* x, T* y, Index cols) {
+template <class T> static inline void pack_row(const T* x, T* y, Index cols) {
   using V = Vec<T>;
   Index j = 0;
   for (; j + V::lanes <= cols; j += V::lanes) V::load(x + j).store(y + j);
@@ -79,9 +77,8 @@ static void pack_matrix(const T* x, Index x_row, Index x_col, T* y, Index y_row,
 }
 
 /// Panels [begin, end) of the panels of x, (rows, cols), packed to y, where panel 0 would begin.
-template <class T>
-static void pack_panel_range(const T* x, Index x_row, Index x_col, T* y, Index rows, Index cols, Index panels,
-                             Index begin, Index end) {
+template <class T> static void pack_panel_range(const T* x, Index x_row, Index x_col, T* y, Index rows,
+                                                Index cols, Index panels, Index begin, Index end) {
   for (Index i = begin; i < end; ++i) {
     const Panel<T> panel(cols, panels, i);
     const Index width = cols - panel.first < panel.count ? cols - panel.first : panel.count;
@@ -91,9 +88,8 @@ static void pack_panel_range(const T* x, Index x_row, Index x_col, T* y, Index r
 
 /// Rows [begin, end) of all panels of x, whose rows lie together. Walking along the rows of x and asking
 /// for later ones early is 25 % faster from the third-level cache than one panel after the other.
-template <class T>
-static void pack_panel_rows(const T* x, Index x_row, T* y, Index rows, Index cols, Index panels, Index begin,
-                            Index end) {
+template <class T> static void pack_panel_rows(const T* x, Index x_row, T* y, Index rows, Index cols,
+                                               Index panels, Index begin, Index end) {
   using V = Vec<T>;
   constexpr Index kAhead = 8;
   for (Index r = begin; r < end; ++r) {

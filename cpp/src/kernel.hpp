@@ -36,8 +36,7 @@
 #define FASTNN_DECLARE(ret, fn, params) FASTNN_FOR_EACH_ISA(FASTNN_DECLARE_IN, ret, fn, params)
 #define FASTNN_DECLARE_IN(isa, ret, fn, params) \
   namespace isa {                               \
-  template <class T>                            \
-  ret fn params;                                \
+  template <class T> ret fn params;             \
   }
 
 /// Emits a function template for both element types.

@@ -59,8 +59,7 @@ inline int threads_for(Index tasks) {
 
 /// Calls fn(task) once for every task in [0, tasks), on several threads if there are several tasks.
 /// The caller chooses tasks big enough to be worth a thread. fn must not throw.
-template <typename Fn>
-void parallel_tasks(Index tasks, const Fn& fn) {
+template <typename Fn> void parallel_tasks(Index tasks, const Fn& fn) {
   const int threads = threads_for(tasks);
   if (threads == 1) {
     const FlushDenormals flush;

@@ -8,8 +8,7 @@ namespace fastnn {
 
 /// Scratch memory for the duration of one scope, 64-byte aligned, from the pool. Entry points use it for
 /// what no caller should have to know about (packed panels); kernels get it as a pointer.
-template <class T>
-class Workspace {
+template <class T> class Workspace {
  public:
   explicit Workspace(std::size_t count) : data_(static_cast<T*>(pool_allocate(count * sizeof(T)))) {}
   ~Workspace() { pool_release(data_); }

@@ -5,16 +5,14 @@
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class T, class Fn>
-static inline void each(const T* x, T* y, Index n, const Fn& fn) {
+template <class T, class Fn> static inline void each(const T* x, T* y, Index n, const Fn& fn) {
   using V = Vec<T>;
   Index i = 0;
   for (; i + V::lanes <= n; i += V::lanes) fn(V::load(x + i)).store(y + i);
   if (i < n) fn(V::load_n(x + i, int(n - i))).store_n(y + i, int(n - i));
 }
 
-template <class T>
-void math_probe(MathFunction f, const T* x, T* y, Index n) {
+template <class T> void math_probe(MathFunction f, const T* x, T* y, Index n) {
   using V = Vec<T>;
   switch (f) {
     case MathFunction::exp: return each(x, y, n, [](V v) { return exp(v); });

@@ -5,20 +5,15 @@
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class V>
-static inline V one_if(typename V::Mask m) {
-  return select(m, V::set(1), V::set(0));
-}
+template <class V> static inline V one_if(typename V::Mask m) { return select(m, V::set(1), V::set(0)); }
 
-template <class V>
-static inline V from_bits_of(typename V::Mask m) {
+template <class V> static inline V from_bits_of(typename V::Mask m) {
   typename V::T lane[V::lanes];
   for (int i = 0; i < V::lanes; ++i) lane[i] = typename V::T((bits(m) >> i) & 1u);
   return V::load(lane);
 }
 
-template <class V>
-static V apply(SimdOp op, V a, V b, V c) {
+template <class V> static V apply(SimdOp op, V a, V b, V c) {
   switch (op) {
     case SimdOp::add: return a + b;
     case SimdOp::subtract: return a - b;
@@ -49,8 +44,7 @@ static V apply(SimdOp op, V a, V b, V c) {
   return a;
 }
 
-template <class T>
-void simd_probe(SimdOp op, const T* a, const T* b, const T* c, T* y, Index n) {
+template <class T> void simd_probe(SimdOp op, const T* a, const T* b, const T* c, T* y, Index n) {
   using V = Vec<T>;
   Index i = 0;
   for (; i + V::lanes <= n; i += V::lanes)
@@ -60,8 +54,7 @@ void simd_probe(SimdOp op, const T* a, const T* b, const T* c, T* y, Index n) {
 }
 FASTNN_INSTANTIATE(simd_probe)
 
-template <class T>
-T simd_reduce(Reduction op, const T* a, Index n, T fill) {
+template <class T> T simd_reduce(Reduction op, const T* a, Index n, T fill) {
   using V = Vec<T>;
   const V v = V::load_n(a, n < V::lanes ? int(n) : V::lanes, fill);
   switch (op) {

@@ -23,8 +23,7 @@
 
 namespace fastnn::cpu {
 
-template <class T>
-void probe(MathFunction f, const T* x, T* y, Index n) {
+template <class T> void probe(MathFunction f, const T* x, T* y, Index n) {
   FASTNN_SELECT(math_probe<T>)(f, x, y, n);
 }
 
@@ -39,10 +38,7 @@ namespace cpu = fastnn::cpu;
 constexpr double kAllowedUlp = 2;
 constexpr std::size_t kBlock = 4096;
 
-template <class W>
-W sigmoid(W x) {
-  return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
-}
+template <class W> W sigmoid(W x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }
 
 struct Function {
   MathFunction id;
@@ -68,8 +64,7 @@ long double reference(const Function& f, double x) { return f.c80(x); }
 float in_c(const Function& f, float x) { return f.c32(x); }
 double in_c(const Function& f, double x) { return f.c64(x); }
 
-template <class T>
-void run(const Function& f, const T* x, T* y, std::size_t n) {
+template <class T> void run(const Function& f, const T* x, T* y, std::size_t n) {
   const fastnn::FlushDenormals flush;
   cpu::probe(f.id, x, y, fastnn::Index(n));
 }
@@ -81,15 +76,13 @@ std::vector<Isa> machine_isas() {
   return found;
 }
 
-template <class T>
-T flushed(T x) {
+template <class T> T flushed(T x) {
   return std::fabs(x) < std::numeric_limits<T>::min() ? std::copysign(T(0), x) : x;
 }
 
 /// |y - exact| in units in the last place of T at `exact`. Where one of them is infinite or NaN, 0 if y is
 /// exact rounded to T, infinity if not. A result that would be denormal may be 0.
-template <class T, class W>
-double ulp_error(T y, W exact) {
+template <class T, class W> double ulp_error(T y, W exact) {
   const T rounded = T(exact);
   constexpr double wrong = std::numeric_limits<double>::infinity();
   if (std::isnan(rounded) || std::isnan(y)) return std::isnan(rounded) && std::isnan(y) ? 0 : wrong;
@@ -101,21 +94,18 @@ double ulp_error(T y, W exact) {
 }
 
 /// The error of y = f(x). `exact` is f(x), with a denormal x taken as 0; taking it as it is is right, too.
-template <class T, class W>
-double error_at(const Function& f, T x, T y, W exact) {
+template <class T, class W> double error_at(const Function& f, T x, T y, W exact) {
   const double e = ulp_error(y, exact);
   return e > 0 && flushed(x) != x ? std::min(e, ulp_error(y, reference(f, x))) : e;
 }
 
-template <class T>
-struct Worst {
+template <class T> struct Worst {
   double ulp = 0;
   T at = 0;
 };
 
 /// One function over many arguments on every ISA, block by block: the reference is computed once.
-template <class T>
-class Sweep {
+template <class T> class Sweep {
  public:
   explicit Sweep(const Function& f) : f_(f), isas_(machine_isas()), worst_(isas_.size()) {}
 
@@ -206,8 +196,7 @@ bool sweep_double(const Function& f, std::size_t count) {
 }
 
 /// Infinities, NaNs, signed zeros, denormals, and neighbours of the arguments where something changes.
-template <class T>
-std::vector<T> edges() {
+template <class T> std::vector<T> edges() {
   using L = std::numeric_limits<T>;
   const T inf = L::infinity();
   std::vector<T> x{0, L::min(), L::denorm_min(), L::min() / 2, L::max(), inf, L::quiet_NaN(), L::epsilon(),
@@ -226,24 +215,21 @@ std::vector<T> edges() {
 }
 
 /// The bits of a NaN whose payload is all ones: integer arithmetic on it must not make a number of it.
-template <class T>
-T full_nan() {
+template <class T> T full_nan() {
   T x;
   std::memset(&x, 0xff, sizeof x);
   return x;
 }
 
 /// Within kAllowedUlp and of the right sign; exact where the argument is an infinity or a zero.
-template <class T>
-bool edge_ok(const Function& f, T x, T y) {
+template <class T> bool edge_ok(const Function& f, T x, T y) {
   const auto exact = reference(f, flushed(x));
   if (std::isnan(exact)) return std::isnan(y);
   if (std::signbit(y) != std::signbit(exact)) return false;
   return std::isinf(x) || x == 0 ? y == T(exact) : error_at(f, x, y, exact) <= kAllowedUlp;
 }
 
-template <class T>
-bool check_edges(const Function& f) {
+template <class T> bool check_edges(const Function& f) {
   std::vector<T> x = edges<T>();
   x.push_back(full_nan<T>());
   x.push_back(std::copysign(full_nan<T>(), T(1)));
@@ -263,8 +249,7 @@ bool check_edges(const Function& f) {
 }
 
 /// Best ns per element over 16384 arguments in [-4, 4), in [0.1, 8.1) for logarithms.
-template <class Fn>
-double best_ns(std::size_t n, const Fn& fn) {
+template <class Fn> double best_ns(std::size_t n, const Fn& fn) {
   double best = 1e9;
   for (int i = 0; i < 30; ++i) {
     const auto start = std::chrono::steady_clock::now();
@@ -275,8 +260,7 @@ double best_ns(std::size_t n, const Fn& fn) {
   return best;
 }
 
-template <class T>
-void time_function(const Function& f) {
+template <class T> void time_function(const Function& f) {
   const bool logarithm = f.id == MathFunction::log || f.id == MathFunction::log1p;
   std::vector<T> x(16384), y(x.size());
   Bits bits;

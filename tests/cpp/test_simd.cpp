@@ -12,13 +12,11 @@
 
 namespace fastnn::cpu {
 
-template <class T>
-void probe(SimdOp op, const T* a, const T* b, const T* c, T* y, Index n) {
+template <class T> void probe(SimdOp op, const T* a, const T* b, const T* c, T* y, Index n) {
   FASTNN_SELECT(simd_probe<T>)(op, a, b, c, y, n);
 }
 
-template <class T>
-T reduce(Reduction op, const T* a, Index n, T fill) {
+template <class T> T reduce(Reduction op, const T* a, Index n, T fill) {
   return FASTNN_SELECT(simd_reduce<T>)(op, a, n, fill);
 }
 
@@ -29,8 +27,7 @@ namespace {
 using fastnn::cpu::Reduction;
 using fastnn::cpu::SimdOp;
 
-template <class T>
-T expected(SimdOp op, T a, T b, T c) {
+template <class T> T expected(SimdOp op, T a, T b, T c) {
   switch (op) {
     case SimdOp::add: return a + b;
     case SimdOp::subtract: return a - b;
@@ -61,14 +58,12 @@ T expected(SimdOp op, T a, T b, T c) {
   return a;
 }
 
-template <class T>
-bool same(T x, T y) {
+template <class T> bool same(T x, T y) {
   return (std::isnan(x) && std::isnan(y)) || (x == y && std::signbit(x) == std::signbit(y));
 }
 
 /// The products of the arguments below are exact, so that fma() gives the same with one rounding or two.
-template <class T>
-std::vector<T> arguments(SimdOp op) {
+template <class T> std::vector<T> arguments(SimdOp op) {
   using L = std::numeric_limits<T>;
   if (op == SimdOp::exponent || op == SimdOp::mantissa)
     return {1, -1, 2, T(1.75), -3, L::min(), L::max(), 1 - L::epsilon(), -L::max(), T(1e-30)};
@@ -82,8 +77,7 @@ std::vector<T> arguments(SimdOp op) {
 }
 
 /// Every pair of arguments, the third argument walking along.
-template <class T>
-bool check_op(SimdOp op) {
+template <class T> bool check_op(SimdOp op) {
   const std::vector<T> x = arguments<T>(op);
   std::vector<T> a, b, c;
   for (T first : x)
@@ -113,14 +107,12 @@ bool check_op(SimdOp op) {
 }
 
 /// Lanes of the active instruction set's vector, counted by adding up ones.
-template <class T>
-int lanes() {
+template <class T> int lanes() {
   return int(fastnn::cpu::reduce(Reduction::sum, std::vector<T>(16, 1).data(), 16, T(0)));
 }
 
 /// Integers, whose sum is exact in any order: the first n of them, the other lanes filled.
-template <class T>
-bool check_reductions() {
+template <class T> bool check_reductions() {
   const std::vector<T> x{3, -7, 12, 4, -20, 33, 1, 2, 100, -100, 64, 8, -1, 5, 9, -2};
   bool ok = true;
   T total = 0, most = -1000, least = 1000, any = 0;
@@ -141,8 +133,7 @@ bool check_reductions() {
   return ok;
 }
 
-template <class T>
-bool check_all() {
+template <class T> bool check_all() {
   bool ok = check_reductions<T>();
   for (int op = 0; op <= int(SimdOp::scale); ++op) ok = check_op<T>(SimdOp(op)) && ok;
   return ok;

@@ -34,27 +34,25 @@ namespace cpu {
 /// Reduction none: loss: (rows), scale[0] = 1. Otherwise loss[0] = scale[0] * their sum, with scale[0] = 1
 /// (sum), or 1 / number of rows that are not ignored (mean; an empty mean is NaN, one of ignored rows is 0).
 /// Throws for a label outside [0, cols) that is not the ignored one, and for a target that is not finite.
-template <class T>
-void softmax_cross_entropy(const SoftmaxCrossEntropy& s, const T* x, const std::int64_t* labels,
-                           const T* targets, const T* weight, T* loss, T* y, T* scale);
+template <class T> void softmax_cross_entropy(const SoftmaxCrossEntropy& s, const T* x,
+                                              const std::int64_t* labels, const T* targets, const T* weight,
+                                              T* loss, T* y, T* scale);
 
 /// dx[r, k] = scale[0] weight[r] dy[r] (y[r, k] sum_j t[r, j] - t[r, k]); dy[0] for dy[r] if reduced.
-template <class T>
-void softmax_cross_entropy_backward(const SoftmaxCrossEntropy& s, const T* y, const std::int64_t* labels,
-                                    const T* targets, const T* weight, const T* scale, const T* dy, T* dx);
+template <class T> void softmax_cross_entropy_backward(const SoftmaxCrossEntropy& s, const T* y,
+                                                       const std::int64_t* labels, const T* targets,
+                                                       const T* weight, const T* scale, const T* dy, T* dx);
 
 /// loss[i] = weight[i / cols] (max(x[i], 0) - x[i] z[i] + ln(1 + exp(-|x[i]|))), with z = (1 - s) target + s
 /// / 2. Reduction none: loss: (rows, cols); otherwise loss[0], their sum or mean. weight: (rows) or null for
 /// ones. Throws for a target that is not finite.
-template <class T>
-void sigmoid_cross_entropy(const SigmoidCrossEntropy& s, const T* x, const T* targets, const T* weight,
-                           T* loss);
+template <class T> void sigmoid_cross_entropy(const SigmoidCrossEntropy& s, const T* x, const T* targets,
+                                              const T* weight, T* loss);
 
 /// dx[i] = scale weight[i / cols] dy[i] (1 / (1 + exp(-x[i])) - z[i]); dy[0] for dy[i] if reduced, and scale
 /// 1 / (rows * cols) for a mean, else 1.
-template <class T>
-void sigmoid_cross_entropy_backward(const SigmoidCrossEntropy& s, const T* x, const T* targets,
-                                    const T* weight, const T* dy, T* dx);
+template <class T> void sigmoid_cross_entropy_backward(const SigmoidCrossEntropy& s, const T* x,
+                                                       const T* targets, const T* weight, const T* dy, T* dx);
 
 }  // namespace cpu
 }  // namespace fastnn

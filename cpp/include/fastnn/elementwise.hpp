@@ -37,8 +37,7 @@ namespace cpu {
 // output may be exactly an input, not part of one. Parallel above a grain.
 
 /// y[i] = op(x[i]).
-template <class T>
-void unary(Unary op, const T* x, T* y, Index n, const UnaryParameters& parameters);
+template <class T> void unary(Unary op, const T* x, T* y, Index n, const UnaryParameters& parameters);
 
 /// dx[i] = op'(...) dy[i], with saved the x or the y of the forward call, as saved_for(op) says.
 template <class T>
@@ -46,19 +45,16 @@ void unary_backward(Unary op, const T* saved, const T* dy, T* dx, Index n, const
 
 /// y = op(a, b), broadcast. Strides of a, b, y; those of y dense, those of a and b in the innermost
 /// axis 0 or 1.
-template <class T>
-void binary(Binary op, const T* a, const T* b, T* y, const Strided<3>& walk);
+template <class T> void binary(Binary op, const T* a, const T* b, T* y, const Strided<3>& walk);
 
 /// dx = dy d op(a, b) / da, or / db if `second`, in the broadcast shape (not summed over broadcast
 /// axes). Strides of a, b, and dy together with dx, as in binary().
-template <class T>
-void binary_backward(Binary op, bool second, const T* a, const T* b, const T* dy, T* dx,
-                     const Strided<3>& walk);
+template <class T> void binary_backward(Binary op, bool second, const T* a, const T* b, const T* dy, T* dx,
+                                        const Strided<3>& walk);
 
 /// y = op(a, b) ? 1 : 0, one byte each, broadcast as in binary(). False where a or b is NaN, but for
 /// not_equal.
-template <class T>
-void compare(Compare op, const T* a, const T* b, std::uint8_t* y, const Strided<3>& walk);
+template <class T> void compare(Compare op, const T* a, const T* b, std::uint8_t* y, const Strided<3>& walk);
 
 /// y = condition ? a : b, broadcast. Strides of condition, a, b, y as in binary().
 template <class T>

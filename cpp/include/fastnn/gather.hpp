@@ -15,13 +15,11 @@ void gather(const void* x, const std::int64_t* indices, void* y, Index outer, In
 /// dx[o, i] = sum of dy[o, k] over all k with indices[k] = i, in the order of k.
 /// dy: (outer, count, inner), dx: (outer, n, inner). T is float or double. Parallel over outer, inner and
 /// blocks of i.
-template <class T>
-void gather_backward(const T* dy, const std::int64_t* indices, T* dx, Index outer, Index n, Index count,
-                     Index inner);
+template <class T> void gather_backward(const T* dy, const std::int64_t* indices, T* dx, Index outer, Index n,
+                                        Index count, Index inner);
 
 /// y[o, c, i] = 1 if indices[o, i] = c, else 0. indices: (outer, inner); one outside [0, classes) gives
 /// zeros. Parallel.
-template <class T>
-void one_hot(const std::int64_t* indices, T* y, Index outer, Index classes, Index inner);
+template <class T> void one_hot(const std::int64_t* indices, T* y, Index outer, Index classes, Index inner);
 
 }  // namespace fastnn::cpu

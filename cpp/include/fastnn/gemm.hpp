@@ -27,8 +27,7 @@ struct GemmShape {
 };
 
 /// What is done to c while it is in cache: z = a b + bias, c = activation(z).
-template <class T>
-struct Epilogue {
+template <class T> struct Epilogue {
   const T* bias = nullptr;  ///< (n), or none
   Unary activation = Unary::linear;
   UnaryParameters parameters = {};

@@ -23,9 +23,8 @@ void mean_squared_error(const MeanSquaredError& s, const T* x, const T* target, 
 /// dx[r, c] = sign * 2 scale weight[r] dy[r] (x[r, c] - target[r, c]) / cols; dy[0] for dy[r] if reduced, and
 /// scale 1 / rows for a mean, else 1. With sign -1 it is the gradient with respect to target. dx may be x or
 /// target. Parallel.
-template <class T>
-void mean_squared_error_backward(const MeanSquaredError& s, const T* x, const T* target, const T* weight,
-                                 const T* dy, T* dx, T sign);
+template <class T> void mean_squared_error_backward(const MeanSquaredError& s, const T* x, const T* target,
+                                                    const T* weight, const T* dy, T* dx, T sign);
 
 }  // namespace cpu
 }  // namespace fastnn

@@ -17,17 +17,14 @@ namespace cpu {
 /// Order: at most 64 elements one after the other are added in T, in several accumulators per vector lane;
 /// the sums of such blocks are added up in double within chunks of some 16 thousand elements, and then the
 /// chunks. So the rounding error stays at a few ulp however large n is.
-template <class T>
-void sum(const T* x, T* y, Index outer, Index n, Index inner, T divisor);
+template <class T> void sum(const T* x, T* y, Index outer, Index n, Index inner, T divisor);
 
 /// dx = dy / divisor, walked together: dy has stride 0 along what sum() reduced, dx is dense.
-template <class T>
-void sum_backward(const T* dy, T* dx, const Strided<2>& walk, T divisor);
+template <class T> void sum_backward(const T* dy, T* dx, const Strided<2>& walk, T divisor);
 
 /// y[o, j] = max_i (or min_i) x[o, i, j]; NaN if there is a NaN. Throws std::invalid_argument if n is 0 and y
 /// is not empty.
-template <class T>
-void extreme(Extreme which, const T* x, T* y, Index outer, Index n, Index inner);
+template <class T> void extreme(Extreme which, const T* x, T* y, Index outer, Index n, Index inner);
 
 /// Gradient of extreme(): dx[o, i, j] = dy[o, j] / (number of i where x equals y) where x[o, i, j] = y[o, j],
 /// else 0. Where y is NaN, the NaNs share. y: what extreme() gave. Parallel over outer and inner.

@@ -15,8 +15,7 @@ FASTNN_DECLARE(void, fill_span, (T * y, Index n, T value))
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class T>
-static inline void copy_span(const T* x, T* y, Index n) {
+template <class T> static inline void copy_span(const T* x, T* y, Index n) {
   using V = Vec<T>;
   Index i = 0;
   for (; i + V::lanes <= n; i += V::lanes) V::load(x + i).store(y + i);
@@ -24,8 +23,7 @@ static inline void copy_span(const T* x, T* y, Index n) {
 }
 
 // A transpose in tiles, so that every cache line of both sides is used while it is near.
-template <class T>
-static inline void copy_tiles(const T* x, T* y, const Block<2>& b) {
+template <class T> static inline void copy_tiles(const T* x, T* y, const Block<2>& b) {
   constexpr Index kTile = 16;
   for (Index r0 = 0; r0 < b.rows; r0 += kTile)
     for (Index c0 = 0; c0 < b.cols; c0 += kTile)
@@ -34,8 +32,7 @@ static inline void copy_tiles(const T* x, T* y, const Block<2>& b) {
           y[r * b.row_stride[1] + c * b.col_stride[1]] = x[r * b.row_stride[0] + c * b.col_stride[0]];
 }
 
-template <class T>
-void copy_block(const T* x, T* y, const Block<2>& b) {
+template <class T> void copy_block(const T* x, T* y, const Block<2>& b) {
   x += b.offset[0];
   y += b.offset[1];
   if (b.col_stride[0] != 1 || b.col_stride[1] != 1) return copy_tiles(x, y, b);
@@ -43,8 +40,7 @@ void copy_block(const T* x, T* y, const Block<2>& b) {
 }
 FASTNN_INSTANTIATE(copy_block)
 
-template <class T>
-void fill_span(T* y, Index n, T value) {
+template <class T> void fill_span(T* y, Index n, T value) {
   using V = Vec<T>;
   const V v = V::set(value);
   Index i = 0;
@@ -61,15 +57,13 @@ FASTNN_INSTANTIATE(fill_span)
 
 namespace fastnn::cpu {
 
-template <class T>
-void copy(const T* x, T* y, const Strided<2>& walk) {
+template <class T> void copy(const T* x, T* y, const Strided<2>& walk) {
   const auto kernel = FASTNN_SELECT(copy_block<T>);
   parallel_blocks(walk, [=](const Block<2>& block) { kernel(x, y, block); });
 }
 FASTNN_INSTANTIATE(copy)
 
-template <class T>
-void fill(T* y, Index n, T value) {
+template <class T> void fill(T* y, Index n, T value) {
   const auto kernel = FASTNN_SELECT(fill_span<T>);
   parallel_ranges(
       n, 1, [=](Index begin, Index end) { kernel(y + begin, end - begin, value); }, 64);

@@ -26,8 +26,7 @@ FASTNN_DECLARE(void, sigmoid_cross_entropy_backward_span,
 namespace fastnn::cpu::FASTNN_ISA {
 
 // x - x is 0 for finite x, NaN otherwise.
-template <class T>
-bool finite_span(const T* x, Index n) {
+template <class T> bool finite_span(const T* x, Index n) {
   const T spoiled = row_sum<T>(n, [&](auto at) {
     const auto v = at.load(x);
     return v - v;
@@ -36,8 +35,7 @@ bool finite_span(const T* x, Index n) {
 }
 FASTNN_INSTANTIATE(finite_span)
 
-template <class T>
-static inline T log_scalar(T x) {
+template <class T> static inline T log_scalar(T x) {
   using V = Vec<T>;
   T lane[V::lanes];
   log(V::set(x)).store(lane);
@@ -45,20 +43,15 @@ static inline T log_scalar(T x) {
 }
 
 // Targets after smoothing: t = keep * target + floor.
-template <class T>
-struct Smoothing {
+template <class T> struct Smoothing {
   T keep, floor;
   Smoothing(double smoothing, Index cols) : keep(T(1 - smoothing)), floor(T(smoothing / double(cols))) {}
-  template <class V>
-  V apply(V target) const {
-    return fma(V::set(keep), target, V::set(floor));
-  }
+  template <class V> V apply(V target) const { return fma(V::set(keep), target, V::set(floor)); }
 };
 
 // Cross-entropy of one row, given its largest logit m and log_total = ln(sum_j exp(x[j] - m)).
-template <class T>
-static inline T label_loss(const T* x, Index cols, T m, T log_total, Index label,
-                           const Smoothing<T>& smooth) {
+template <class T> static inline T label_loss(const T* x, Index cols, T m, T log_total, Index label,
+                                              const Smoothing<T>& smooth) {
   const T hit = log_total - (x[label] - m);
   if (smooth.floor == T(0)) return hit;
   using V = Vec<T>;
@@ -66,9 +59,8 @@ static inline T label_loss(const T* x, Index cols, T m, T log_total, Index label
   return smooth.keep * hit + smooth.floor * row_sum<T>(cols, [&](auto at) { return shift - at.load(x); });
 }
 
-template <class T>
-static inline T target_loss(const T* x, const T* target, Index cols, T m, T log_total,
-                            const Smoothing<T>& smooth) {
+template <class T> static inline T target_loss(const T* x, const T* target, Index cols, T m, T log_total,
+                                               const Smoothing<T>& smooth) {
   using V = Vec<T>;
   const V top = V::set(m), log_sum = V::set(log_total), zero = V::set(0);
   return row_sum<T>(cols, [&](auto at) {
@@ -77,9 +69,9 @@ static inline T target_loss(const T* x, const T* target, Index cols, T m, T log_
   });
 }
 
-template <class T>
-double softmax_cross_entropy_rows(const SoftmaxCrossEntropy& s, const T* x, const std::int64_t* labels,
-                                  const T* targets, const T* weight, T* loss, T* y, Index begin, Index end) {
+template <class T> double softmax_cross_entropy_rows(const SoftmaxCrossEntropy& s, const T* x,
+                                                     const std::int64_t* labels, const T* targets,
+                                                     const T* weight, T* loss, T* y, Index begin, Index end) {
   using V = Vec<T>;
   const Smoothing<T> smooth(s.label_smoothing, s.cols);
   double sum_of_rows = 0;
@@ -108,10 +100,10 @@ double softmax_cross_entropy_rows(const SoftmaxCrossEntropy& s, const T* x, cons
 }
 FASTNN_INSTANTIATE(softmax_cross_entropy_rows)
 
-template <class T>
-void softmax_cross_entropy_backward_rows(const SoftmaxCrossEntropy& s, const T* y, const std::int64_t* labels,
-                                         const T* targets, const T* weight, T scale, const T* dy, T* dx,
-                                         Index begin, Index end) {
+template <class T> void softmax_cross_entropy_backward_rows(const SoftmaxCrossEntropy& s, const T* y,
+                                                            const std::int64_t* labels, const T* targets,
+                                                            const T* weight, T scale, const T* dy, T* dx,
+                                                            Index begin, Index end) {
   using V = Vec<T>;
   const Smoothing<T> smooth(s.label_smoothing, s.cols);
   const V floor = V::set(smooth.floor);
@@ -155,9 +147,9 @@ static inline void each_stretch(const T* weight, Index cols, Index begin, Index 
   }
 }
 
-template <class T>
-double sigmoid_cross_entropy_span(const SigmoidCrossEntropy& s, const T* x, const T* targets, const T* weight,
-                                  T* loss, Index begin, Index end) {
+template <class T> double sigmoid_cross_entropy_span(const SigmoidCrossEntropy& s, const T* x,
+                                                     const T* targets, const T* weight, T* loss, Index begin,
+                                                     Index end) {
   using V = Vec<T>;
   const Smoothing<T> smooth(s.label_smoothing, 2);
   const V zero = V::set(0);
@@ -175,10 +167,9 @@ double sigmoid_cross_entropy_span(const SigmoidCrossEntropy& s, const T* x, cons
 }
 FASTNN_INSTANTIATE(sigmoid_cross_entropy_span)
 
-template <class T>
-void sigmoid_cross_entropy_backward_span(const SigmoidCrossEntropy& s, const T* x, const T* targets,
-                                         const T* weight, T scale, const T* dy, T* dx, Index begin,
-                                         Index end) {
+template <class T> void sigmoid_cross_entropy_backward_span(const SigmoidCrossEntropy& s, const T* x,
+                                                            const T* targets, const T* weight, T scale,
+                                                            const T* dy, T* dx, Index begin, Index end) {
   using V = Vec<T>;
   const Smoothing<T> smooth(s.label_smoothing, 2);
   const bool reduced = s.reduction != Reduction::none;
@@ -204,8 +195,7 @@ namespace fastnn::cpu {
 namespace {
 
 /// Throws for a target that is not finite.
-template <class T>
-void check_targets(const char* op, const T* targets, Index rows, Index cols) {
+template <class T> void check_targets(const char* op, const T* targets, Index rows, Index cols) {
   const auto finite = FASTNN_SELECT(finite_span<T>);
   if (finite(targets, rows * cols)) return;
   for (Index i = 0; i < rows * cols; ++i)
@@ -227,9 +217,9 @@ Index check_labels(const SoftmaxCrossEntropy& s, const std::int64_t* labels) {
 
 }  // namespace
 
-template <class T>
-void softmax_cross_entropy(const SoftmaxCrossEntropy& s, const T* x, const std::int64_t* labels,
-                           const T* targets, const T* weight, T* loss, T* y, T* scale) {
+template <class T> void softmax_cross_entropy(const SoftmaxCrossEntropy& s, const T* x,
+                                              const std::int64_t* labels, const T* targets, const T* weight,
+                                              T* loss, T* y, T* scale) {
   Index counted = s.rows;
   if (targets)
     check_targets("softmax_cross_entropy", targets, s.rows, s.cols);
@@ -247,9 +237,9 @@ void softmax_cross_entropy(const SoftmaxCrossEntropy& s, const T* x, const std::
 }
 FASTNN_INSTANTIATE(softmax_cross_entropy)
 
-template <class T>
-void softmax_cross_entropy_backward(const SoftmaxCrossEntropy& s, const T* y, const std::int64_t* labels,
-                                    const T* targets, const T* weight, const T* scale, const T* dy, T* dx) {
+template <class T> void softmax_cross_entropy_backward(const SoftmaxCrossEntropy& s, const T* y,
+                                                       const std::int64_t* labels, const T* targets,
+                                                       const T* weight, const T* scale, const T* dy, T* dx) {
   const auto kernel = FASTNN_SELECT(softmax_cross_entropy_backward_rows<T>);
   parallel_ranges(s.rows, s.cols, [&](Index begin, Index end) {
     kernel(s, y, labels, targets, weight, *scale, dy, dx, begin, end);
@@ -257,9 +247,8 @@ void softmax_cross_entropy_backward(const SoftmaxCrossEntropy& s, const T* y, co
 }
 FASTNN_INSTANTIATE(softmax_cross_entropy_backward)
 
-template <class T>
-void sigmoid_cross_entropy(const SigmoidCrossEntropy& s, const T* x, const T* targets, const T* weight,
-                           T* loss) {
+template <class T> void sigmoid_cross_entropy(const SigmoidCrossEntropy& s, const T* x, const T* targets,
+                                              const T* weight, T* loss) {
   check_targets("sigmoid_cross_entropy", targets, s.rows, s.cols);
   const bool reduced = s.reduction != Reduction::none;
   const Index count = s.rows * s.cols;
@@ -271,9 +260,9 @@ void sigmoid_cross_entropy(const SigmoidCrossEntropy& s, const T* x, const T* ta
 }
 FASTNN_INSTANTIATE(sigmoid_cross_entropy)
 
-template <class T>
-void sigmoid_cross_entropy_backward(const SigmoidCrossEntropy& s, const T* x, const T* targets,
-                                    const T* weight, const T* dy, T* dx) {
+template <class T> void sigmoid_cross_entropy_backward(const SigmoidCrossEntropy& s, const T* x,
+                                                       const T* targets, const T* weight, const T* dy,
+                                                       T* dx) {
   const T scale = s.reduction == Reduction::mean ? T(1 / double(s.rows * s.cols)) : T(1);
   const auto kernel = FASTNN_SELECT(sigmoid_cross_entropy_backward_span<T>);
   parallel_ranges(s.rows * s.cols, 1,

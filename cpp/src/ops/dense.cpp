@@ -15,15 +15,13 @@ FASTNN_DECLARE(void, dense_slope,
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class Functor>
-constexpr bool kIsLinear = false;
-template <>
-constexpr bool kIsLinear<Linear> = true;
+template <class Functor> constexpr bool kIsLinear = false;
+template <> constexpr bool kIsLinear<Linear> = true;
 
 /// dz = dy Functor' and the sums of its columns, if wanted, in one pass over memory.
-template <class Functor, class T>
-static void slope_loop(const T* saved, const T* dy, T* dz, T* sums, Index rows, Index cols,
-                       const Parameters<Vec<T>>& p) {
+template <class Functor, class T> static void slope_loop(const T* saved, const T* dy, T* dz, T* sums,
+                                                         Index rows, Index cols,
+                                                         const Parameters<Vec<T>>& p) {
   using V = Vec<T>;
   row_each<T>(cols, [&](auto at) {
     V total = V::set(0);
@@ -76,9 +74,8 @@ namespace {
 constexpr Index kChunkRows = 64;
 
 /// dz = dy activation'(saved), or nothing if the activation is linear, and db, its column sums, if not null.
-template <class T>
-void slope(const T* saved, const T* dy, T* dz, T* db, const DenseShape& s, Unary activation,
-           const UnaryParameters& parameters) {
+template <class T> void slope(const T* saved, const T* dy, T* dz, T* db, const DenseShape& s,
+                              Unary activation, const UnaryParameters& parameters) {
   const auto kernel = FASTNN_SELECT(dense_slope<T>);
   const Index chunks = (s.m + kChunkRows - 1) / kChunkRows;
   const Workspace<T> sums(std::size_t(db && chunks != 1 ? chunks * s.u : 0));
@@ -96,17 +93,16 @@ void slope(const T* saved, const T* dy, T* dz, T* db, const DenseShape& s, Unary
 
 }  // namespace
 
-template <class T>
-void dense(const T* x, const T* w, const T* b, T* y, T* z, const DenseShape& s, Unary activation,
-           const UnaryParameters& parameters) {
+template <class T> void dense(const T* x, const T* w, const T* b, T* y, T* z, const DenseShape& s,
+                              Unary activation, const UnaryParameters& parameters) {
   s.check("dense");
   gemm<T>(x, w, y, GemmShape::dense(s.m, s.u, s.i), {b, activation, parameters, z});
 }
 FASTNN_INSTANTIATE(dense)
 
-template <class T>
-void dense_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx, T* dw, T* db,
-                    const DenseShape& s, Unary activation, const UnaryParameters& parameters) {
+template <class T> void dense_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx, T* dw,
+                                       T* db, const DenseShape& s, Unary activation,
+                                       const UnaryParameters& parameters) {
   s.check("dense_backward");
   if (!dx && !dw && !db) return;
   std::optional<Workspace<T>> memory;

@@ -44,8 +44,7 @@ static inline void philox_rounds(std::uint32_t (&c)[4][kBlocks], std::uint32_t k
   }
 }
 
-template <class T>
-void philox_words(const std::uint32_t* counter, const std::uint32_t* key, T* words) {
+template <class T> void philox_words(const std::uint32_t* counter, const std::uint32_t* key, T* words) {
   std::uint32_t c[4][1];
   for (int j = 0; j < 4; ++j) c[j][0] = counter[j];
   philox_rounds(c, key[0], key[1]);
@@ -77,15 +76,13 @@ static inline void keep_stretch(const RandomKey& key, std::uint64_t stretch, std
   }
 }
 
-template <class T>
-static inline void apply(const T* x, const std::uint8_t* mask, T* y, Index n, T scale) {
+template <class T> static inline void apply(const T* x, const std::uint8_t* mask, T* y, Index n, T scale) {
   for (Index i = 0; i < n; ++i) y[i] = mask[i] ? scale * x[i] : T(0);
 }
 
 // begin is a multiple of kStretch. Without x, only the mask is made.
-template <class T>
-void dropout_span(const RandomKey& key, const T* x, T* y, std::uint8_t* mask, Index begin, Index end,
-                  Index drop, T scale) {
+template <class T> void dropout_span(const RandomKey& key, const T* x, T* y, std::uint8_t* mask, Index begin,
+                                     Index end, Index drop, T scale) {
   for (Index first = begin; first < end; first += kStretch) {
     const Index count = end - first < kStretch ? end - first : kStretch;
     std::uint8_t keep[kStretch];

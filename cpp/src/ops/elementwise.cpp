@@ -40,8 +40,7 @@ static void unary_backward_loop(const T* saved, const T* dy, T* dx, Index n, con
     (V::load_n(dy + i, tail) * Functor::slope(V::load_n(saved + i, tail, 1), p)).store_n(dx + i, tail);
 }
 
-template <class T>
-void unary_span(Unary op, const T* x, T* y, Index n, T a, T b) {
+template <class T> void unary_span(Unary op, const T* x, T* y, Index n, T a, T b) {
   const Parameters<Vec<T>> p{Vec<T>::set(a), Vec<T>::set(b)};
   switch (op) {
 #define FASTNN_UNARY(name, Functor, saved) \
@@ -53,8 +52,7 @@ void unary_span(Unary op, const T* x, T* y, Index n, T a, T b) {
 }
 FASTNN_INSTANTIATE(unary_span)
 
-template <class T>
-void unary_backward_span(Unary op, const T* from, const T* dy, T* dx, Index n, T a, T b) {
+template <class T> void unary_backward_span(Unary op, const T* from, const T* dy, T* dx, Index n, T a, T b) {
   const Parameters<Vec<T>> p{Vec<T>::set(a), Vec<T>::set(b)};
   switch (op) {
 #define FASTNN_UNARY(name, Functor, saved) \
@@ -67,32 +65,21 @@ void unary_backward_span(Unary op, const T* from, const T* dy, T* dx, Index n, T
 FASTNN_INSTANTIATE(unary_backward_span)
 
 // One row of an operand that is either walked (kStep 1) or broadcast (kStep 0).
-template <int kStep, class T>
-static inline Vec<T> operand(const T* row, Index i) {
+template <int kStep, class T> static inline Vec<T> operand(const T* row, Index i) {
   return kStep ? Vec<T>::load(row + i) : Vec<T>::set(*row);
 }
-template <int kStep, class T>
-static inline Vec<T> operand_n(const T* row, Index i, int n) {
+template <int kStep, class T> static inline Vec<T> operand_n(const T* row, Index i, int n) {
   return kStep ? Vec<T>::load_n(row + i, n, 1) : Vec<T>::set(*row);
 }
 
 struct ValueOf {
-  template <class Functor, class V>
-  static V apply(V a, V b, V) {
-    return Functor::value(a, b);
-  }
+  template <class Functor, class V> static V apply(V a, V b, V) { return Functor::value(a, b); }
 };
 struct GradientA {
-  template <class Functor, class V>
-  static V apply(V a, V b, V dy) {
-    return dy * Functor::slope_a(a, b);
-  }
+  template <class Functor, class V> static V apply(V a, V b, V dy) { return dy * Functor::slope_a(a, b); }
 };
 struct GradientB {
-  template <class Functor, class V>
-  static V apply(V a, V b, V dy) {
-    return dy * Functor::slope_b(a, b);
-  }
+  template <class Functor, class V> static V apply(V a, V b, V dy) { return dy * Functor::slope_b(a, b); }
 };
 
 template <class Functor, class What, int kStepA, int kStepB, class T>
@@ -123,8 +110,7 @@ static void binary_steps(const T* a, const T* b, const T* dy, T* y, const Block<
   return binary_rows<Functor, What, 0, 0>(a, b, dy, y, block);
 }
 
-template <class T>
-void binary_block(Binary op, const T* a, const T* b, T* y, const Block<3>& block) {
+template <class T> void binary_block(Binary op, const T* a, const T* b, T* y, const Block<3>& block) {
   a += block.offset[0];
   b += block.offset[1];
   y += block.offset[2];
@@ -138,9 +124,8 @@ void binary_block(Binary op, const T* a, const T* b, T* y, const Block<3>& block
 }
 FASTNN_INSTANTIATE(binary_block)
 
-template <class T>
-void binary_backward_block(Binary op, bool second, const T* a, const T* b, const T* dy, T* dx,
-                           const Block<3>& block) {
+template <class T> void binary_backward_block(Binary op, bool second, const T* a, const T* b, const T* dy,
+                                              T* dx, const Block<3>& block) {
   a += block.offset[0];
   b += block.offset[1];
   dy += block.offset[2];
@@ -232,8 +217,7 @@ Saved saved_for(Unary op) {
 
 namespace cpu {
 
-template <class T>
-void unary(Unary op, const T* x, T* y, Index n, const UnaryParameters& p) {
+template <class T> void unary(Unary op, const T* x, T* y, Index n, const UnaryParameters& p) {
   const auto kernel = FASTNN_SELECT(unary_span<T>);
   parallel_ranges(
       n, 1, [&](Index begin, Index end) { kernel(op, x + begin, y + begin, end - begin, T(p.a), T(p.b)); },
@@ -253,23 +237,20 @@ void unary_backward(Unary op, const T* saved, const T* dy, T* dx, Index n, const
 }
 FASTNN_INSTANTIATE(unary_backward)
 
-template <class T>
-void binary(Binary op, const T* a, const T* b, T* y, const Strided<3>& walk) {
+template <class T> void binary(Binary op, const T* a, const T* b, T* y, const Strided<3>& walk) {
   const auto kernel = FASTNN_SELECT(binary_block<T>);
   parallel_blocks(walk, [&](const Block<3>& block) { kernel(op, a, b, y, block); });
 }
 FASTNN_INSTANTIATE(binary)
 
-template <class T>
-void binary_backward(Binary op, bool second, const T* a, const T* b, const T* dy, T* dx,
-                     const Strided<3>& walk) {
+template <class T> void binary_backward(Binary op, bool second, const T* a, const T* b, const T* dy, T* dx,
+                                        const Strided<3>& walk) {
   const auto kernel = FASTNN_SELECT(binary_backward_block<T>);
   parallel_blocks(walk, [&](const Block<3>& block) { kernel(op, second, a, b, dy, dx, block); });
 }
 FASTNN_INSTANTIATE(binary_backward)
 
-template <class T>
-void compare(Compare op, const T* a, const T* b, std::uint8_t* y, const Strided<3>& walk) {
+template <class T> void compare(Compare op, const T* a, const T* b, std::uint8_t* y, const Strided<3>& walk) {
   const auto kernel = FASTNN_SELECT(compare_block<T>);
   parallel_blocks(walk, [&](const Block<3>& block) { kernel(op, a, b, y, block); });
 }

@@ -33,8 +33,7 @@ void scatter_add(const T* dy, const std::int64_t* indices, T* dx, const ScatterT
 }
 FASTNN_INSTANTIATE(scatter_add)
 
-template <class T>
-void one_hot_block(const std::int64_t* indices, T* y, Index classes, Index inner) {
+template <class T> void one_hot_block(const std::int64_t* indices, T* y, Index classes, Index inner) {
   row_each<T>(classes * inner, [&](auto at) { at.store(y, Vec<T>::set(0)); });
   for (Index i = 0; i < inner; ++i)
     if (indices[i] >= 0 && indices[i] < classes) y[indices[i] * inner + i] = T(1);
@@ -60,9 +59,9 @@ void check_indices(const std::int64_t* indices, Index count, Index n) {
 }
 
 /// kBytes is known where slices are single elements: then a copy is one instruction, not a call.
-template <int kBytes>
-void gather_range(const char* x, const std::int64_t* indices, char* y, Index n, Index count, Index bytes,
-                  Index stride_bytes, Index begin, Index end) {
+template <int kBytes> void gather_range(const char* x, const std::int64_t* indices, char* y, Index n,
+                                        Index count, Index bytes, Index stride_bytes, Index begin,
+                                        Index end) {
   for (Index t = begin; t < end; ++t) {
     const Index k = indices[t % count], row = t / count * n + (k < 0 ? k + n : k);
     if constexpr (kBytes > 0)
@@ -94,9 +93,8 @@ void gather(const void* x, const std::int64_t* indices, void* y, Index outer, In
   });
 }
 
-template <class T>
-void gather_backward(const T* dy, const std::int64_t* indices, T* dx, Index outer, Index n, Index count,
-                     Index inner) {
+template <class T> void gather_backward(const T* dy, const std::int64_t* indices, T* dx, Index outer, Index n,
+                                        Index count, Index inner) {
   check_indices(indices, count, n);
   if (outer * n * inner == 0) return;
   const bool worth_it = (n + count) * inner > kGrain;
@@ -116,8 +114,7 @@ void gather_backward(const T* dy, const std::int64_t* indices, T* dx, Index oute
 }
 FASTNN_INSTANTIATE(gather_backward)
 
-template <class T>
-void one_hot(const std::int64_t* indices, T* y, Index outer, Index classes, Index inner) {
+template <class T> void one_hot(const std::int64_t* indices, T* y, Index outer, Index classes, Index inner) {
   const auto kernel = FASTNN_SELECT(one_hot_block<T>);
   parallel_ranges(outer, classes * inner, [=](Index begin, Index end) {
     for (Index o = begin; o < end; ++o) kernel(indices + o * inner, y + o * classes * inner, classes, inner);

@@ -23,8 +23,7 @@
 namespace fastnn::cpu {
 
 /// What the tile kernel multiplies: one block of the depth.
-template <class T>
-struct Product {
+template <class T> struct Product {
   const T* a;
   Index a_row, a_col;
   const T* b;
@@ -36,8 +35,7 @@ struct Product {
 };
 
 /// One array element type and instruction set.
-template <class T>
-struct GemmKernels {
+template <class T> struct GemmKernels {
   Index lanes, tile_rows, tile_vectors;
   void (*tiles)(const Product<T>&, const Epilogue<T>*, Index row, Index rows, Index panel, Index panels);
   void (*stream)(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row, Index rows,
@@ -66,9 +64,9 @@ FASTNN_DECLARE(const GemmKernels<T>&, gemm_kernels, ())
 namespace fastnn::cpu::FASTNN_ISA {
 
 /// z = c + bias, c = Functor(z), with one bias for each column, or one for all if bias_step is 0.
-template <class Functor, class T>
-static void finish_loop(const Parameters<Vec<T>>& p, Index bias_step, T* c, T* z, Index c_row, const T* bias,
-                        Index rows, Index cols) {
+template <class Functor, class T> static void finish_loop(const Parameters<Vec<T>>& p, Index bias_step, T* c,
+                                                          T* z, Index c_row, const T* bias, Index rows,
+                                                          Index cols) {
   using V = Vec<T>;
   for (Index r = 0; r < rows; ++r, c += c_row, z += z ? c_row : 0) {
     row_each<T>(cols, [&](auto at) {
@@ -80,9 +78,8 @@ static void finish_loop(const Parameters<Vec<T>>& p, Index bias_step, T* c, T* z
   }
 }
 
-template <class T>
-static void finish(const Epilogue<T>& epilogue, Index bias_step, T* c, T* z, Index c_row, const T* bias,
-                   Index rows, Index cols) {
+template <class T> static void finish(const Epilogue<T>& epilogue, Index bias_step, T* c, T* z, Index c_row,
+                                      const T* bias, Index rows, Index cols) {
   const Parameters<Vec<T>> p{Vec<T>::set(T(epilogue.parameters.a)), Vec<T>::set(T(epilogue.parameters.b))};
   switch (epilogue.activation) {
 #define FASTNN_UNARY(name, Functor, saved) \
@@ -111,9 +108,8 @@ static void multiply_panel(const Product<T>& x, const Panel<T>& panel, Index row
 }
 
 /// Rows [row, row + rows) of c in panels [panel, panel + panels), and the epilogue if there is one.
-template <class T>
-static void multiply_tiles(const Product<T>& x, const Epilogue<T>* epilogue, Index row, Index rows,
-                           Index panel, Index panels) {
+template <class T> static void multiply_tiles(const Product<T>& x, const Epilogue<T>* epilogue, Index row,
+                                              Index rows, Index panel, Index panels) {
   constexpr Index kRows = 8 * kTileRows;  // of a that stay in the second-level cache
   for (Index r = row; r < row + rows; r += kRows) {
     const Index height = row + rows - r < kRows ? row + rows - r : kRows;
@@ -129,9 +125,8 @@ static void multiply_tiles(const Product<T>& x, const Epilogue<T>* epilogue, Ind
   }
 }
 
-template <class T>
-static void stream_rows(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row,
-                        Index rows, Index cols, Index depth) {
+template <class T> static void stream_rows(const T* a, Index a_row, Index a_col, const T* b, Index b_row,
+                                           T* c, Index c_row, Index rows, Index cols, Index depth) {
   switch (rows) {
     case 1: return stream<1>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
     case 2: return stream<2>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
@@ -140,18 +135,16 @@ static void stream_rows(const T* a, Index a_row, Index a_col, const T* b, Index 
   }
 }
 
-template <int R, class T>
-static void dot_columns(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, Index cols,
-                        Index depth) {
+template <int R, class T> static void dot_columns(const T* a, Index a_row, const T* b, Index b_col, T* c,
+                                                  Index c_row, Index cols, Index depth) {
   Index j = 0;
   for (; j + kDotColumns <= cols; j += kDotColumns)
     dot<R, kDotColumns>(depth, a, a_row, b + j * b_col, b_col, c + j, c_row);
   for (; j < cols; ++j) dot<R, 1>(depth, a, a_row, b + j * b_col, b_col, c + j, c_row);
 }
 
-template <class T>
-static void dot_rows(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, Index rows,
-                     Index cols, Index depth) {
+template <class T> static void dot_rows(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row,
+                                        Index rows, Index cols, Index depth) {
   Index i = 0;
   for (; i + 4 <= rows; i += 4)
     dot_columns<4>(a + i * a_row, a_row, b, b_col, c + i * c_row, c_row, cols, depth);
@@ -162,8 +155,7 @@ static void dot_rows(const T* a, Index a_row, const T* b, Index b_col, T* c, Ind
   }
 }
 
-template <class T>
-const GemmKernels<T>& gemm_kernels() {
+template <class T> const GemmKernels<T>& gemm_kernels() {
   static constexpr GemmKernels<T> kKernels{
       Vec<T>::lanes, kTileRows,       kTileVectors,         &multiply_tiles<T>,  &stream_rows<T>,
       &dot_rows<T>,  &pack_matrix<T>, &pack_panel_range<T>, &pack_panel_rows<T>, &finish<T>};
@@ -214,8 +206,7 @@ struct Plan {
   Index a_scratch = 0, b_scratch = 0;      // elements
 };
 
-template <class T>
-Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
+template <class T> Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
   Plan plan;
   const Index b_bytes = s.k * s.n * Index(sizeof(T)), panel = run.lanes * run.tile_vectors;
   if (s.b_col == 1 && (s.m <= 3 || (s.m == 4 && b_bytes > 16 * kCacheBytes))) {
@@ -252,8 +243,7 @@ Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
 }
 
 /// One product: its arrays, shape and plan.
-template <class T>
-class Gemm {
+template <class T> class Gemm {
  public:
   Gemm(const GemmKernels<T>& run, const GemmShape& shape, const Plan& plan, const Epilogue<T>& epilogue,
        Index bias_step)
@@ -407,8 +397,7 @@ GemmShape normal(GemmShape s) {
   return s;
 }
 
-template <class Fn>
-void each_product(const Strided<3>& batch, Index begin, Index end, const Fn& fn) {
+template <class Fn> void each_product(const Strided<3>& batch, Index begin, Index end, const Fn& fn) {
   for (Index i = begin; i < end; ++i) {
     Index at[3] = {0, 0, 0};
     for (Index rest = i, axis = batch.axes - 1; axis >= 0; rest /= batch.shape[axis], --axis)

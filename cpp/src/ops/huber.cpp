@@ -14,8 +14,7 @@ FASTNN_DECLARE(void, huber_backward_span, (const T* x, const T* t, const T* dy, 
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class T>
-void huber_span(const T* x, const T* t, T* y, Index n, T delta) {
+template <class T> void huber_span(const T* x, const T* t, T* y, Index n, T delta) {
   using V = Vec<T>;
   const V d = V::set(delta), half = V::set(T(0.5));
   row_each<T>(n, [&](auto at) {
@@ -25,8 +24,7 @@ void huber_span(const T* x, const T* t, T* y, Index n, T delta) {
 }
 FASTNN_INSTANTIATE(huber_span)
 
-template <class T>
-void huber_backward_span(const T* x, const T* t, const T* dy, T* dx, Index n, T delta) {
+template <class T> void huber_backward_span(const T* x, const T* t, const T* dy, T* dx, Index n, T delta) {
   using V = Vec<T>;
   const V low = V::set(-delta), high = V::set(delta);
   row_each<T>(n, [&](auto at) {
@@ -53,8 +51,7 @@ void check_arguments(const char* op, Index n, double delta) {
 
 }  // namespace
 
-template <class T>
-void huber(const T* x, const T* t, T* y, Index n, double delta) {
+template <class T> void huber(const T* x, const T* t, T* y, Index n, double delta) {
   check_arguments("huber", n, delta);
   const auto kernel = FASTNN_SELECT(huber_span<T>);
   parallel_ranges(
@@ -63,8 +60,7 @@ void huber(const T* x, const T* t, T* y, Index n, double delta) {
 }
 FASTNN_INSTANTIATE(huber)
 
-template <class T>
-void huber_backward(const T* x, const T* t, const T* dy, T* dx, Index n, double delta) {
+template <class T> void huber_backward(const T* x, const T* t, const T* dy, T* dx, Index n, double delta) {
   check_arguments("huber_backward", n, delta);
   const auto kernel = FASTNN_SELECT(huber_backward_span<T>);
   parallel_ranges(

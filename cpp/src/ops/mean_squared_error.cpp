@@ -19,8 +19,7 @@ FASTNN_DECLARE(void, squared_error_backward_rows,
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class T>
-double squared_error_span(const T* x, const T* target, Index n) {
+template <class T> double squared_error_span(const T* x, const T* target, Index n) {
   constexpr Index kBlock = 32 * Vec<T>::lanes;  // at most 32 additions in T one after the other
   double total = 0;
   for (Index first = 0; first < n; first += kBlock)
@@ -61,16 +60,14 @@ double squared_error_rows(const T* x, const T* target, const T* weight, T* loss,
 }
 FASTNN_INSTANTIATE(squared_error_rows)
 
-template <class T>
-void squared_error_backward_span(const T* x, const T* target, T factor, T* dx, Index n) {
+template <class T> void squared_error_backward_span(const T* x, const T* target, T factor, T* dx, Index n) {
   const auto f = Vec<T>::set(factor);
   row_each<T>(n, [&](auto at) { at.store(dx, f * (at.load(x) - at.load(target))); });
 }
 FASTNN_INSTANTIATE(squared_error_backward_span)
 
-template <class T>
-void squared_error_backward_rows(const T* x, const T* target, const T* weight, T factor, const T* dy, T* dx,
-                                 Index rows, Index cols) {
+template <class T> void squared_error_backward_rows(const T* x, const T* target, const T* weight, T factor,
+                                                    const T* dy, T* dx, Index rows, Index cols) {
   if (cols == 1) {
     const auto f = Vec<T>::set(factor);
     return row_each<T>(rows, [&](auto at) {
@@ -115,9 +112,8 @@ void mean_squared_error(const MeanSquaredError& s, const T* x, const T* target, 
 }
 FASTNN_INSTANTIATE(mean_squared_error)
 
-template <class T>
-void mean_squared_error_backward(const MeanSquaredError& s, const T* x, const T* target, const T* weight,
-                                 const T* dy, T* dx, T sign) {
+template <class T> void mean_squared_error_backward(const MeanSquaredError& s, const T* x, const T* target,
+                                                    const T* weight, const T* dy, T* dx, T sign) {
   const bool reduced = s.reduction != Reduction::none;
   const double scale = s.reduction == Reduction::mean ? 1.0 / double(s.rows) : 1.0;
   const T factor = sign * T(2.0 * scale / double(s.cols)) * (reduced ? dy[0] : T(1));

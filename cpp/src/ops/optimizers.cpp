@@ -17,8 +17,7 @@ FASTNN_DECLARE(void, adam_span,
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class T>
-void sgd_span(T* p, const T* g, T* velocity, Index n, T rate, T momentum, bool nesterov) {
+template <class T> void sgd_span(T* p, const T* g, T* velocity, Index n, T rate, T momentum, bool nesterov) {
   using V = Vec<T>;
   const V lr = V::set(rate), mu = V::set(momentum);
   if (!velocity) return row_each<T>(n, [&](auto at) { at.store(p, fnma(lr, at.load(g), at.load(p))); });
@@ -31,9 +30,8 @@ void sgd_span(T* p, const T* g, T* velocity, Index n, T rate, T momentum, bool n
 }
 FASTNN_INSTANTIATE(sgd_span)
 
-template <class T>
-void rmsprop_span(T* p, const T* g, T* s, T* mean, T* velocity, Index n, T rate, T rho, T momentum,
-                  T epsilon) {
+template <class T> void rmsprop_span(T* p, const T* g, T* s, T* mean, T* velocity, Index n, T rate, T rho,
+                                     T momentum, T epsilon) {
   using V = Vec<T>;
   const V lr = V::set(rate), keep = V::set(rho), add = V::set(1 - rho), mu = V::set(momentum),
           eps = V::set(epsilon);
@@ -90,14 +88,10 @@ namespace fastnn::cpu {
 namespace {
 
 // A part of a buffer that may be absent.
-template <class T>
-T* shifted(T* buffer, Index by) {
-  return buffer ? buffer + by : nullptr;
-}
+template <class T> T* shifted(T* buffer, Index by) { return buffer ? buffer + by : nullptr; }
 
 /// Calls fn(begin, length) on pieces that cover the runs.
-template <typename Fn>
-void parallel_runs(const char* op, const Run* runs, Index run_count, const Fn& fn) {
+template <typename Fn> void parallel_runs(const char* op, const Run* runs, Index run_count, const Fn& fn) {
   for (Index r = 0; r < run_count; ++r)
     check(op, runs[r].offset >= 0 && runs[r].length >= 0, "expected runs with offset, length >= 0, got (",
           runs[r].offset, ", ", runs[r].length, ")");
@@ -110,9 +104,8 @@ void parallel_runs(const char* op, const Run* runs, Index run_count, const Fn& f
 
 }  // namespace
 
-template <class T>
-void sgd(T* p, const T* g, T* velocity, const Run* runs, Index run_count, const double* learning_rate,
-         const SgdSettings& settings) {
+template <class T> void sgd(T* p, const T* g, T* velocity, const Run* runs, Index run_count,
+                            const double* learning_rate, const SgdSettings& settings) {
   const auto kernel = FASTNN_SELECT(sgd_span<T>);
   const T rate = T(*learning_rate);
   parallel_runs("sgd", runs, run_count, [&](Index i, Index n) {
@@ -121,9 +114,9 @@ void sgd(T* p, const T* g, T* velocity, const Run* runs, Index run_count, const 
 }
 FASTNN_INSTANTIATE(sgd)
 
-template <class T>
-void rmsprop(T* p, const T* g, T* s, T* mean, T* velocity, const Run* runs, Index run_count,
-             const double* learning_rate, const RmspropSettings& settings) {
+template <class T> void rmsprop(T* p, const T* g, T* s, T* mean, T* velocity, const Run* runs,
+                                Index run_count, const double* learning_rate,
+                                const RmspropSettings& settings) {
   const auto kernel = FASTNN_SELECT(rmsprop_span<T>);
   const T rate = T(*learning_rate);
   parallel_runs("rmsprop", runs, run_count, [&](Index i, Index n) {
@@ -133,9 +126,9 @@ void rmsprop(T* p, const T* g, T* s, T* mean, T* velocity, const Run* runs, Inde
 }
 FASTNN_INSTANTIATE(rmsprop)
 
-template <class T>
-void adam(T* p, const T* g, T* m, T* v, T* largest, const Run* runs, Index run_count,
-          const double* learning_rate, const std::int64_t* step, const AdamSettings& settings) {
+template <class T> void adam(T* p, const T* g, T* m, T* v, T* largest, const Run* runs, Index run_count,
+                             const double* learning_rate, const std::int64_t* step,
+                             const AdamSettings& settings) {
   const double t = double(*step);
   check("adam", t >= 1, "expected step >= 1, got ", *step);
   const double correction = std::sqrt(1 - std::pow(settings.beta_2, t)) / (1 - std::pow(settings.beta_1, t));

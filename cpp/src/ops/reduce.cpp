@@ -37,8 +37,7 @@ constexpr Index kStrip = 64;
 namespace fastnn::cpu::FASTNN_ISA {
 
 // Four accumulators: an addition takes four cycles, and two start in each.
-template <class T>
-static inline T sum_block(const T* x, Index n) {
+template <class T> static inline T sum_block(const T* x, Index n) {
   using V = Vec<T>;
   constexpr Index kStep = V::lanes;
   V a = V::set(0), b = a, c = a, d = a;
@@ -54,8 +53,7 @@ static inline T sum_block(const T* x, Index n) {
   return sum((a + b) + (c + d));
 }
 
-template <class T>
-double sum_span(const T* x, Index n) {
+template <class T> double sum_span(const T* x, Index n) {
   constexpr Index kBlock = 4 * kChain * Vec<T>::lanes;
   double total = 0;
   for (Index i = 0; i < n; i += kBlock) total += double(sum_block(x + i, n - i < kBlock ? n - i : kBlock));
@@ -63,8 +61,7 @@ double sum_span(const T* x, Index n) {
 }
 FASTNN_INSTANTIATE(sum_span)
 
-template <class T>
-void sum_rows(const T* x, T* y, Index rows, Index cols, T divisor) {
+template <class T> void sum_rows(const T* x, T* y, Index rows, Index cols, T divisor) {
   for (Index r = 0; r < rows; ++r) y[r] = T(sum_span(x + r * cols, cols) / double(divisor));
 }
 FASTNN_INSTANTIATE(sum_rows)
@@ -118,24 +115,21 @@ static inline void sum_strips(const T* x, Index n, Index inner, Index cols, cons
   }
 }
 
-template <class T>
-void sum_columns(const T* x, T* y, Index n, Index inner, Index cols, T divisor) {
+template <class T> void sum_columns(const T* x, T* y, Index n, Index inner, Index cols, T divisor) {
   sum_strips(x, n, inner, cols, [=](Index first, const double* total, Index width) {
     for (Index j = 0; j < width; ++j) y[first + j] = T(total[j] / double(divisor));
   });
 }
 FASTNN_INSTANTIATE(sum_columns)
 
-template <class T>
-void sum_columns_part(const T* x, double* y, Index n, Index inner, Index cols) {
+template <class T> void sum_columns_part(const T* x, double* y, Index n, Index inner, Index cols) {
   sum_strips(x, n, inner, cols, [=](Index first, const double* total, Index width) {
     for (Index j = 0; j < width; ++j) y[first + j] = total[j];
   });
 }
 FASTNN_INSTANTIATE(sum_columns_part)
 
-template <class T>
-void sum_parts(const double* parts, T* y, Index count, Index inner, T divisor) {
+template <class T> void sum_parts(const double* parts, T* y, Index count, Index inner, T divisor) {
   for (Index first = 0; first < inner; first += kStrip) {
     const Index width = inner - first < kStrip ? inner - first : kStrip;
     double total[kStrip] = {};
@@ -146,8 +140,7 @@ void sum_parts(const double* parts, T* y, Index count, Index inner, T divisor) {
 }
 FASTNN_INSTANTIATE(sum_parts)
 
-template <class T>
-void sum_backward_block(const T* dy, T* dx, const Block<2>& block, T divisor) {
+template <class T> void sum_backward_block(const T* dy, T* dx, const Block<2>& block, T divisor) {
   using V = Vec<T>;
   dy += block.offset[0];
   dx += block.offset[1];
@@ -164,47 +157,26 @@ void sum_backward_block(const T* dy, T* dx, const Block<2>& block, T divisor) {
 FASTNN_INSTANTIATE(sum_backward_block)
 
 struct Largest {
-  template <class T>
-  static constexpr T start() {
-    return T(-__builtin_inf());
-  }
-  template <class T>
-  static bool better(T x, T than) {
-    return x > than;
-  }
-  template <class V>
-  static V pick(V x, V m) {
-    return max(x, m);
-  }
+  template <class T> static constexpr T start() { return T(-__builtin_inf()); }
+  template <class T> static bool better(T x, T than) { return x > than; }
+  template <class V> static V pick(V x, V m) { return max(x, m); }
 };
 struct Smallest {
-  template <class T>
-  static constexpr T start() {
-    return T(__builtin_inf());
-  }
-  template <class T>
-  static bool better(T x, T than) {
-    return x < than;
-  }
-  template <class V>
-  static V pick(V x, V m) {
-    return min(x, m);
-  }
+  template <class T> static constexpr T start() { return T(__builtin_inf()); }
+  template <class T> static bool better(T x, T than) { return x < than; }
+  template <class V> static V pick(V x, V m) { return min(x, m); }
 };
 
 // NaN once there is a NaN: max(x, m) keeps an m that is NaN, select() takes an x that is.
-template <class What, class V>
-static inline V better_of(V x, V m) {
+template <class What, class V> static inline V better_of(V x, V m) {
   return select(x != x, x, What::template pick<V>(x, m));
 }
 
-template <class What, class T>
-static inline T better_of_one(T x, T m) {
+template <class What, class T> static inline T better_of_one(T x, T m) {
   return x != x || What::better(x, m) ? (m != m ? m : x) : m;
 }
 
-template <class What, class T>
-static inline T row_extreme(const T* x, Index n) {
+template <class What, class T> static inline T row_extreme(const T* x, Index n) {
   using V = Vec<T>;
   constexpr Index kStep = V::lanes;
   const T start = What::template start<T>();
@@ -225,8 +197,7 @@ static inline T row_extreme(const T* x, Index n) {
   return m;
 }
 
-template <class T>
-void extreme_rows(Extreme which, const T* x, T* y, Index rows, Index cols) {
+template <class T> void extreme_rows(Extreme which, const T* x, T* y, Index rows, Index cols) {
   for (Index r = 0; r < rows; ++r, x += cols)
     y[r] = which == Extreme::max ? row_extreme<Largest>(x, cols) : row_extreme<Smallest>(x, cols);
 }
@@ -253,8 +224,7 @@ static inline void extreme_strips(const T* x, T* y, Index n, Index inner, Index 
   if (j < cols) extreme_strip<What, T, 1>(x + j, y + j, n, inner, Tail<V>{0, int(cols - j)});
 }
 
-template <class T>
-void extreme_columns(Extreme which, const T* x, T* y, Index n, Index inner, Index cols) {
+template <class T> void extreme_columns(Extreme which, const T* x, T* y, Index n, Index inner, Index cols) {
   which == Extreme::max ? extreme_strips<Largest>(x, y, n, inner, cols)
                         : extreme_strips<Smallest>(x, y, n, inner, cols);
 }
@@ -294,8 +264,7 @@ FASTNN_INSTANTIATE(extreme_backward_columns)
 
 // The first position of the row's extreme: a pass that finds the value, and one that finds where, which stops
 // there.
-template <class What, class T>
-static inline Index arg_of_row(const T* x, Index n) {
+template <class What, class T> static inline Index arg_of_row(const T* x, Index n) {
   using V = Vec<T>;
   const V m = V::set(row_extreme<What>(x, n));
   for (Index i = 0; i < n; i += V::lanes) {
@@ -307,8 +276,7 @@ static inline Index arg_of_row(const T* x, Index n) {
   return 0;
 }
 
-template <class T>
-void arg_extreme_rows(Extreme which, const T* x, std::int64_t* y, Index rows, Index cols) {
+template <class T> void arg_extreme_rows(Extreme which, const T* x, std::int64_t* y, Index rows, Index cols) {
   for (Index r = 0; r < rows; ++r, x += cols)
     y[r] = which == Extreme::max ? arg_of_row<Largest>(x, cols) : arg_of_row<Smallest>(x, cols);
 }
@@ -341,8 +309,7 @@ void arg_extreme_columns(Extreme which, const T* x, std::int64_t* y, Index n, In
 }
 FASTNN_INSTANTIATE(arg_extreme_columns)
 
-template <class T>
-Index correct_rows(const T* scores, const std::int64_t* labels, Index rows, Index cols) {
+template <class T> Index correct_rows(const T* scores, const std::int64_t* labels, Index rows, Index cols) {
   Index count = 0;
   for (Index r = 0; r < rows; ++r, scores += cols) count += arg_of_row<Largest>(scores, cols) == labels[r];
   return count;
@@ -385,8 +352,7 @@ constexpr Index kTaskColumns = 512;
 
 /// Calls fn(o, first column, columns) for blocks that cover (outer, inner), each column of which costs n
 /// elements.
-template <typename Fn>
-void parallel_columns(Index outer, Index n, Index inner, const Fn& fn) {
+template <typename Fn> void parallel_columns(Index outer, Index n, Index inner, const Fn& fn) {
   const Index strips = (inner + kTaskColumns - 1) / kTaskColumns;
   parallel_ranges(outer * strips, n * std::min(inner, kTaskColumns), [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t) {
@@ -408,9 +374,8 @@ void sum_chunked_rows(const T* x, T* y, Index outer, Index n, const Chunks& chun
   for (Index o = 0; o < outer; ++o) add(parts.data() + o * chunks.count, y + o, chunks.count, 1, divisor);
 }
 
-template <class T>
-void sum_chunked_columns(const T* x, T* y, Index outer, Index n, Index inner, const Chunks& chunks,
-                         T divisor) {
+template <class T> void sum_chunked_columns(const T* x, T* y, Index outer, Index n, Index inner,
+                                            const Chunks& chunks, T divisor) {
   const Workspace<double> parts(std::size_t(outer * chunks.count * inner));
   const auto kernel = FASTNN_SELECT(sum_columns_part<T>);
   parallel_columns(outer * chunks.count, chunks.length, inner, [&](Index t, Index first, Index cols) {
@@ -427,8 +392,7 @@ void sum_chunked_columns(const T* x, T* y, Index outer, Index n, Index inner, co
 
 }  // namespace
 
-template <class T>
-void sum(const T* x, T* y, Index outer, Index n, Index inner, T divisor) {
+template <class T> void sum(const T* x, T* y, Index outer, Index n, Index inner, T divisor) {
   check_sizes("sum", outer, n, inner);
   const Chunks chunks(n, inner);
   if (inner == 1) {
@@ -445,15 +409,13 @@ void sum(const T* x, T* y, Index outer, Index n, Index inner, T divisor) {
 }
 FASTNN_INSTANTIATE(sum)
 
-template <class T>
-void sum_backward(const T* dy, T* dx, const Strided<2>& walk, T divisor) {
+template <class T> void sum_backward(const T* dy, T* dx, const Strided<2>& walk, T divisor) {
   const auto kernel = FASTNN_SELECT(sum_backward_block<T>);
   parallel_blocks(walk, [=](const Block<2>& block) { kernel(dy, dx, block, divisor); });
 }
 FASTNN_INSTANTIATE(sum_backward)
 
-template <class T>
-void extreme(Extreme which, const T* x, T* y, Index outer, Index n, Index inner) {
+template <class T> void extreme(Extreme which, const T* x, T* y, Index outer, Index n, Index inner) {
   check_not_empty(which == Extreme::max ? "max" : "min", outer, n, inner);
   const auto rows = FASTNN_SELECT(extreme_rows<T>);
   const auto columns = FASTNN_SELECT(extreme_columns<T>);

@@ -16,8 +16,7 @@ FASTNN_DECLARE(void, log_softmax_backward_rows, (const T* y, const T* dy, T* dx,
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class T>
-void softmax_rows(const T* x, T* y, Index rows, Index cols) {
+template <class T> void softmax_rows(const T* x, T* y, Index rows, Index cols) {
   using V = Vec<T>;
   for (Index r = 0; r < rows; ++r, x += cols, y += cols) {
     const V m = V::set(row_max(x, cols));
@@ -32,8 +31,7 @@ void softmax_rows(const T* x, T* y, Index rows, Index cols) {
 }
 FASTNN_INSTANTIATE(softmax_rows)
 
-template <class T>
-void softmax_backward_rows(const T* y, const T* dy, T* dx, Index rows, Index cols) {
+template <class T> void softmax_backward_rows(const T* y, const T* dy, T* dx, Index rows, Index cols) {
   using V = Vec<T>;
   for (Index r = 0; r < rows; ++r, y += cols, dy += cols, dx += cols) {
     const V dot = V::set(row_sum<T>(cols, [&](auto at) { return at.load(y) * at.load(dy); }));
@@ -42,8 +40,7 @@ void softmax_backward_rows(const T* y, const T* dy, T* dx, Index rows, Index col
 }
 FASTNN_INSTANTIATE(softmax_backward_rows)
 
-template <class T>
-void log_softmax_rows(const T* x, T* y, Index rows, Index cols) {
+template <class T> void log_softmax_rows(const T* x, T* y, Index rows, Index cols) {
   using V = Vec<T>;
   for (Index r = 0; r < rows; ++r, x += cols, y += cols) {
     const V m = V::set(row_max(x, cols));
@@ -54,8 +51,7 @@ void log_softmax_rows(const T* x, T* y, Index rows, Index cols) {
 }
 FASTNN_INSTANTIATE(log_softmax_rows)
 
-template <class T>
-void log_softmax_backward_rows(const T* y, const T* dy, T* dx, Index rows, Index cols) {
+template <class T> void log_softmax_backward_rows(const T* y, const T* dy, T* dx, Index rows, Index cols) {
   using V = Vec<T>;
   for (Index r = 0; r < rows; ++r, y += cols, dy += cols, dx += cols) {
     const V total = V::set(row_sum<T>(cols, [&](auto at) { return at.load(dy); }));
@@ -80,8 +76,7 @@ void check_sizes(const char* op, Index rows, Index cols) {
 
 }  // namespace
 
-template <class T>
-void softmax(const T* x, T* y, Index rows, Index cols) {
+template <class T> void softmax(const T* x, T* y, Index rows, Index cols) {
   check_sizes("softmax", rows, cols);
   const auto kernel = FASTNN_SELECT(softmax_rows<T>);
   parallel_ranges(rows, cols, [=](Index begin, Index end) {
@@ -90,8 +85,7 @@ void softmax(const T* x, T* y, Index rows, Index cols) {
 }
 FASTNN_INSTANTIATE(softmax)
 
-template <class T>
-void softmax_backward(const T* y, const T* dy, T* dx, Index rows, Index cols) {
+template <class T> void softmax_backward(const T* y, const T* dy, T* dx, Index rows, Index cols) {
   check_sizes("softmax_backward", rows, cols);
   const auto kernel = FASTNN_SELECT(softmax_backward_rows<T>);
   parallel_ranges(rows, cols, [=](Index begin, Index end) {
@@ -100,8 +94,7 @@ void softmax_backward(const T* y, const T* dy, T* dx, Index rows, Index cols) {
 }
 FASTNN_INSTANTIATE(softmax_backward)
 
-template <class T>
-void log_softmax(const T* x, T* y, Index rows, Index cols) {
+template <class T> void log_softmax(const T* x, T* y, Index rows, Index cols) {
   check_sizes("log_softmax", rows, cols);
   const auto kernel = FASTNN_SELECT(log_softmax_rows<T>);
   parallel_ranges(rows, cols, [=](Index begin, Index end) {
@@ -110,8 +103,7 @@ void log_softmax(const T* x, T* y, Index rows, Index cols) {
 }
 FASTNN_INSTANTIATE(log_softmax)
 
-template <class T>
-void log_softmax_backward(const T* y, const T* dy, T* dx, Index rows, Index cols) {
+template <class T> void log_softmax_backward(const T* y, const T* dy, T* dx, Index rows, Index cols) {
   check_sizes("log_softmax_backward", rows, cols);
   const auto kernel = FASTNN_SELECT(log_softmax_backward_rows<T>);
   parallel_ranges(rows, cols, [=](Index begin, Index end) {

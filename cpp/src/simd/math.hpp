@@ -16,11 +16,9 @@
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class T>
-struct MathConstants;
+template <class T> struct MathConstants;
 
-template <>
-struct MathConstants<float> {
+template <> struct MathConstants<float> {
   static constexpr float nearest = 12582912.0f;  // 1.5 * 2^23
   static constexpr float smallest = 0x1p-126f;
   static constexpr float epsilon = 0x1p-25f;
@@ -46,8 +44,7 @@ struct MathConstants<float> {
                                        -0.00022744694f, 1.1510485e-05f};
 };
 
-template <>
-struct MathConstants<double> {
+template <> struct MathConstants<double> {
   static constexpr double nearest = 6755399441055744.0;  // 1.5 * 2^52
   static constexpr double smallest = 0x1p-1022;
   static constexpr double epsilon = 0x1p-54;
@@ -88,20 +85,17 @@ struct MathConstants<double> {
       -1821.134673754633,    1418.3787330779762, -622.1112442953845, 115.42675901191456};
 };
 
-template <class V>
-using MathOf = MathConstants<typename V::T>;
+template <class V> using MathOf = MathConstants<typename V::T>;
 
 /// c[0] + c[1] x + c[2] x^2 + ... by Horner's rule: vectors next to each other hide its latency.
-template <class V, int n>
-static inline V polynomial(V x, const typename V::T (&c)[n]) {
+template <class V, int n> static inline V polynomial(V x, const typename V::T (&c)[n]) {
   V y = V::set(c[n - 1]);
   for (int i = n - 2; i >= 0; --i) y = fma(y, x, V::set(c[i]));
   return y;
 }
 
 /// e^x = 2^n (1 + r + rest), n integral, |r| <= ln(2) / 2. Needs |x| < 2^20.
-template <class V>
-struct ExpParts {
+template <class V> struct ExpParts {
   V n, r, rest;
 
   explicit ExpParts(V x) {
@@ -114,26 +108,22 @@ struct ExpParts {
 };
 
 /// e^x for x in [exp_min, exp_max] or NaN.
-template <class V>
-static inline V exp_in_range(V x) {
+template <class V> static inline V exp_in_range(V x) {
   const ExpParts<V> e(x);
   return scale(V::set(1) + (e.r + e.rest), e.n);
 }
 
 /// e^x for x <= exp_max or NaN.
-template <class V>
-static inline V exp_below(V x) {
+template <class V> static inline V exp_below(V x) {
   return select(x < V::set(MathOf<V>::exp_min), V::set(0), exp_in_range(x));
 }
 
-template <class V>
-static inline V exp_of(V x) {
+template <class V> static inline V exp_of(V x) {
   return select(x > V::set(MathOf<V>::exp_max), V::set(typename V::T(__builtin_inf())), exp_below(x));
 }
 
 // e^x - 1 = 2 ((s - 1/2) + s r + s rest) with s = 2^(n - 1), which is finite for every n that occurs.
-template <class V>
-static inline V expm1_of(V x) {
+template <class V> static inline V expm1_of(V x) {
   using M = MathOf<V>;
   const ExpParts<V> e(max(V::set(M::expm1_min), x));
   const V half = V::set(typename V::T(0.5));
@@ -144,8 +134,7 @@ static inline V expm1_of(V x) {
 }
 
 /// x = 2^e m with m in [1/sqrt(2), sqrt(2)], for normal x > 0.
-template <class V>
-struct LogParts {
+template <class V> struct LogParts {
   V e, m;
 
   explicit LogParts(V x) {
@@ -171,8 +160,7 @@ static inline F64 log_rest(F64 f) {
 }
 
 /// log(2^e (1 + f)) for x > 0 finite; what log does elsewhere, for the argument x.
-template <class V>
-static inline V log_finish(V x, V e, V f) {
+template <class V> static inline V log_finish(V x, V e, V f) {
   using M = MathOf<V>;
   using T = typename V::T;
   const V head = V::set(M::ln2_head), rest = V::set(M::ln2_rest);
@@ -182,15 +170,13 @@ static inline V log_finish(V x, V e, V f) {
   return select(x == inf, x, select(x > V::set(0), y, special));
 }
 
-template <class V>
-static inline V log_of(V x) {
+template <class V> static inline V log_of(V x) {
   const LogParts<V> parts(x);
   return log_finish(x, parts.e, parts.m - V::set(1));
 }
 
 // u = 1 + x rounds; what it loses, x - (u - 1), is exact below 2^24 and too small to matter above.
-template <class V>
-static inline V log1p_of(V x) {
+template <class V> static inline V log1p_of(V x) {
   const V one = V::set(1);
   const V u = one + x;
   const V lost = x - (u - one);
@@ -202,8 +188,7 @@ static inline V log1p_of(V x) {
 
 // Below 0.55 an odd polynomial, above it 1 - 2 / (e^(2|x|) + 1), where the fraction is at most 1/2 and its
 // error counts half.
-template <class V>
-static inline V tanh_of(V x) {
+template <class V> static inline V tanh_of(V x) {
   using M = MathOf<V>;
   using T = typename V::T;
   const V a = abs(x), z = x * x;
@@ -215,8 +200,7 @@ static inline V tanh_of(V x) {
 
 // With e = e^-|x|, which never overflows: e / (1 + e) for x < 0, else 1 / (1 + e). What rounding 1 + e loses
 // is taken out of the numerator before that is rounded: otherwise the error exceeds 2 ulp near -2.
-template <class V>
-static inline V sigmoid_of(V x) {
+template <class V> static inline V sigmoid_of(V x) {
   const V one = V::set(1), zero = V::set(0);
   const V a = zero - abs(x);
   const auto tiny = a < V::set(MathOf<V>::exp_min);
@@ -242,8 +226,7 @@ static inline F64 erf_tail(F64 a) {
 
 // Below 1 an odd polynomial, b + b P(b^2), above it 1 - erf_tail. b is scaled so that no product is flushed
 // where the result is normal.
-template <class V>
-static inline V erf_of(V x) {
+template <class V> static inline V erf_of(V x) {
   using M = MathOf<V>;
   using T = typename V::T;
   const V a = abs(x), one = V::set(1);

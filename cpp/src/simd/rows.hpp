@@ -9,8 +9,7 @@
 namespace fastnn::cpu::FASTNN_ISA {
 
 /// A whole vector at position i.
-template <class V>
-struct Whole {
+template <class V> struct Whole {
   using T = typename V::T;
   Index i;
   V load(const T* p, T = 0) const { return V::load(p + i); }
@@ -19,8 +18,7 @@ struct Whole {
 };
 
 /// The last n lanes of a row, at position i.
-template <class V>
-struct Tail {
+template <class V> struct Tail {
   using T = typename V::T;
   Index i;
   int n;
@@ -34,8 +32,7 @@ struct Tail {
   }
 };
 
-template <class T, class Fn>
-static inline void row_each(Index n, const Fn& fn) {
+template <class T, class Fn> static inline void row_each(Index n, const Fn& fn) {
   using V = Vec<T>;
   Index i = 0;
   for (; i + V::lanes <= n; i += V::lanes) fn(Whole<V>{i});
@@ -43,8 +40,7 @@ static inline void row_each(Index n, const Fn& fn) {
 }
 
 /// Sum of fn(at) over the row: lane by lane, then across the lanes in a fixed order.
-template <class T, class Fn>
-static inline T row_sum(Index n, const Fn& fn) {
+template <class T, class Fn> static inline T row_sum(Index n, const Fn& fn) {
   using V = Vec<T>;
   V total = V::set(0);
   row_each<T>(n, [&](auto at) { total = total + at.keep(fn(at)); });
@@ -52,8 +48,7 @@ static inline T row_sum(Index n, const Fn& fn) {
 }
 
 /// Largest element of the row, -infinity if it is empty. NaNs are passed over.
-template <class T>
-static inline T row_max(const T* x, Index n) {
+template <class T> static inline T row_max(const T* x, Index n) {
   using V = Vec<T>;
   const T lowest = T(-__builtin_inf());
   V m = V::set(lowest);

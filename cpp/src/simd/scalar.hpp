@@ -8,8 +8,7 @@
 
 namespace fastnn::cpu::scalar {
 
-template <class T_, class Bits_, int kMantissaBits, Bits_ kBias>
-struct One {
+template <class T_, class Bits_, int kMantissaBits, Bits_ kBias> struct One {
   using T = T_;
   using Bits = Bits_;
   using Mask = bool;

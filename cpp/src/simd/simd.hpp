@@ -30,19 +30,11 @@
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class T>
-struct VecOf;
-template <>
-struct VecOf<float> {
-  using type = F32;
-};
-template <>
-struct VecOf<double> {
-  using type = F64;
-};
+template <class T> struct VecOf;
+template <> struct VecOf<float> { using type = F32; };
+template <> struct VecOf<double> { using type = F64; };
 
 /// The vector of elements of type T.
-template <class T>
-using Vec = typename VecOf<T>::type;
+template <class T> using Vec = typename VecOf<T>::type;
 
 }  // namespace fastnn::cpu::FASTNN_ISA

@@ -6,8 +6,7 @@ namespace fastnn {
 
 /// How N arrays are walked together: one shape, and each array's strides in elements (0 where it is
 /// broadcast). Axes are listed from the outermost to the innermost.
-template <int N>
-struct Strided {
+template <int N> struct Strided {
   int axes = 0;
   Index shape[kMaxAxes] = {};
   Index strides[N][kMaxAxes] = {};
