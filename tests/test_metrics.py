@@ -58,6 +58,22 @@ def test_weights_count_samples_more_or_less():
     assert metric(LABELS, SCORES, sample_weight=np.zeros(4)) == 0
 
 
+@pytest.mark.parametrize(
+    ("metric", "true_shape", "pred_shape"),
+    [
+        (metrics.BinaryAccuracy(), (4, 1), (4, 3)),
+        (metrics.BinaryAccuracy(), (4,), (5,)),
+        (metrics.Accuracy(), (4, 1), (4, 3)),
+        (metrics.CategoricalAccuracy(), (4, 2), (5, 3)),
+        (metrics.SparseCategoricalAccuracy(), (4, 3), (4, 5, 2)),
+        (metrics.MeanSquaredError(), (4, 1), (4, 3)),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused_not_broadcast(metric, true_shape, pred_shape):
+    with pytest.raises(ValueError, match=r"\[\w+\] expected .*, got \(4"):
+        metric(np.zeros(true_shape), np.zeros(pred_shape))
+
+
 def test_ties_go_to_the_first_class():
     assert metrics.SparseCategoricalAccuracy()(np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]])) == 0.5
 

@@ -15,18 +15,19 @@ from fastnn.ops import count_correct
 
 def accuracy(y_true: Any, y_pred: Any) -> Array:
     """1 where y_true equals y_pred, 0 elsewhere, averaged over the last axis beyond the first."""
-    y_true, y_pred = same_rank(np.asarray(y_true), np.asarray(y_pred))
+    y_true, y_pred = _of_one_shape("accuracy", y_true, y_pred)
     return _over_outputs(np.equal(y_true, y_pred))
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
     """1 where y_true equals (y_pred > threshold), 0 elsewhere, averaged over the last axis."""
-    y_true, y_pred = same_rank(np.asarray(y_true), np.asarray(y_pred))
+    y_true, y_pred = _of_one_shape("binary_accuracy", y_true, y_pred)
     return _over_outputs(np.equal(y_true, y_pred > threshold))
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     """1 where the largest of y_pred stands where the largest of one-hot y_true does. y_true, y_pred: (..., classes)."""
+    y_true, y_pred = _of_one_shape("categorical_accuracy", y_true, y_pred)
     return np.asarray(np.argmax(y_true, -1) == np.argmax(y_pred, -1), np.float64)
 
 
@@ -35,7 +36,18 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
         y_true = y_true[..., 0]
+    if y_true.shape != y_pred.shape[:-1]:
+        raise ValueError(
+            f"[sparse_categorical_accuracy] expected labels of shape {y_pred.shape[:-1]}, got {y_true.shape}"
+        )
     return np.asarray(y_true == np.argmax(y_pred, -1), np.float64)
+
+
+def _of_one_shape(name: str, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+    y_true, y_pred = same_rank(np.asarray(y_true), np.asarray(y_pred))
+    if y_true.shape != y_pred.shape:
+        raise ValueError(f"[{name}] expected y_true of y_pred's shape {y_pred.shape}, got {y_true.shape}")
+    return y_true, y_pred
 
 
 def _plain(labels: Any, scores: Any) -> bool:
