@@ -226,6 +226,19 @@ def test_callbacks_hear_events_in_order(table):
     ]  # fmt: skip
 
 
+def test_a_single_callback_needs_no_list(table):
+    recorder = Recorder()
+    classifier().fit(*table, verbose=0, callbacks=recorder)
+    assert recorder.events[0] == "on_train_begin"
+
+
+def test_nothing_to_evaluate_is_refused():
+    with pytest.raises(ValueError, match=r"\[evaluate\] expected at least one sample, got none"):
+        classifier().evaluate(np.zeros((0, 4)), np.zeros(0, int), verbose=0)
+    with pytest.raises(ValueError, match=r"\[predict\] expected x, got None"):
+        classifier().predict(None)
+
+
 def test_callbacks_see_figures_and_what_they_add_is_kept(table):
     """History hears last, as in Keras, where callbacks add the learning rate to the logs."""
 
@@ -459,6 +472,18 @@ def test_predicting_nothing_gives_nothing():
         ),
         (np.zeros((5, 4)), np.full(5, 7), {}, ValueError, r"expected labels in \[0, 3\)"),
         (np.zeros((5, 3)), np.zeros(5, int), {}, ValueError, "expected .*got"),
+        (np.zeros((5, 4)), np.zeros(5, int), {"epochs": "3"}, ValueError, "expected epochs to be an integer >= 0"),
+        (np.zeros((5, 4)), np.zeros(5, int), {"epochs": -1}, ValueError, "expected epochs to be an integer >= 0"),
+        (np.zeros((5, 4)), np.zeros(5, int), {"steps_per_epoch": 0}, ValueError, "steps_per_epoch .* an integer >= 1"),
+        (np.zeros((5, 4)), np.zeros(5, int), {"validation_freq": 0}, ValueError, "validation_freq .* an integer >= 1"),
+        (
+            np.zeros((5, 4)),
+            np.zeros(5, int),
+            {"validation_data": (np.zeros((0, 4)), np.zeros(0, int))},
+            ValueError,
+            "expected at least one sample for validation, got none",
+        ),
+        (np.zeros((5, 4)), None, {}, ValueError, "expected targets y, got None"),
         (None, None, {}, ValueError, "expected x, got None"),
         (np.array(["a", "b"]), np.zeros(2, int), {}, TypeError, "expected x to be an array of numbers"),
         (np.float32(3), np.zeros(1, int), {}, ValueError, "first axis of samples, got a scalar"),

@@ -112,6 +112,8 @@ class Model(Layer):
         """The loss of a batch, a scalar."""
         if self.loss is None:
             raise ValueError("[compute_loss] expected a loss; name one in compile() or overwrite compute_loss()")
+        if y is None:
+            raise ValueError("[compute_loss] expected targets y, got None")
         return self.loss(y, y_pred, sample_weight)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
@@ -209,7 +211,7 @@ class Model(Layer):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -229,6 +231,10 @@ class Model(Layer):
         Raises ValueError if numbers of samples do not fit, RuntimeError before compile().
         """
         self._require_compiled("fit")
+        _counts(epochs=epochs, initial_epoch=initial_epoch)
+        _counts(1, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        if not isinstance(validation_freq, Collection):
+            _counts(1, validation_freq=validation_freq)
         data = self._data(x, y, sample_weight, None, "fit")
         held_out: Batch | None = None
         if validation_data is not None:
@@ -250,7 +256,7 @@ class Model(Layer):
         params = {"epochs": epochs, "steps": steps, "verbose": verbose}
         self.history = history
         # History hears last, so that what callbacks add to the logs is kept
-        all_callbacks = CallbackList([*shown, *(callbacks or ()), history], self, params)
+        all_callbacks = CallbackList([*shown, *_listed(callbacks), history], self, params)
         validate = None
         if held_out is not None:
             size = validation_batch_size or batches.batch_size
@@ -262,6 +268,8 @@ class Model(Layer):
         self, data: Batch, batch_size: int, steps: int | None, callbacks: CallbackList, shown: list[Callback]
     ) -> Callable[[], Logs]:
         batches = Batches(data, batch_size, None, "fit")
+        if batches.samples == 0:
+            raise ValueError("[fit] expected at least one sample for validation, got none")
         listening = CallbackList([c for c in callbacks.callbacks if c not in shown], self, callbacks.params)
         return lambda: loop.evaluate(self, batches, listening, steps)
 
@@ -273,15 +281,17 @@ class Model(Layer):
         verbose: int | str = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """The loss, or [loss, metrics...], or a dict of them, over arrays."""
         self._require_compiled("evaluate")
         data = self._data(x, y, sample_weight, None, "evaluate")
         batches = Batches(data, 32 if batch_size is None else batch_size, None, "evaluate")
+        if batches.samples == 0:
+            raise ValueError("[evaluate] expected at least one sample, got none")
         shown: list[Callback] = [StepBar(len(batches), "evaluate")] if verbose in ("auto", 1) else []
-        listening = CallbackList([*shown, *(callbacks or ())], self, {"steps": len(batches)})
+        listening = CallbackList([*shown, *_listed(callbacks)], self, {"steps": len(batches)})
         return _figures(loop.evaluate(self, batches, listening, steps), return_dict)
 
     def predict(
@@ -290,14 +300,16 @@ class Model(Layer):
         batch_size: int | None = None,
         verbose: int | str = "auto",
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
     ) -> Any:
         """The predictions for arrays, batch after batch. batch_size: 32 by default. verbose: 1 for a progress bar."""
+        if x is None:
+            raise ValueError("[predict] expected x, got None")
         batches = Batches(
             (as_arrays(x, "x", "predict"), None, None), 32 if batch_size is None else batch_size, None, "predict"
         )
         shown: list[Callback] = [StepBar(len(batches), "predict")] if verbose == 1 else []
-        listening = CallbackList([*shown, *(callbacks or ())], self, {"steps": len(batches)})
+        listening = CallbackList([*shown, *_listed(callbacks)], self, {"steps": len(batches)})
         listening.on_predict_begin()
         outputs = []
         for step, (batch, _, _) in enumerate(batches):
@@ -362,6 +374,18 @@ class Model(Layer):
         from fastnn.models.saving import from_state, own_classes, to_state
 
         return from_state(*to_state(self), own_classes(self))
+
+
+def _listed(callbacks: Callback | Iterable[Callback] | None) -> list[Callback]:
+    """One callback or several, as a list."""
+    return [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+
+
+def _counts(least: int = 0, **given: Any) -> None:
+    """Raises ValueError unless the numbers given are None or integers of at least `least`."""
+    for name, value in given.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
+            raise ValueError(f"[fit] expected {name} to be an integer >= {least}, got {value!r}")
 
 
 def _samples(x: Any) -> int:

@@ -65,7 +65,7 @@ def _train_epoch(model: Trainable, batches: Batches, callbacks: CallbackList, st
 
 
 def _due(epoch: int, validation_freq: int | Collection[int]) -> bool:
-    if isinstance(validation_freq, int):
+    if not isinstance(validation_freq, Collection):
         return (epoch + 1) % validation_freq == 0
     return epoch + 1 in validation_freq
 
