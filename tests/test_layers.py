@@ -104,6 +104,12 @@ def test_dense_refuses():
         layers.Dense(2, dtype="float16")
 
 
+@pytest.mark.parametrize("x", [np.ones((1, 2), complex), "abc", None, np.ones((1, 2), object)])
+def test_what_is_not_real_is_refused(x):
+    with pytest.raises(TypeError, match="expected an array of real numbers, got dtype"):
+        layers.Dense(2)(x)
+
+
 def test_strided_and_read_only_inputs_are_left_alone(rng):
     layer = layers.Dense(3, "relu")
     big = rng.standard_normal((8, 12)).astype("float32")
@@ -199,6 +205,9 @@ def test_input_states_a_shape():
         layers.Input()
     with pytest.raises(ValueError, match=r"\[InputLayer\] expected a shape such as \(64,\), got 64"):
         layers.Input(64)
+    for shape in ((-1,), ("a",), (2.5,)):
+        with pytest.raises(ValueError, match="expected lengths that are None or integers >= 0"):
+            layers.Input(shape)
     with pytest.raises(TypeError, match="symbolic input"):
         layers.Dense(2)(layers.Input((3,)))
     with pytest.raises(TypeError, match="has no values"):
@@ -228,6 +237,8 @@ def test_dropout_passes_its_input_through_outside_training():
 def test_dropout_with_a_noise_shape_drops_whole_rows():
     y = layers.Dropout(0.5, noise_shape=(None, 1), seed=1)(np.ones((64, 10), "float32"), training=True)
     assert set(y.sum(axis=1).tolist()) == {0.0, 20.0}
+    with pytest.raises(ValueError, match=r"expected noise_shape with 2 axes, got \(1,\)"):
+        layers.Dropout(0.5, noise_shape=(1,))(np.ones((2, 3), "float32"), training=True)
 
 
 def test_dropout_masks_its_gradient_too(rng):

@@ -37,6 +37,8 @@ class Dropout(Layer):
     def _noise_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         if self.noise_shape is None:
             return None
+        if len(self.noise_shape) != len(shape):
+            raise ValueError(f"[{self.name}] expected noise_shape with {len(shape)} axes, got {self.noise_shape}")
         return tuple(length if own is None else own for length, own in zip(shape, self.noise_shape, strict=True))
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fastnn.arrays import DTypeLike, PartialShape
 from fastnn.layers.layer import Layer
 from fastnn.symbolic import SymbolicTensor
@@ -25,6 +27,9 @@ class InputLayer(Layer):
         given = batch_shape if shape is None else shape
         if not isinstance(given, (tuple, list)):
             raise ValueError(f"[InputLayer] expected a shape such as (64,), got {given!r}")
+        for length in given:
+            if length is not None and (not isinstance(length, (int, np.integer)) or length < 0):
+                raise ValueError(f"[InputLayer] expected lengths that are None or integers >= 0, got {tuple(given)}")
         super().__init__(dtype=dtype, name=name, trainable=trainable)
         self.batch_shape: PartialShape = (batch_size, *shape) if shape is not None else tuple(batch_shape or ())
         self.built = True

@@ -319,6 +319,8 @@ class Layer:
                 )
             return x
         array = np.asarray(x)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"[{self.name}] expected an array of real numbers, got dtype {array.dtype}")
         if array.dtype.kind == "f" or not isinstance(x, (np.ndarray, np.generic)):
             return array.astype(self._dtype, copy=False)
         return array
