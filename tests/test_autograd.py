@@ -451,3 +451,10 @@ def test_value_and_grad(x):
     np.testing.assert_array_equal(db, x * x)
     with pytest.raises(ValueError, match=r"\[value_and_grad\] expected a scalar from square, got shape \(3,\)"):
         value_and_grad(ops.square)(x)
+
+
+@pytest.mark.parametrize("value", [None, "abc", 1j, [None, 1.0]])
+def test_a_variable_of_no_real_numbers_is_refused(value):
+    """None once became NaN."""
+    with pytest.raises(TypeError, match=r"\[Variable\] expected real numbers, got"):
+        Variable(value)

@@ -253,7 +253,9 @@ class Variable(Differentiable):
             value = np.asarray(initializer(tuple(shape), found))
         else:
             value = np.asarray(initializer.numpy() if isinstance(initializer, Differentiable) else initializer)
-            found = value.dtype if dtype is None and value.dtype.kind != "O" else np.dtype(dtype)
+            if value.dtype.kind not in "fiub":
+                raise TypeError(f"[Variable] expected real numbers, got {type(initializer).__name__} of {value.dtype}")
+            found = value.dtype if dtype is None else np.dtype(dtype)
             if dtype is None and not isinstance(initializer, (np.ndarray, np.generic, Differentiable)):
                 found = float_dtype(None, "Variable")
         if shape is not None and value.shape != tuple(shape):
