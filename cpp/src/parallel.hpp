@@ -17,9 +17,10 @@
 
 namespace fastnn {
 
-/// Elements below which a pass over memory stays on one thread: starting a second one costs 1 to 2 us,
-/// in which one thread streams about this many floats.
-constexpr Index kGrain = 16 * 1024;
+/// Elements of a pass over memory that are worth a task of their own, some microseconds of work. Starting
+/// and joining a second thread costs 1 to 2 us when it is awake and waiting, and a time slice when another
+/// program has its processor: small work stays on one thread.
+constexpr Index kGrain = 32 * 1024;
 
 /// Flushes denormals to zero while alive and restores the caller's mode: optimizer moments decay into
 /// denormals, on which arithmetic is some hundred times slower.
@@ -76,15 +77,19 @@ template <typename Fn> void parallel_tasks(Index tasks, const Fn& fn) {
 #endif
 }
 
-/// Calls fn(begin, end) on disjoint ranges that cover [0, count). Every range but the last is a multiple
-/// of `step` long and holds about `grain` elements, where one item has `cost` of them.
+/// Calls fn(begin, end) on disjoint ranges that cover [0, count), all but the last ending at multiples of
+/// `step`. One item costs as much as `cost` elements; every range costs at least `grain`, so that two grains
+/// are the least that several threads share.
 template <typename Fn>
 void parallel_ranges(Index count, Index cost, const Fn& fn, Index step = 1, Index grain = kGrain) {
   if (count <= 0) return;
-  Index items = std::max<Index>(1, grain / std::max<Index>(1, cost));
-  items = (items + step - 1) / step * step;
-  const Index tasks = (count + items - 1) / items;
-  parallel_tasks(tasks, [&](Index t) { fn(t * items, std::min(count, (t + 1) * items)); });
+  const Index steps = (count + step - 1) / step;
+  const Index least = std::max<Index>(1, grain / std::max<Index>(1, cost * step));  // steps in a range
+  const Index tasks = std::max<Index>(1, steps / least);
+  parallel_tasks(tasks, [&](Index t) {
+    const Index begin = steps * t / tasks * step, end = std::min(count, steps * (t + 1) / tasks * step);
+    fn(begin, end);
+  });
 }
 
 }  // namespace fastnn

@@ -182,7 +182,7 @@ namespace cpu {
 namespace {
 
 /// Multiply-adds worth a task of their own: some microseconds.
-constexpr Index kGrainMultiplies = 150 * 1000;
+constexpr Index kGrainMultiplies = 500 * 1000;
 /// What of b may be read again and again: half of a second-level cache.
 constexpr Index kCacheBytes = 512 * 1024;
 /// Pieces a product is cut into at most: fine enough for many threads, coarse enough to read b rarely.
