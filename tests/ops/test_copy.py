@@ -7,7 +7,7 @@ from fastnn import _core, ops
 from fastnn.backend import full
 from fastnn.testing import check_op
 
-LENGTHS = [0, 1, 7, 8, 9, 15, 16, 17, 33, 2 * 16 * 1024 + 5]
+LENGTHS = [0, 1, 7, 8, 9, 15, 16, 17, 33, 2 * 32 * 1024 + 5]
 LAYOUTS = {
     "dense": lambda x: x,
     "transposed": lambda x: x.T,

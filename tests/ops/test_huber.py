@@ -11,7 +11,7 @@ def reference(x, t, delta=1.0):
     return inside * r - inside**2 / 2
 
 
-@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 15, 16, 17, 33, 40_000])
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 15, 16, 17, 33, 80_000])
 @pytest.mark.parametrize("delta", [0.5, 1.0, 2.5])
 def test_matches_reference(rng, n, delta):
     check_op(huber, reference, 2 * rng.standard_normal(n), rng.standard_normal(n), delta=delta)
