@@ -337,24 +337,23 @@ def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(forward)
     def op(*args: Any, **options: Any) -> Any:
+        for a in args:
+            if type(a) is not ndarray and isinstance(a, Differentiable):
+                return _call(op, forward, args, options)
         for v in options.values():
             if isinstance(v, Differentiable):
-                args, options = _positional(forward, args, options)
-                break
-        tape = _active.tape
-        if tape is not None:
-            return tape._record(op, forward, args, options)
-        arrays = []
-        for a in args:
-            kind = type(a)
-            if kind is Variable:
-                a = a._value
-            elif kind is not ndarray and isinstance(a, Differentiable):
-                a = a._data()
-            arrays.append(a)
-        return forward(*arrays, **options)[0]
+                return _call(op, forward, *_positional(forward, args, options))
+        return forward(*args, **options)[0]
 
     return op
+
+
+def _call(op: Callable[..., Any], forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A call with Tensors or Variables among the arguments: recorded if a tape is there, else on their arrays."""
+    tape = _active.tape
+    if tape is not None:
+        return tape._record(op, forward, args, options)
+    return forward(*[raw(a) for a in args], **options)[0]
 
 
 def _positional(forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:

@@ -50,6 +50,11 @@ def kernels(array: Array) -> Any:
     raise TypeError(f"[kernels] expected a numpy array, got {type(array).__name__}")
 
 
+def function(name: str) -> Any:
+    """A function of the kernels for NumPy arrays, by name."""
+    return getattr(_core, name)
+
+
 def floats(x: Any) -> Array:
     """x as a float32 or float64 array: as it is if it is one, else as NumPy would promote it for a function of reals.
 
