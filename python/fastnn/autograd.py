@@ -204,21 +204,21 @@ _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 class Tensor(Differentiable):
     """An array on a tape: the value of a watched input or of a recorded op.
 
-    data: the array. op, inputs, options: the call that made it: the op, per argument the Tensor or Variable it came
-    from (None if constant), its options; op is None for a watched input.
+    data: the array. forward, inputs, options: the call that made it: what the op was made of, per argument the Tensor
+    or Variable it came from (None if constant), its options. forward is None for a watched input.
     """
 
-    __slots__ = ("__weakref__", "data", "inputs", "op", "options")
+    __slots__ = ("__weakref__", "data", "forward", "inputs", "options")
 
     def __init__(
         self,
         data: Array,
-        op: Callable[..., Any] | None = None,
+        forward: Callable[..., Any] | None = None,
         inputs: tuple[Any, ...] = (),
         options: Mapping[str, Any] = _NO_OPTIONS,
     ) -> None:
         self.data = data
-        self.op = op
+        self.forward = forward
         self.inputs = inputs
         self.options = options
 
@@ -339,20 +339,20 @@ def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
     def op(*args: Any, **options: Any) -> Any:
         for a in args:
             if type(a) is not ndarray and isinstance(a, Differentiable):
-                return _call(op, forward, args, options)
+                return _call(forward, args, options)
         for v in options.values():
             if isinstance(v, Differentiable):
-                return _call(op, forward, *_positional(forward, args, options))
+                return _call(forward, *_positional(forward, args, options))
         return forward(*args, **options)[0]
 
     return op
 
 
-def _call(op: Callable[..., Any], forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _call(forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """A call with Tensors or Variables among the arguments: recorded if a tape is there, else on their arrays."""
     tape = _active.tape
     if tape is not None:
-        return tape._record(op, forward, args, options)
+        return tape._record(forward, args, options)
     return forward(*[raw(a) for a in args], **options)[0]
 
 
@@ -421,7 +421,7 @@ class GradientTape:
         finally:
             _active.tape = before
 
-    def _record(self, op: Any, forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def _record(self, forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         tracked = False
         inputs: list[Any] = []
         arrays: list[Any] = []
@@ -448,13 +448,13 @@ class GradientTape:
             return forward(*arrays, **options)[0]
         if options and options.get("out") is not None:
             raise ValueError(
-                f"[{op.__name__}] expected no out= for a tracked argument, got one: its gradient would be lost"
+                f"[{forward.__name__}] expected no out= for a tracked argument, got one: its gradient would be lost"
             )
         y, pullback = forward(*arrays, **options)
         if pullback is None:  # not differentiable: comparisons, argmax
             return y
         sources = tuple(inputs)
-        output = Tensor(y, op, sources, options)
+        output = Tensor(y, forward, sources, options)
         self._nodes.append((sources, output, pullback))
         return output
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from fastnn.losses.loss import Loss, same_rank, same_shape
 
 #: Probabilities are kept this far from 0 and 1 before their logarithm is taken, as Keras does.
 EPSILON = 1e-7
+
+#: What Tensors made by softmax and by sigmoid say they were made by.
+_SOFTMAX, _SIGMOID = unwrap(ops.softmax), unwrap(ops.sigmoid)
 
 _KERNEL_REDUCTIONS: dict[str | None, str] = {"sum_over_batch_size": "mean", "mean": "mean", "sum": "sum"}
 
@@ -36,7 +40,7 @@ class _Probabilistic(Loss):
         """y_pred itself, the logits it was made of, or logits that have it as their softmax."""
         if self.from_logits:
             return y_pred
-        if isinstance(y_pred, Tensor) and y_pred.op is ops.softmax:
+        if isinstance(y_pred, Tensor) and y_pred.forward is _SOFTMAX:
             logits, axis = y_pred.inputs[0], y_pred.options.get("axis", -1)
             if isinstance(logits, Tensor) and axis == self.axis and len(y_pred.inputs) == 1:
                 return logits
@@ -188,7 +192,7 @@ class BinaryCrossentropy(_Probabilistic):
     def _logits(self, y_pred: Any) -> Any:
         if self.from_logits:
             return y_pred
-        if isinstance(y_pred, Tensor) and y_pred.op is ops.sigmoid and isinstance(y_pred.inputs[0], Tensor):
+        if isinstance(y_pred, Tensor) and y_pred.forward is _SIGMOID and isinstance(y_pred.inputs[0], Tensor):
             return y_pred.inputs[0]
         p = ops.clip(y_pred, EPSILON, 1 - EPSILON)
         return ops.log(p) - ops.log(1.0 - p)

@@ -6,15 +6,15 @@ Each function is a row of cpp/include/fastnn/elementwise.def and a line here; va
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, wraps
 from typing import Any
 
 import numpy as np
 
 from fastnn import backend
-from fastnn.arrays import F32, F64, Array
+from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive, raw
 from fastnn.backend import float_pair, floats, kernels
+from fastnn.ops import direct
 from fastnn.ops.reduce import sum_to
 
 _SAVED: dict[str, str] = backend.unary_saved
@@ -38,39 +38,7 @@ def _unary(name: str, doc: str) -> Callable[..., Any]:
 
     forward.__name__ = forward.__qualname__ = name
     forward.__doc__ = doc + "\n\n    x: real, any shape. Returns x's dtype and shape.\n    "
-    return _direct_unary(name, primitive(forward))
-
-
-def _direct_unary(name: str, general: Callable[..., Any]) -> Callable[..., Any]:
-    """general, but straight to the kernel for one plain floating array, where the rest would take most of the time."""
-    kernel = backend.function(name)
-
-    @wraps(general)
-    def op(*args: Any, **options: Any) -> Any:
-        if len(args) == 1 and not options:
-            x = args[0]
-            if type(x) is np.ndarray and (x.dtype is F32 or x.dtype is F64):
-                return kernel(x)
-        return general(*args, **options)
-
-    return op
-
-
-def _direct_binary(name: str, general: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for two plain arrays of one floating dtype."""
-    kernel = backend.function(name)
-
-    @wraps(general)
-    def op(*args: Any, **options: Any) -> Any:
-        if len(args) == 2 and not options:
-            a, b = args
-            if type(a) is np.ndarray and type(b) is np.ndarray:
-                dtype = a.dtype
-                if dtype is b.dtype and (dtype is F32 or dtype is F64):
-                    return kernel(a, b)
-        return general(*args, **options)
-
-    return op
+    return direct.unary(name)(primitive(forward))
 
 
 negative = _unary("negative", "Negative: y = -x.")
@@ -97,7 +65,7 @@ def _with_parameters(name: str, x: Any, a: float, b: float, out: Array | None) -
     return y, pullback
 
 
-@partial(_direct_unary, "relu")
+@direct.unary("relu")
 @primitive
 def relu(x: Any, *, out: Array | None = None) -> Any:
     """Rectified linear unit: y = max(x, 0). The gradient at 0 is 0.
@@ -170,7 +138,7 @@ def _binary(name: str, doc: str) -> Callable[..., Any]:
 
     forward.__name__ = forward.__qualname__ = name
     forward.__doc__ = doc + "\n\n    x1, x2: real, shapes that broadcast together. Returns the broadcast shape.\n    "
-    return _direct_binary(name, primitive(forward))
+    return direct.binary(name)(primitive(forward))
 
 
 multiply = _binary("multiply", "Product: y = x1 x2.")
@@ -185,7 +153,7 @@ minimum = _binary(
 true_divide = divide
 
 
-@partial(_direct_binary, "add")
+@direct.binary("add")
 @primitive
 def add(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
     """Sum: y = x1 + x2.
@@ -201,7 +169,7 @@ def add(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
     return y, pullback
 
 
-@partial(_direct_binary, "subtract")
+@direct.binary("subtract")
 @primitive
 def subtract(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
     """Difference: y = x1 - x2.
@@ -227,7 +195,7 @@ def _comparison(name: str, doc: str) -> Callable[..., Any]:
     forward.__doc__ = (
         doc + "\n\n    x1, x2: real, shapes that broadcast together. Returns bool, the broadcast shape.\n    "
     )
-    return primitive(forward)
+    return direct.binary(name)(primitive(forward))
 
 
 equal = _comparison("equal", "Comparison: y = (x1 = x2).")

@@ -10,6 +10,7 @@ import numpy as np
 from fastnn.arrays import F32, F64, Array, Shape, normalize_axes
 from fastnn.autograd import Needs, primitive, raw
 from fastnn.backend import floats, kernels
+from fastnn.ops import direct
 from fastnn.ops.transpose import to_last_axis
 
 
@@ -20,6 +21,7 @@ def _is_integral(x: Any) -> bool:
     return isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biu"
 
 
+@direct.unary("sum")
 @primitive
 def sum(x: Any, axis: Any = None, keepdims: bool = False, *, out: Array | None = None) -> Any:
     """Sum over axis: y = sum(x).
@@ -40,6 +42,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, *, out: Array | None =
     return run.sum(x, axis, keepdims, out), pullback
 
 
+@direct.unary("mean")
 @primitive
 def mean(x: Any, axis: Any = None, keepdims: bool = False, *, out: Array | None = None) -> Any:
     """Mean over axis: y = sum(x) / (number of elements).
@@ -75,6 +78,7 @@ def _extreme(name: str, x: Any, axis: Any, keepdims: bool, out: Array | None) ->
     return y, lambda dy, needs: (_extreme_backward(x, y, dy, axis),)
 
 
+@direct.unary("max")
 @primitive
 def max(x: Any, axis: Any = None, keepdims: bool = False, *, out: Array | None = None) -> Any:
     """Largest element over axis: y = max(x). Ties share the gradient equally.
@@ -85,6 +89,7 @@ def max(x: Any, axis: Any = None, keepdims: bool = False, *, out: Array | None =
     return _extreme("max", x, axis, keepdims, out)
 
 
+@direct.unary("min")
 @primitive
 def min(x: Any, axis: Any = None, keepdims: bool = False, *, out: Array | None = None) -> Any:
     """Smallest element over axis: y = min(x). Ties share the gradient equally.

@@ -5,9 +5,11 @@ from typing import Any
 from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive
 from fastnn.backend import floats, kernels
+from fastnn.ops import direct
 from fastnn.ops.transpose import to_last_axis
 
 
+@direct.unary("softmax")
 @primitive
 def softmax(x: Any, axis: Any = -1, *, out: Array | None = None) -> Any:
     """Softmax over axis: y = exp(x - max(x)) / sum(exp(x - max(x))).
@@ -18,6 +20,7 @@ def softmax(x: Any, axis: Any = -1, *, out: Array | None = None) -> Any:
     return _over_axis("softmax", floats(x), axis, out)
 
 
+@direct.unary("log_softmax")
 @primitive
 def log_softmax(x: Any, axis: Any = -1, *, out: Array | None = None) -> Any:
     """Logarithm of softmax over axis: y = x - max(x) - ln(sum(exp(x - max(x)))).
