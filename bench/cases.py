@@ -466,7 +466,7 @@ def optimizer_cases() -> Iterator[Case]:
 TRAIN_BATCHES = {
     "mlp_784_128_10": (1, 32, 128, 1024),
     "mlp_784_512_512_10": (128,),
-    "mlp_tabular_30_64_64_1": (32,),
+    "mlp_tabular_30_64_64_1": (1, 32, 128),
     "lenet5": (64,),
     "cnn_28x28": (64,),
     "vgg_cifar": (32,),
