@@ -342,7 +342,7 @@ def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
                 return _call(forward, args, options)
         for v in options.values():
             if isinstance(v, Differentiable):
-                return _call(forward, *_positional(forward, args, options))
+                return _call(forward, args, options)
         return forward(*args, **options)[0]
 
     return op
@@ -350,6 +350,10 @@ def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 def _call(forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """A call with Tensors or Variables among the arguments: recorded if a tape is there, else on their arrays."""
+    for v in options.values():
+        if isinstance(v, Differentiable):
+            args, options = _positional(forward, args, options)
+            break
     tape = _active.tape
     if tape is not None:
         return tape._record(forward, args, options)
