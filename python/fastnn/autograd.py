@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from fastnn.arrays import F32, F64, Array, DTypeLike, PartialShape, Shape, float_dtype
+from fastnn.arrays import F32, F64, Array, DTypeLike, Shape, float_dtype
 from fastnn.backend import full, kernels
 
 
@@ -661,7 +661,6 @@ __all__ = [
     "WANT",
     "GradientTape",
     "Needs",
-    "PartialShape",
     "Tensor",
     "Variable",
     "Want",

@@ -37,11 +37,6 @@ def structure_version() -> int:
     return _structure
 
 
-def reset_names() -> None:
-    """Starts the counts of unique_name anew."""
-    _name_counts.clear()
-
-
 class _Call(threading.local):
     training: bool | None = None
 
