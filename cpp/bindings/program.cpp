@@ -75,8 +75,10 @@ class RecordedStep {
     for (std::size_t i = 0; i < ranges_.size(); ++i) {
       twins_.push_back(i);
       for (std::size_t k = 0; k < i; ++k) {
-        if (ranges_[k] == ranges_[i]) twins_[i] = std::min(twins_[i], k);
-        else usable_ = usable_ && !ranges_[k].meets(ranges_[i]);
+        if (ranges_[k] == ranges_[i])
+          twins_[i] = std::min(twins_[i], k);
+        else
+          usable_ = usable_ && !ranges_[k].meets(ranges_[i]);
       }
       for (const Array& held : memory_) usable_ = usable_ && !Range(held).meets(ranges_[i]);
     }
@@ -151,9 +153,9 @@ class RecordedStep {
   bool link(const pyb::tuple& results);
 
   std::vector<Array> memory_;
-  std::vector<Kind> kinds_;          // of the inputs
-  std::vector<Range> ranges_;        // where they were when the step was recorded
-  std::vector<std::size_t> twins_;   // the first input that is the same array, itself as a rule
+  std::vector<Kind> kinds_;                  // of the inputs
+  std::vector<Range> ranges_;                // where they were when the step was recorded
+  std::vector<std::size_t> twins_;           // the first input that is the same array, itself as a rule
   std::vector<std::vector<Link>> operands_;  // what points into each
   std::vector<Result> results_;
   Program program_;
@@ -197,12 +199,15 @@ bool RecordedStep::link(const pyb::tuple& results) {
       if (operand.written()) return false;
       operands_[std::size_t(input - ranges_.begin())].push_back({operand, p - input->begin});
     } else if (const auto* block = step_memory_->find(p)) {
-      if (operand.written()) filled.push_back(block);
-      else if (std::find(filled.begin(), filled.end(), block) == filled.end()) return false;
+      if (operand.written())
+        filled.push_back(block);
+      else if (std::find(filled.begin(), filled.end(), block) == filled.end())
+        return false;
       const auto result = std::find(blocks.begin(), blocks.end(), block);
       if (result != blocks.end() && operand.call() >= block->since)
         results_[std::size_t(result - blocks.begin())].operands.push_back({operand, p - block->start});
-    } else if (std::none_of(memory_.begin(), memory_.end(), [&](const Array& x) { return holds(Range(x)); })) {
+    } else if (std::none_of(memory_.begin(), memory_.end(),
+                            [&](const Array& x) { return holds(Range(x)); })) {
       return false;
     }
   }

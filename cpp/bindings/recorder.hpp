@@ -45,7 +45,7 @@ struct Recorder {
   Program program;
   std::shared_ptr<StepMemory> memory = std::make_shared<StepMemory>();
   std::vector<pybind11::object> constants;  // arrays made of settings, which a replay reads again
-  bool spoiled = false;  // something happened that a replay would not do
+  bool spoiled = false;                     // something happened that a replay would not do
 };
 
 /// The recorder of this thread, or nullptr: then calls are just made.
