@@ -383,10 +383,15 @@ class Optimizer:
     # ---- state -----------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Array]:
-        """Copies of the step count and of the slots, by "<slot>/<position of the variable>"."""
+        """Copies of the step count, of the positions of variables without weight decay, and of the slots, by
+        "<slot>/<position of the variable>".
+        """
         found = {"iterations": self._step.copy()}
         if self.gradient_accumulation_steps:
             found["accumulated"] = np.array([self._accumulated], np.int64)
+        undecayed = [position for position, variable in enumerate(self._variables) if not self._decays(variable)]
+        if undecayed:
+            found["undecayed"] = np.array(undecayed, np.int64)
         for position, variable in enumerate(self._variables):
             for name, slot in self._slots[id(variable.storage)].items():
                 found[f"{name}/{position}"] = variable.storage.slot(slot, variable).copy()
@@ -397,6 +402,9 @@ class Optimizer:
         self._step[...] = state["iterations"]
         if self.gradient_accumulation_steps:
             self._accumulated = int(state["accumulated"][0])
+        if "undecayed" in state:
+            self._undecayed = ({id(self._variables[position]) for position in state["undecayed"]}, [])
+            self._plans.clear()
         for position, variable in enumerate(self._variables):
             for name, slot in self._slots[id(variable.storage)].items():
                 variable.storage.slot(slot, variable)[...] = state[f"{name}/{position}"]
