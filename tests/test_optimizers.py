@@ -333,13 +333,20 @@ def test_accumulators_are_emptied_also_of_a_variable_that_had_no_gradient_at_the
     assert (a.numpy() == 0).all() and (b.numpy() == 1).all()
 
 
-def test_a_schedule_counts_changes_of_weights_not_calls():
+def test_a_schedule_counts_steps_also_those_that_only_accumulate():
     asked = []
-    optimizer = optimizers.SGD(lambda step: asked.append(step) or 1.0, gradient_accumulation_steps=2)
-    w = np.zeros(1)
-    for _ in range(4):
-        optimizer.apply([np.ones(1)], [w])
-    assert asked == [0, 1] and w[0] == -2
+    optimizer = optimizers.SGD(lambda step: asked.append(step) or 1.0, gradient_accumulation_steps=3)
+    (w,) = named("kernel")
+    done = [optimizer.apply_gradients([(np.ones(20), w)]) for _ in range(7)]
+    assert done == [1, 2, 3, 4, 5, 6, 7] and optimizer.iterations == 2
+    assert asked == [2, 5] and (w.numpy() == 0).all()
+    assert optimizer.learning_rate == 1.0 and asked[-1] == 7
+
+
+def test_no_gradients_are_no_step():
+    optimizer = optimizers.SGD()
+    optimizer.apply([], [])
+    assert optimizer.iterations == 0
 
 
 def test_a_scaled_loss_gives_the_same_step(rng):

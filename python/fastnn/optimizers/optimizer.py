@@ -119,7 +119,7 @@ class Optimizer:
     @property
     def learning_rate(self) -> Any:
         """The rate of the next step."""
-        return float(self._schedule(int(self._step[0]))) if self._schedule else float(self._rate[0])
+        return float(self._schedule(self._batches())) if self._schedule else float(self._rate[0])
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
@@ -148,8 +148,12 @@ class Optimizer:
     def _advance(self) -> None:
         """Puts into memory what kernels read there: the rate of this step and its number."""
         if self._schedule:
-            self._rate[0] = float(self._schedule(int(self._step[0])))
+            self._rate[0] = float(self._schedule(self._batches()))
         self._step[0] += 1
+
+    def _batches(self) -> int:
+        """Number of steps done, those that only added to the accumulators included."""
+        return int(self._step[0]) * (self.gradient_accumulation_steps or 1) + self._accumulated
 
     # ---- weights ---------------------------------------------------------------------------------------------
 
@@ -201,22 +205,24 @@ class Optimizer:
     # ---- steps -----------------------------------------------------------------------------------------------
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> int:
-        """One step. grads_and_vars: pairs of gradient and Variable. Returns iterations."""
+        """One step. grads_and_vars: pairs of gradient and Variable. Returns the number of steps done."""
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
-        return self.iterations
+        return self._batches()
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """One step.
 
         grads: a gradient for each variable, None where there is none.
         trainable_variables: Variables, or plain writable arrays, which are updated in place; by default build()'s.
-        Raises ValueError if numbers or shapes do not fit, or all gradients are None.
+        Without any gradients nothing happens. Raises ValueError if numbers or shapes do not fit, or all are None.
         """
         params = self._variables if trainable_variables is None else trainable_variables
         if len(grads) != len(params):
             raise ValueError(f"[{self.name}] expected {len(params)} gradients, got {len(grads)}")
-        if params and isinstance(params[0], Variable):
+        if not params:
+            return
+        if isinstance(params[0], Variable):
             self._apply_to_variables(grads, params)
         else:
             self._apply_to_arrays(grads, params)
@@ -269,8 +275,9 @@ class Optimizer:
         """Adds the gradients to those of the steps before. Returns whether enough have come together."""
         for part in plan.parts:
             kernels(part.values).accumulate(part.slots[ACCUMULATOR], part.given, part.runs)
-        self._accumulated += 1
-        return self._accumulated == self.gradient_accumulation_steps
+        due = self._accumulated + 1 == self.gradient_accumulation_steps
+        self._accumulated += not due  # counts on while the sums wait; _clear() begins anew
+        return due
 
     def _clear(self, whole: list[Part]) -> None:
         """Empties the accumulators."""
