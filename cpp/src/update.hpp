@@ -22,10 +22,18 @@ template <class T> struct Before {
 namespace fastnn::cpu::FASTNN_ISA {
 
 /// p = fn(at, gradient, weight) for n elements, gradient and weight as `before` leaves them.
+///
+/// A rule loads all its slots before it stores one: buffers of some megabytes begin at the same place of a
+/// page, and a load waits for an earlier store to the same place of another page (Adam at 1e6 weights: 293
+/// us, else 340 to 440).
 template <class T, class Fn>
 static inline void update_each(T* p, const T* g, Index n, const Before<T>& before, const Fn& fn) {
   using V = Vec<T>;
-  if (before.plain) return row_each<T>(n, [&](auto at) { at.store(p, fn(at, at.load(g), at.load(p))); });
+  if (before.plain)
+    return row_each<T>(n, [&](auto at) {
+      const V weight = at.load(p);
+      at.store(p, fn(at, at.load(g), weight));
+    });
   const V scale = V::set(before.scale), low = V::set(-before.limit), high = V::set(before.limit),
           decay = V::set(before.decay);
   row_each<T>(n, [&](auto at) {

@@ -21,26 +21,20 @@ FASTNN_DECLARE(void, nadam_span,
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
 namespace fastnn::cpu::FASTNN_ISA {
 
-/// average += add (value - average), stored and returned.
-template <class V, class At, class T> static inline V moved(At at, T* average, V add, V value) {
-  const V before = at.load(average), now = fma(add, value - before, before);
-  at.store(average, now);
-  return now;
-}
-
 template <class T> void adam_span(T* p, const T* g, T* m, T* v, T* largest, Index n, const Before<T>& before,
                                   T rate, T add_1, T add_2, T inside, T outside) {
   using V = Vec<T>;
   const V lr = V::set(rate), c_1 = V::set(add_1), c_2 = V::set(add_2), in = V::set(inside),
           out = V::set(outside);
   update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
-    const V m_now = moved(at, m, c_1, gradient);
-    V scale = moved(at, v, c_2, gradient * gradient);
-    if (largest) {
-      scale = max(at.load(largest), scale);
-      at.store(largest, scale);
-    }
-    return fnma(lr, m_now / (sqrt(scale + in) + out), weight);
+    const V m_before = at.load(m), v_before = at.load(v);
+    const V m_now = fma(c_1, gradient - m_before, m_before);
+    const V v_now = fma(c_2, gradient * gradient - v_before, v_before);
+    const V root_of = largest ? max(at.load(largest), v_now) : v_now;
+    at.store(m, m_now);
+    at.store(v, v_now);
+    if (largest) at.store(largest, root_of);
+    return fnma(lr, m_now / (sqrt(root_of + in) + out), weight);
   });
 }
 FASTNN_INSTANTIATE(adam_span)
@@ -50,8 +44,9 @@ template <class T> void adamax_span(T* p, const T* g, T* m, T* u, Index n, const
   using V = Vec<T>;
   const V lr = V::set(rate), add = V::set(add_1), keep = V::set(keep_2), eps = V::set(epsilon);
   update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
-    const V m_now = moved(at, m, add, gradient);
-    const V largest = max(keep * at.load(u), abs(gradient));
+    const V m_before = at.load(m), largest = max(keep * at.load(u), abs(gradient));
+    const V m_now = fma(add, gradient - m_before, m_before);
+    at.store(m, m_now);
     at.store(u, largest);
     return fnma(lr, m_now / (largest + eps), weight);
   });
@@ -64,7 +59,11 @@ template <class T> void nadam_span(T* p, const T* g, T* m, T* v, Index n, const 
   const V c_1 = V::set(add_1), c_2 = V::set(add_2), c_m = V::set(of_m), c_g = V::set(of_g),
           c_v = V::set(correction), eps = V::set(epsilon);
   update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
-    const V m_now = moved(at, m, c_1, gradient), v_now = moved(at, v, c_2, gradient * gradient);
+    const V m_before = at.load(m), v_before = at.load(v);
+    const V m_now = fma(c_1, gradient - m_before, m_before);
+    const V v_now = fma(c_2, gradient * gradient - v_before, v_before);
+    at.store(m, m_now);
+    at.store(v, v_now);
     return weight - fma(c_m, m_now, c_g * gradient) / (sqrt(c_v * v_now) + eps);
   });
 }

@@ -49,19 +49,17 @@ template <class T> void rmsprop_span(T* p, const T* g, T* s, T* mean, T* velocit
   const V lr = V::set(rate), keep = V::set(rho), add = V::set(added), mu = V::set(momentum),
           in = V::set(inside), out = V::set(outside);
   update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
-    const V square = fma(add * gradient, gradient, keep * at.load(s));
+    const V square = fma(add * gradient, gradient, keep * at.load(s)), zero = V::set(0);
+    const V average = mean ? fma(add, gradient, keep * at.load(mean)) : zero;
+    const V momentum_now = velocity ? mu * at.load(velocity) : zero;
     at.store(s, square);
     V variance = square + in;
     if (mean) {
-      const V average = fma(add, gradient, keep * at.load(mean));
       at.store(mean, average);
       variance = fnma(average, average, square) + in;
     }
-    V update = lr * gradient / (sqrt(variance) + out);
-    if (velocity) {
-      update = fma(mu, at.load(velocity), update);
-      at.store(velocity, update);
-    }
+    const V update = lr * gradient / (sqrt(variance) + out) + momentum_now;
+    if (velocity) at.store(velocity, update);
     return weight - update;
   });
 }
