@@ -103,8 +103,8 @@ class Network {
     ++step_;
     const fastnn::Run everything{0, Parameters::kCount};
     fastnn::cpu::adam<float>(parameters_.all.data(), gradients_.all.data(), first_.all.data(),
-                             second_.all.data(), nullptr, &everything, 1, nullptr, &learning_rate_,
-                             &step_, {});
+                             second_.all.data(), nullptr, &everything, 1, nullptr, &learning_rate_, &step_,
+                             {});
     return loss;
   }
 
