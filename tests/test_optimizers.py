@@ -68,8 +68,10 @@ def test_variables_and_plain_arrays_go_the_same_way(rng, name, options):
         grads = [rng.standard_normal(v.shape).astype("float32") for v in values]
         a.apply_gradients(zip(grads, variables, strict=True))
         b.apply(grads, arrays)
+    # A norm is added up over a buffer in which variables are padded: in another order, so to the last bit or two.
+    limit = 1e-6 if "clipnorm" in options or "global_clipnorm" in options else 0
     for variable, array, value in zip(variables, arrays, values, strict=True):
-        np.testing.assert_array_equal(variable.numpy(), array)
+        np.testing.assert_allclose(variable.numpy(), array, rtol=limit, atol=limit)
         assert not np.array_equal(array, value)
     assert a.iterations == b.iterations == 7 // options.get("gradient_accumulation_steps", 1)
 
