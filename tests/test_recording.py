@@ -32,6 +32,14 @@ def scheduled():
     return optimizers.Adam(lambda step: 0.1 / (1 + step))
 
 
+def clipped():
+    return optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.05, loss_scale_factor=8.0, weight_decay=0.01)
+
+
+def averaged():
+    return optimizers.Adam(0.01, use_ema=True, clipnorm=0.1)
+
+
 def recordings(model):
     """(of training, of predicting) as the model is now."""
     steps = model._steps_now()
@@ -57,10 +65,18 @@ def assert_same_training(make, x, y, weight=None, recorded=True, change=lambda m
 
 @pytest.mark.parametrize(
     "optimizer",
-    ["sgd", "rmsprop", "adam", lambda: optimizers.SGD(0.1, momentum=0.9), scheduled],
+    ["sgd", "rmsprop", "adam", "adamw", "nadam", "lion", scheduled, clipped, averaged],
 )
 def test_replays_train_as_python_does(rng, optimizer):
     assert_same_training(lambda eager: network(optimizer, eager=eager), *table(rng))
+
+
+@pytest.mark.parametrize("settings", [{"gradient_accumulation_steps": 2}, {"use_ema": True, "ema_overwrite_frequency": 3}])
+def test_optimizers_whose_steps_differ_are_not_recorded(rng, settings):
+    def make(eager):
+        return network(lambda: optimizers.Adam(0.01, **settings), eager=eager)
+
+    assert_same_training(make, *table(rng), recorded=False)
 
 
 @pytest.mark.parametrize("extra", [lambda: layers.Dropout(0.4), layers.Flatten, lambda: layers.ReLU(max_value=1.0)])

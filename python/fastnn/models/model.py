@@ -155,10 +155,15 @@ class Model(Layer):
         with GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight)
+            scaled = self.optimizer.scale_loss(loss)
         if type(loss) is not Tensor:
             raise ValueError("[train_step] expected a loss that depends on trainable weights, got one that does not")
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
         return loss.data, raw(y_pred)
+
+    def finish_training(self) -> None:
+        """The end of fit, before its callbacks hear of it."""
+        self.optimizer.finalize_variable_values(self.trainable_variables)
 
     def test_step(self, data: Batch) -> Logs:
         """The figures so far with (x, y, sample_weight) added, without training."""

@@ -33,7 +33,7 @@ class Steps:
         self._predicting = Recordings(lambda x: (model(x, training=False),), lambda: _read(model))
         if is_ours(type(model.loss)) and is_ours(model.compute_loss):
             self._testing = Recordings(model._evaluated, lambda: _read(model))
-            if is_ours(type(model.optimizer)):
+            if is_ours(type(model.optimizer)) and model.optimizer.recordable:
                 self._training = Recordings(model._update, lambda: chain(_read(model), model.optimizer.memory()))
 
     def train(self, data: Batch) -> Sequence[Any]:
