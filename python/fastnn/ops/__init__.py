@@ -44,6 +44,7 @@ from fastnn.ops.gemm import matmul as matmul
 from fastnn.ops.getitem import getitem as getitem
 from fastnn.ops.huber import huber as huber
 from fastnn.ops.mean_squared_error import mean_squared_error as mean_squared_error
+from fastnn.ops.penalty import penalty as penalty
 from fastnn.ops.reduce import argmax as argmax
 from fastnn.ops.reduce import argmin as argmin
 from fastnn.ops.reduce import count_correct as count_correct
