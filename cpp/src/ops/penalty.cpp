@@ -44,8 +44,8 @@ namespace fastnn::cpu {
 
 template <class T> void penalty(const T* x, Index n, double l1, double l2, T* y) {
   const auto kernel = FASTNN_SELECT(penalty_span<T>);
-  *y = T(partial_sums(
-      n, 1, [&](Index begin, Index end) { return kernel(x + begin, end - begin, T(l1), T(l2)); }));
+  *y = T(partial_sums(n, 1,
+                      [&](Index begin, Index end) { return kernel(x + begin, end - begin, T(l1), T(l2)); }));
 }
 FASTNN_INSTANTIATE(penalty)
 

@@ -103,8 +103,8 @@ template <class T> double residual_rows(const RegressionLoss& s, const T* x, con
 }
 FASTNN_INSTANTIATE(residual_rows)
 
-template <class T> void residual_backward_span(const RegressionLoss& s, const T* x, const T* target, T factor,
-                                               T* dx, Index n) {
+template <class T>
+void residual_backward_span(const RegressionLoss& s, const T* x, const T* target, T factor, T* dx, Index n) {
   with_residual<T>(s, [&](const auto& f) { slope_span(f, x, target, factor, dx, n); });
 }
 FASTNN_INSTANTIATE(residual_backward_span)
@@ -169,7 +169,9 @@ template <class T> void regression_loss_backward(const RegressionLoss& s, const 
     const auto kernel = FASTNN_SELECT(residual_backward_span<T>);
     return parallel_ranges(
         s.rows * s.cols, 1,
-        [&](Index begin, Index end) { kernel(s, x + begin, target + begin, factor, dx + begin, end - begin); },
+        [&](Index begin, Index end) {
+          kernel(s, x + begin, target + begin, factor, dx + begin, end - begin);
+        },
         64);
   }
   const auto kernel = FASTNN_SELECT(residual_backward_rows<T>);

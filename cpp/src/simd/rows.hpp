@@ -47,8 +47,8 @@ template <class T, class Fn> static inline T row_sum(Index n, const Fn& fn) {
   return sum(total);
 }
 
-/// Sum of fn(at) over a long row: in four accumulators, as an addition takes four cycles and two start in each,
-/// with at most 32 additions in T one after the other and the rest in double.
+/// Sum of fn(at) over a long row: in four accumulators, as an addition takes four cycles and two start in
+/// each, with at most 32 additions in T one after the other and the rest in double.
 template <class T, class Fn> static inline double long_sum(Index n, const Fn& fn) {
   using V = Vec<T>;
   constexpr Index kStep = V::lanes, kBlock = 32 * 4 * kStep;
