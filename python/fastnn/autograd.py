@@ -234,9 +234,12 @@ class Variable(Differentiable):
 
     initializer: an array, a number, or a function (shape, dtype) -> array, for which shape is due.
     value: the current value, a read-only view that follows later changes. version: counts the changes.
+    regularizer, constraint: functions of the value, or None: a penalty for the loss; what takes its place after a step.
     """
 
-    __slots__ = ("__weakref__", "_name", "_value", "path", "storage", "trainable", "version", "want")
+    __slots__ = (
+        "__weakref__", "_name", "_value", "constraint", "path", "regularizer", "storage", "trainable", "version", "want",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -267,6 +270,8 @@ class Variable(Differentiable):
         self.version = 0
         self.storage: Any = None  # the FlatStorage it is packed into, if any
         self.want = WANT  # where its gradient goes
+        self.regularizer: Callable[[Any], Any] | None = None
+        self.constraint: Callable[[Any], Any] | None = None
 
     def _data(self) -> Array:
         return self._value
@@ -288,6 +293,12 @@ class Variable(Differentiable):
         self.version += 1
         return self
 
+    def constrain(self) -> None:
+        """Puts constraint(value) in the value's place, by kernels, so that a recorded step does it too."""
+        if self.constraint is not None:
+            limited = np.asarray(raw(self.constraint(self._value)), self._value.dtype)
+            kernels(limited).assign(limited, self._value)
+
     def assign_add(self, value: Any) -> Variable:
         return self.assign(self._value + np.asarray(value))
 
@@ -296,20 +307,25 @@ class Variable(Differentiable):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         twin = Variable(self._value, trainable=self.trainable, name=self._name)
-        twin.path = self.path
+        twin.path, twin.regularizer, twin.constraint = self.path, self.regularizer, self.constraint
         memo[id(self)] = twin
         return twin
 
     def __reduce__(self) -> Any:
-        return _rebuild_variable, (self._value.copy(), self.trainable, self._name, self.path)
+        return _rebuild_variable, (
+            *(self._value.copy(), self.trainable, self._name, self.path),
+            *(self.regularizer, self.constraint),
+        )
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self._value!r}>"
 
 
-def _rebuild_variable(value: Array, trainable: bool, name: str, path: str) -> Variable:
+def _rebuild_variable(
+    value: Array, trainable: bool, name: str, path: str, regularizer: Any = None, constraint: Any = None
+) -> Variable:
     variable = Variable(value, trainable=trainable, name=name)
-    variable.path = path
+    variable.path, variable.regularizer, variable.constraint = path, regularizer, constraint
     return variable
 
 

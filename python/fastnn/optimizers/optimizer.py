@@ -130,6 +130,8 @@ class Optimizer:
         for buffer, runs in parts:
             self.update(buffer.values, buffer.grads, self._slots[id(buffer)], runs)
         for variable in moved:
+            if variable.constraint is not None:
+                variable.constrain()
             variable.version += 1
 
     def _parts(self, variables: Sequence[Variable]) -> list[tuple[FlatBuffer, Array]]:
