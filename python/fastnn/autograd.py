@@ -238,7 +238,8 @@ class Variable(Differentiable):
     """
 
     __slots__ = (
-        "__weakref__", "_name", "_value", "constraint", "path", "regularizer", "storage", "trainable", "version", "want",
+        "__weakref__", "_name", "_value", "constraint", "path", "regularizer", "storage", "trainable", "version",
+        "want",
     )  # fmt: skip
 
     def __init__(

@@ -77,9 +77,7 @@ class UnitNorm(Constraint):
 class MinMaxNorm(Constraint):
     """w scaled to a length in [min_value, max_value] along axis, by the share `rate` of the way each time."""
 
-    def __init__(
-        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axes = 0
-    ) -> None:
+    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axes = 0) -> None:
         self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
 
     def __call__(self, w: Any) -> Any:
