@@ -389,6 +389,12 @@ def test_means_of_losses(rng, name, loss):
         assert metric.result() == 0
 
 
+def test_functions_of_losses_are_here_too():
+    for name in ("mean_squared_error", "binary_crossentropy", "hinge", "poisson", "huber"):
+        assert getattr(metrics, name) is getattr(losses, name)
+    assert metrics.get(metrics.hinge)([[1.0]], [[0.25]]) == 0.75
+
+
 def test_root_mean_squared_error_takes_the_root_at_the_end():
     metric = metrics.RootMeanSquaredError()
     metric.update_state([0.0, 0.0], [3.0, 0.0])

@@ -49,6 +49,8 @@ class _Probabilistic(Loss):
 
     def _rows(self, y_pred: Any) -> Shape:
         """The shape of one value per sample."""
+        if self.axis == -1:
+            return y_pred.shape[:-1]  # type: ignore[no-any-return]
         axis = normalize_axes(self.axis, y_pred.ndim, self.name)[0]
         shape: Shape = y_pred.shape
         return shape[:axis] + shape[axis + 1 :]

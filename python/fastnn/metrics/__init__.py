@@ -2,6 +2,22 @@
 
 from typing import Any as _Any
 
+from fastnn.losses.crossentropy import binary_crossentropy as binary_crossentropy
+from fastnn.losses.crossentropy import categorical_crossentropy as categorical_crossentropy
+from fastnn.losses.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from fastnn.losses.focal import binary_focal_crossentropy as binary_focal_crossentropy
+from fastnn.losses.focal import categorical_focal_crossentropy as categorical_focal_crossentropy
+from fastnn.losses.hinge import categorical_hinge as categorical_hinge
+from fastnn.losses.hinge import hinge as hinge
+from fastnn.losses.hinge import squared_hinge as squared_hinge
+from fastnn.losses.probabilistic import kl_divergence as kl_divergence
+from fastnn.losses.probabilistic import poisson as poisson
+from fastnn.losses.regression import huber as huber
+from fastnn.losses.regression import log_cosh as log_cosh
+from fastnn.losses.regression import mean_absolute_error as mean_absolute_error
+from fastnn.losses.regression import mean_absolute_percentage_error as mean_absolute_percentage_error
+from fastnn.losses.regression import mean_squared_error as mean_squared_error
+from fastnn.losses.regression import mean_squared_logarithmic_error as mean_squared_logarithmic_error
 from fastnn.metrics.accuracy import Accuracy as Accuracy
 from fastnn.metrics.accuracy import BinaryAccuracy as BinaryAccuracy
 from fastnn.metrics.accuracy import CategoricalAccuracy as CategoricalAccuracy
@@ -32,14 +48,14 @@ from fastnn.metrics.correlation import concordance_correlation as concordance_co
 from fastnn.metrics.correlation import pearson_correlation as pearson_correlation
 from fastnn.metrics.f_score import F1Score as F1Score
 from fastnn.metrics.f_score import FBetaScore as FBetaScore
-from fastnn.metrics.hinge import CategoricalHinge as CategoricalHinge
-from fastnn.metrics.hinge import Hinge as Hinge
-from fastnn.metrics.hinge import SquaredHinge as SquaredHinge
 from fastnn.metrics.iou import BinaryIoU as BinaryIoU
 from fastnn.metrics.iou import IoU as IoU
 from fastnn.metrics.iou import MeanIoU as MeanIoU
 from fastnn.metrics.iou import OneHotIoU as OneHotIoU
 from fastnn.metrics.iou import OneHotMeanIoU as OneHotMeanIoU
+from fastnn.metrics.margin import CategoricalHinge as CategoricalHinge
+from fastnn.metrics.margin import Hinge as Hinge
+from fastnn.metrics.margin import SquaredHinge as SquaredHinge
 from fastnn.metrics.metric import Mean as Mean
 from fastnn.metrics.metric import MeanMetricWrapper as MeanMetricWrapper
 from fastnn.metrics.metric import Metric as Metric

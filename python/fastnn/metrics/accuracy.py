@@ -87,6 +87,11 @@ def _plain(labels: Any, scores: Any, axes: int) -> bool:
     return bool(labels.dtype.kind == "i" if axes == 1 else labels.shape == scores.shape)
 
 
+def _column(x: Any) -> bool:
+    """True for an array (n,) or (n, 1)."""
+    return type(x) is np.ndarray and (x.ndim == 1 or (x.ndim == 2 and x.shape[1] == 1))
+
+
 def _over_outputs(right: Array) -> Array:
     return np.asarray(right if right.ndim < 2 else np.mean(right, axis=-1), np.float64)
 
@@ -106,6 +111,13 @@ class BinaryAccuracy(MeanMetricWrapper):
     ) -> None:
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)
         self.threshold = threshold
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        labels, p = raw(y_true), raw(y_pred)
+        if sample_weight is None and _column(labels) and _column(p) and len(labels) == len(p):
+            self.add(float(np.count_nonzero((p > self.threshold).ravel() == labels.ravel())), len(p))
+        else:
+            super().update_state(labels, p, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "threshold": self.threshold}
