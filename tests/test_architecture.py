@@ -21,7 +21,9 @@ PACKAGE = ROOT / "python/fastnn"
 LAYERS = [
     "errors",
     "arrays",
+    "structure",
     "backend",
+    "recording",
     "random",
     "registry",
     "autograd",

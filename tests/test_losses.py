@@ -1,5 +1,6 @@
 """Losses against plain NumPy in float64."""
 
+import itertools
 import math
 
 import numpy as np
@@ -514,3 +515,54 @@ def test_weights_by_class_train_as_if_samples_were_repeated(rng):
         model.train_on_batch(x[repeated], targets[repeated])
         for ours, w, w0 in zip(weighted, model.get_weights(), start, strict=True):
             np.testing.assert_allclose(ours, (w - w0) * len(repeated) / 12, rtol=1e-10, atol=1e-14)
+
+
+# ---- recorded steps --------------------------------------------------------------------------------------------------
+
+#: loss, activation of the last layer, targets (8, 3) or (8,)
+RECORDED = [
+    *((cls(**options), activation, targets) for cls, options, activation, targets in (
+        (losses.MeanSquaredError, {"factor": 0.5, "over_outputs": "sum"}, None, "bits"),
+        (losses.MeanAbsoluteError, {}, None, "bits"), (losses.Huber, {"delta": 0.5}, None, "bits"),
+        (losses.LogCosh, {}, None, "bits"), (losses.RootMeanSquaredError, {}, None, "bits"),
+        (losses.MeanAbsolutePercentageError, {}, None, "bits"), (losses.Poisson, {}, "sigmoid", "bits"),
+        (losses.MeanSquaredLogarithmicError, {}, "sigmoid", "bits"), (losses.CosineSimilarity, {}, None, "one_hot"),
+        (losses.Hinge, {}, None, "bits"), (losses.SquaredHinge, {}, None, "bits"),
+        (losses.CategoricalHinge, {}, None, "one_hot"), (losses.KLDivergence, {}, "softmax", "one_hot"),
+        (losses.BinaryCrossentropy, {"label_smoothing": 0.1}, "sigmoid", "bits"),
+        (losses.BinaryFocalCrossentropy, {"apply_class_balancing": True, "label_smoothing": 0.1}, "sigmoid", "bits"),
+        (losses.CategoricalFocalCrossentropy, {"alpha": [0.1, 0.2, 0.3]}, "softmax", "one_hot"),
+        (losses.CategoricalCrossentropy, {"label_smoothing": 0.1}, "softmax", "one_hot"),
+        (losses.SparseCategoricalCrossentropy, {"ignore_class": 1}, "softmax", "labels"),
+        (losses.Dice, {}, "sigmoid", "bits"), (losses.Tversky, {"axis": -1}, "sigmoid", "bits"),
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("loss", "activation", "targets"), RECORDED, ids=lambda x: getattr(x, "name", None))
+def test_every_loss_can_be_replayed_on_other_data(loss, activation, targets, rng):
+    """What one loss reads of the data, as hinge does to tell labels 0 and 1 from -1 and 1, it reads anew each step."""
+    x = rng.standard_normal((4, 8, 5)).astype("float32")
+    labels = rng.integers(0, 3, (4, 8))
+    bits = rng.integers(0, 2, (4, 8, 3)).astype("float32")
+    y = {"bits": bits, "one_hot": np.eye(3)[labels], "labels": labels}[targets]
+    if targets == "bits" and loss.name == "hinge":
+        y[3] = 2 * y[3] - 1
+    weights = [None, rng.uniform(size=(4, 8))]
+    if loss.name == "dice":  # one value for all samples
+        weights.pop()
+    for weight, reduction in itertools.product(weights, ("sum_over_batch_size", "mean_with_sample_weight")):
+        found = []
+        for eager in (False, True):
+            fastnn.utils.set_random_seed(0)
+            model = fastnn.Sequential([fastnn.layers.Dense(3, activation)])
+            twin = type(loss)(**{**loss.get_config(), "reduction": reduction})
+            model.compile("sgd", twin, run_eagerly=eager)
+            figures = [
+                model.train_on_batch(x[step % 4], y[step % 4], None if weight is None else weight[step % 4])
+                for step in range(6)
+            ]
+            found.append((figures, *[w.tolist() for w in model.get_weights()]))
+            recordings = model._steps_now()._training
+            assert bool(recordings and recordings._steps) is not eager
+        assert found[0] == found[1]

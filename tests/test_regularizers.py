@@ -265,3 +265,41 @@ def test_a_constraint_of_the_wrong_shape_is_refused():
     layer.build((None, 3))
     with pytest.raises(ValueError, match="expected"):
         layer.kernel.constrain()
+
+
+# ---- recorded steps --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_regularizer": "l2", "bias_regularizer": "l1"},
+        {"kernel_regularizer": regularizers.OrthogonalRegularizer()},
+        {"activity_regularizer": "l2"},
+        {"kernel_constraint": constraints.MaxNorm(0.5), "bias_constraint": "non_neg"},
+        {"kernel_constraint": constraints.MinMaxNorm(0.1, 0.5, rate=0.5), "bias_constraint": constraints.UnitNorm()},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_replays_penalise_and_limit_as_python_does(options, rng):
+    x, y = rng.standard_normal((5, 8, 4)).astype("float32"), rng.standard_normal((5, 8, 1)).astype("float32")
+    found = []
+    for eager in (False, True):
+        fastnn.utils.set_random_seed(0)
+        model = Sequential([layers.Dense(3, **options), layers.Dense(1)])
+        model.compile(optimizers.SGD(0.1), "mse", run_eagerly=eager)
+        found.append([model.train_on_batch(a, b) for a, b in zip(x, y, strict=True)])
+        found[-1] += [w.tolist() for w in model.get_weights()]
+        recordings = model._steps_now()._training
+        assert bool(recordings and recordings._steps) is not eager
+    assert found[0] == found[1]
+
+
+def test_penalties_and_limits_of_ones_own_keep_a_step_in_python(rng):
+    x, y = rng.standard_normal((8, 4)), rng.standard_normal((8, 1))
+    for options in ({"kernel_regularizer": lambda w: ops.sum(ops.square(w))}, {"bias_constraint": lambda b: b * 0}):
+        model = Sequential([layers.Dense(1, **options)])
+        model.compile("sgd", "mse")
+        for _ in range(4):
+            model.train_on_batch(x, y)
+        assert model._steps_now()._training is None

@@ -5,7 +5,25 @@ from __future__ import annotations
 import collections.abc
 import numpy.typing
 import typing
-__all__: list[str] = ['absolute', 'absolute_backward', 'active_isa', 'adam', 'add', 'add_backward', 'argmax', 'argmin', 'assign', 'available_threads', 'clip', 'clip_backward', 'compiler', 'concatenate', 'count_correct', 'dense', 'dense_backward', 'dense_forward', 'divide', 'divide_backward', 'dropout', 'dropout_backward', 'empty_cache', 'equal', 'exp', 'exp_backward', 'extreme_backward', 'forked', 'full', 'gather_rows', 'gelu', 'gelu_backward', 'gelu_tanh', 'gelu_tanh_backward', 'gemm', 'greater', 'greater_equal', 'leaky_relu', 'leaky_relu_backward', 'less', 'less_equal', 'linear', 'linear_backward', 'log', 'log_backward', 'log_softmax', 'log_softmax_backward', 'matmul', 'max', 'maximum', 'maximum_backward', 'mean', 'mean_backward', 'memory_stats', 'min', 'minimum', 'minimum_backward', 'multiply', 'multiply_backward', 'negative', 'negative_backward', 'not_equal', 'num_threads', 'one_hot', 'openmp', 'penalty', 'penalty_backward', 'philox', 'pool_limit', 'power', 'power_backward', 'regression_loss', 'regression_loss_backward', 'relu', 'relu_backward', 'require_probabilities', 'rmsprop', 'set_active_isa', 'set_num_threads', 'set_thread_limit', 'sgd', 'sigmoid', 'sigmoid_backward', 'sigmoid_cross_entropy', 'sigmoid_cross_entropy_backward', 'softmax', 'softmax_backward', 'softmax_cross_entropy', 'softmax_cross_entropy_backward', 'softplus', 'softplus_backward', 'sqrt', 'sqrt_backward', 'square', 'square_backward', 'subtract', 'subtract_backward', 'sum', 'sum_backward', 'supported_isas', 'take', 'take_backward', 'tanh', 'tanh_backward', 'unary_codes', 'unary_saved', 'where']
+__all__: list[str] = ['RecordedStep', 'absolute', 'absolute_backward', 'active_isa', 'adam', 'add', 'add_backward', 'argmax', 'argmin', 'assign', 'available_threads', 'cast', 'clip', 'clip_backward', 'compiler', 'concatenate', 'constant', 'count_correct', 'dense', 'dense_backward', 'dense_forward', 'divide', 'divide_backward', 'dropout', 'dropout_backward', 'empty_cache', 'equal', 'exp', 'exp_backward', 'extreme_backward', 'forked', 'full', 'gather_rows', 'gelu', 'gelu_backward', 'gelu_tanh', 'gelu_tanh_backward', 'gemm', 'greater', 'greater_equal', 'leaky_relu', 'leaky_relu_backward', 'less', 'less_equal', 'linear', 'linear_backward', 'log', 'log_backward', 'log_softmax', 'log_softmax_backward', 'matmul', 'max', 'maximum', 'maximum_backward', 'mean', 'mean_backward', 'memory_stats', 'min', 'minimum', 'minimum_backward', 'multiply', 'multiply_backward', 'negative', 'negative_backward', 'not_equal', 'num_threads', 'one_hot', 'openmp', 'penalty', 'penalty_backward', 'philox', 'pool_limit', 'power', 'power_backward', 'regression_loss', 'regression_loss_backward', 'relu', 'relu_backward', 'require_probabilities', 'rmsprop', 'set_active_isa', 'set_num_threads', 'set_thread_limit', 'sgd', 'sigmoid', 'sigmoid_backward', 'sigmoid_cross_entropy', 'sigmoid_cross_entropy_backward', 'softmax', 'softmax_backward', 'softmax_cross_entropy', 'softmax_cross_entropy_backward', 'softplus', 'softplus_backward', 'spoil_recording', 'sqrt', 'sqrt_backward', 'square', 'square_backward', 'subtract', 'subtract_backward', 'sum', 'sum_backward', 'supported_isas', 'take', 'take_backward', 'tanh', 'tanh_backward', 'unary_codes', 'unary_saved', 'where']
+class RecordedStep:
+    def __init__(self, inputs: collections.abc.Sequence[numpy.typing.NDArray[typing.Any]], memory: collections.abc.Sequence[numpy.typing.NDArray[typing.Any]]) -> None:
+        ...
+    def matches(self, inputs: tuple[typing.Any, ...]) -> bool:
+        ...
+    def record(self, step: typing.Any) -> tuple[typing.Any, ...]:
+        ...
+    def run(self, inputs: tuple[typing.Any, ...]) -> typing.Any:
+        ...
+    @property
+    def bytes(self) -> int:
+        ...
+    @property
+    def size(self) -> int:
+        ...
+    @property
+    def usable(self) -> bool:
+        ...
 def absolute(x: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0, out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
     ...
 def absolute_backward(x: numpy.typing.NDArray[typing.Any], dy: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.typing.NDArray[typing.Any]:
@@ -28,6 +46,10 @@ def assign(x: numpy.typing.NDArray[typing.Any], y: numpy.typing.NDArray[typing.A
     """
 def available_threads() -> int:
     ...
+def cast(x: numpy.typing.NDArray[typing.Any], dtype: numpy.dtype[typing.Any]) -> numpy.typing.NDArray[typing.Any]:
+    """
+    x as dense float32, float64 or, if it holds integers, int64; x itself if it is that already.
+    """
 def clip(x: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0, out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
     ...
 def clip_backward(x: numpy.typing.NDArray[typing.Any], dy: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.typing.NDArray[typing.Any]:
@@ -38,6 +60,8 @@ def concatenate(arrays: collections.abc.Sequence[numpy.typing.NDArray[typing.Any
     """
     Arrays of one dtype one after the other along axis.
     """
+def constant(x: numpy.typing.NDArray[typing.Any]) -> numpy.typing.NDArray[typing.Any]:
+    ...
 def count_correct(scores: numpy.typing.NDArray[typing.Any], labels: numpy.typing.NDArray[typing.Any]) -> numpy.typing.NDArray[typing.Any]:
     ...
 def dense(x: numpy.typing.NDArray[typing.Any]) -> numpy.typing.NDArray[typing.Any]:
@@ -54,7 +78,7 @@ def divide_backward(second: bool, x1: numpy.typing.NDArray[typing.Any], x2: nump
     ...
 def dropout(x: numpy.typing.NDArray[typing.Any], state: numpy.typing.NDArray[typing.Any], rate: typing.SupportsFloat | typing.SupportsIndex, noise_shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] | None = None) -> tuple[typing.Any, ...]:
     """
-    Returns (y, mask).
+    Returns (y, mask); moves the step in state on.
     """
 def dropout_backward(dy: numpy.typing.NDArray[typing.Any], mask: numpy.typing.NDArray[typing.Any], rate: typing.SupportsFloat | typing.SupportsIndex) -> numpy.typing.NDArray[typing.Any]:
     ...
@@ -201,6 +225,8 @@ def softmax_cross_entropy_backward(y: numpy.typing.NDArray[typing.Any], labels: 
 def softplus(x: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0, out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
     ...
 def softplus_backward(x: numpy.typing.NDArray[typing.Any], dy: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.typing.NDArray[typing.Any]:
+    ...
+def spoil_recording() -> None:
     ...
 def sqrt(x: numpy.typing.NDArray[typing.Any], a: typing.SupportsFloat | typing.SupportsIndex = 0.0, b: typing.SupportsFloat | typing.SupportsIndex = 0.0, out: numpy.typing.NDArray[typing.Any] | None = None) -> numpy.typing.NDArray[typing.Any]:
     ...

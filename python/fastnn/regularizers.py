@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn import ops
+from fastnn.backend import constant
 from fastnn.registry import Registry
 from fastnn.registry import serialize as serialize
 
@@ -86,7 +87,7 @@ class OrthogonalRegularizer(Regularizer):
         directions = ops.divide(x, ops.sqrt(ops.maximum(squares, 1e-14)))
         turned = ops.transpose(directions)
         products = ops.matmul(directions, turned) if along else ops.matmul(turned, directions)
-        others = 1.0 - np.eye(products.shape[0], dtype=products.dtype)
+        others = constant(1.0 - np.eye(products.shape[0], dtype=products.dtype))
         pairs = others.size - len(others)
         return ops.sum(ops.absolute(products * others)) * (self.factor / max(pairs, 1))
 

@@ -13,6 +13,7 @@ import numpy as np
 from fastnn.arrays import Array
 from fastnn.autograd import Variable, Want
 from fastnn.backend import full
+from fastnn.structure import structure_changed
 
 #: Every Variable begins at a multiple of so many elements: 64 bytes of float32.
 ALIGNMENT = 16
@@ -39,6 +40,7 @@ class FlatBuffer:
         variable._value = values
         variable.want = Want(self._view(self.grads, variable))
         variable.storage = self
+        structure_changed()
 
     def _view(self, buffer: Array, variable: Variable) -> Array:
         start = self.offsets[id(variable)]

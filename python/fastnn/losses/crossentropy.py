@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastnn import ops
-from fastnn.arrays import Array, DTypeLike, Shape, normalize_axes
+from fastnn.arrays import F64, Array, DTypeLike, Shape, normalize_axes
 from fastnn.autograd import Tensor, raw
+from fastnn.backend import cast
 from fastnn.losses.loss import Loss, fit_weight, same_shape
 from fastnn.losses.regression import EPSILON
 from fastnn.ops.cross_entropy import require_probabilities
@@ -89,7 +90,8 @@ class SparseCategoricalCrossentropy(_Probabilistic):
         labels, rows = self._labels(y_true, y_pred), self._rows(y_pred)
         if self.ignore_class is not None and sample_weight is not None and self.reduction == "mean_with_sample_weight":
             weight = fit_weight(self.name, sample_weight, rows, y_pred.dtype)  # that of ignored samples does not count
-            sample_weight = ops.where(ops.equal(labels, self.ignore_class), 0.0, weight)
+            ignored = ops.equal(cast(labels, F64), float(self.ignore_class))
+            sample_weight = ops.where(ignored, 0.0, weight)
         options: dict[str, Any] = {"axis": self.axis, "ignore_class": self.ignore_class}
         return self.fused(ops.softmax_cross_entropy, self._logits(y_pred), labels, sample_weight, rows, **options)
 
@@ -157,7 +159,7 @@ class CategoricalCrossentropy(_Probabilistic):
                 f"[{self.name}] expected one-hot labels {y_pred.shape}, got {labels.shape}; "
                 "for integer labels use SparseCategoricalCrossentropy"
             )
-        return labels.astype(y_pred.dtype, copy=False)
+        return cast(labels, y_pred.dtype)
 
     def get_config(self) -> dict[str, Any]:
         own = {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing, "axis": self.axis}

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnn import ops
 from fastnn.arrays import DTypeLike
+from fastnn.backend import constant
 from fastnn.losses.crossentropy import binary_logits
 from fastnn.losses.loss import Loss, made_prediction, same_shape
 from fastnn.losses.regression import EPSILON
@@ -127,7 +128,7 @@ def categorical_focal_crossentropy(
         require_probabilities(y_pred)
         p = y_pred / ops.sum(y_pred, axis=axis, keepdims=True)
     p = ops.clip(p, EPSILON, 1.0 - EPSILON)
-    weight = np.asarray(alpha, y_pred.dtype)
+    weight = constant(np.asarray(alpha, y_pred.dtype))
     return ops.sum(ops.power(1.0 - p, gamma) * (y_true * -ops.log(p)) * weight, axis=axis)
 
 

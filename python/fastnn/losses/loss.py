@@ -10,14 +10,16 @@ import numpy as np
 from fastnn import ops
 from fastnn.arrays import Array, DTypeLike, Shape, float_dtype
 from fastnn.autograd import Differentiable, raw
+from fastnn.backend import cast
 from fastnn.registry import Registry
+from fastnn.structure import Structural
 
 registry = Registry("losses")
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
-class Loss:
+class Loss(Structural):
     """Base class. A loss of your own implements call(y_true, y_pred) -> one value per sample.
 
     reduction: "sum_over_batch_size" or "mean" for the sum over all values divided by their number, "sum",
@@ -59,7 +61,7 @@ class Loss:
         array = np.asarray(y_pred)
         if array.dtype.kind == "f" and isinstance(y_pred, (np.ndarray, np.generic)) and not self._asked:
             return array
-        return array.astype(self._dtype, copy=False)
+        return cast(array, self._dtype)
 
     def fused(
         self,
@@ -116,7 +118,7 @@ def fit_weight(name: str, sample_weight: Any, shape: Shape, dtype: DTypeLike) ->
 
     Raises ValueError if it does not fit.
     """
-    weight = np.asarray(raw(sample_weight), dtype)
+    weight = cast(np.asarray(raw(sample_weight)), np.dtype(dtype))
     if weight.shape == shape:
         return weight
     given = weight.shape
@@ -161,7 +163,7 @@ def same_shape(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     if not isinstance(y_true, Differentiable) and y_true.dtype != y_pred.dtype:
         if y_true.dtype.kind not in "fiub":
             raise TypeError(f"[{name}] expected y_true of real numbers, got {y_true.dtype}")
-        y_true = y_true.astype(y_pred.dtype)
+        y_true = cast(y_true, y_pred.dtype)
     return y_true, y_pred
 
 

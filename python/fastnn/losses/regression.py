@@ -269,6 +269,6 @@ def _directed(x: Any, axis: int) -> Any:
 
 
 def _root(x: Any) -> Any:
-    """Square root with slope 0 at 0, where that of the root itself would make the gradient NaN."""
+    """Square root of a mean of squares, as x / sqrt(x): a finite slope at 0, where each difference makes it 0."""
     smallest = float(np.finfo(x.dtype).tiny)
-    return ops.where(ops.greater(x, 0.0), ops.sqrt(ops.maximum(x, smallest)), 0.0)
+    return ops.divide(x, ops.sqrt(ops.maximum(x, smallest)))

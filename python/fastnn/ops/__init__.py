@@ -1,6 +1,7 @@
 """The primitives: arrays in, arrays out; Tensors while a tape records. Names are Keras's where Keras has one."""
 
 from fastnn.autograd import dispatch as _dispatch
+from fastnn.ops.cast import cast as cast
 from fastnn.ops.concatenate import concatenate as concatenate
 from fastnn.ops.concatenate import split as split
 from fastnn.ops.concatenate import stack as stack

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastnn.arrays import Array
 from fastnn.autograd import Variable, raw
-from fastnn.backend import full, kernels
+from fastnn.backend import RecordedStep, full, kernels
 from fastnn.registry import Registry
 from fastnn.storage import FlatBuffer, FlatStorage
+from fastnn.structure import Structural
 
 registry = Registry("optimizers")
 
@@ -19,11 +20,13 @@ registry = Registry("optimizers")
 LearningRate = float | Callable[[int], float]
 
 
-class Optimizer:
+class Optimizer(Structural):
     """Base class. A subclass names its slots in slot_names() and calls its kernel in update().
 
     learning_rate: a number or a function of the number of steps done so far.
     """
+
+    free = frozenset({"learning_rate"})
 
     def __init__(self, learning_rate: LearningRate, name: str | None = None) -> None:
         self.name = name or type(self).__name__.lower()
@@ -184,6 +187,34 @@ class Optimizer:
                 f"[{self.name}] expected Variables or dense writable floating arrays to update in place, got {p!r}"
             )
         return p
+
+    # ---- recorded steps --------------------------------------------------------------------------------------
+
+    def memory(self) -> Iterator[Array]:
+        """The arrays that stay where they are from step to step."""
+        yield self._rate
+        yield self._step
+        for slots in self._slots.values():
+            yield from slots.values()
+        for parts in self._runs.values():
+            yield from (runs for _, runs in parts)
+
+    def replay(
+        self, step: RecordedStep, arrays: tuple[Array, ...], variables: Sequence[Variable]
+    ) -> tuple[Array, ...] | None:
+        """Runs a recorded step that ends with this optimizer's update of the variables; None if it cannot run now."""
+        self._advance()
+        try:
+            results: tuple[Array, ...] | None = step.run(arrays)
+        except BaseException:
+            self._step[0] -= 1
+            raise
+        if results is None:
+            self._step[0] -= 1
+            return None
+        for variable in variables:
+            variable.version += 1
+        return results
 
     def _advance(self) -> None:
         if self._schedule:
