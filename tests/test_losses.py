@@ -488,6 +488,10 @@ def test_a_given_dtype_is_that_of_the_loss():
     assert losses.MeanSquaredError(dtype="float64")(BITS, NUMBERS.astype("float32")).dtype == np.float64
     assert losses.MeanSquaredError(dtype="float64")([[1]], [[2]]).dtype == np.float64
     assert losses.MeanSquaredError()(BITS, NUMBERS.astype("float32")).dtype == np.float32
+    with GradientTape() as tape:
+        x = tape.watch(NUMBERS.astype("float32"))
+        value = losses.MeanSquaredError(dtype="float64")(BITS, x)
+    assert value.dtype == np.float64 and tape.gradient(value, x).dtype == np.float32
 
 
 def test_a_loss_that_overwrites_call_is_not_bypassed_by_its_parents_kernel():

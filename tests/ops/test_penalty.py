@@ -16,12 +16,12 @@ def reference(x, l1=0.0, l2=0.0):
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 15, 16, 17, 33, 70_000])
 def test_matches_reference(rng, n):
     x = rng.choice([-1, 1], n) * rng.uniform(0.1, 2, n)  # away from the kink at 0
-    for factors in ({"l1": 0.3}, {"l2": 0.7}, {"l1": 0.2, "l2": 0.05}):
-        check_op(ops.penalty, reference, x, **factors)
+    check_op(ops.penalty, reference, x, l1=0.2, l2=0.05)
 
 
 def test_any_shape(rng):
-    check_op(ops.penalty, reference, rng.uniform(0.1, 1, (3, 4, 5)), l1=0.01, l2=0.01)
+    for factors in ({"l1": 0.3}, {"l2": 0.7}, {}):
+        check_op(ops.penalty, reference, rng.uniform(0.1, 1, (3, 4, 5)), **factors)
     check_op(ops.penalty, reference, np.array(-2.0), l1=0.01, l2=0.01)
 
 

@@ -57,7 +57,7 @@ class Loss(Structural):
     def prediction(self, y_pred: Any) -> Any:
         """y_pred as a Tensor or a floating array."""
         if isinstance(y_pred, Differentiable):
-            return y_pred
+            return ops.cast(y_pred, self._dtype) if self._asked and y_pred.dtype != self._dtype else y_pred
         array = np.asarray(y_pred)
         if array.dtype.kind == "f" and isinstance(y_pred, (np.ndarray, np.generic)) and not self._asked:
             return array
