@@ -389,6 +389,15 @@ def test_means_of_losses(rng, name, loss):
         assert metric.result() == 0
 
 
+def test_ignored_labels_do_not_count_in_the_mean_cross_entropy(rng):
+    y, p, w = rng.integers(0, 3, 200), rng.dirichlet(np.ones(3), 200), rng.uniform(size=200)
+    values = -np.log(p[np.arange(200), y])
+    for weight in (None, w):
+        metric = metrics.SparseCategoricalCrossentropy(ignore_class=1)
+        kept = np.where(y == 1, 0, 1 if weight is None else weight)
+        assert in_parts(metric, y[:, None], p, weight) == pytest.approx(np.average(values, weights=kept), rel=1e-12)
+
+
 def test_functions_of_losses_are_here_too():
     for name in ("mean_squared_error", "binary_crossentropy", "hinge", "poisson", "huber"):
         assert getattr(metrics, name) is getattr(losses, name)

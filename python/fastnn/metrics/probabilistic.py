@@ -9,7 +9,7 @@ import numpy as np
 from fastnn.arrays import DTypeLike
 from fastnn.autograd import raw
 from fastnn.losses import crossentropy, probabilistic
-from fastnn.metrics.metric import MeanMetricWrapper, MeanOverOutputs
+from fastnn.metrics.metric import MeanMetricWrapper, MeanOverOutputs, weights_of
 
 
 class KLDivergence(MeanMetricWrapper):
@@ -62,16 +62,26 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 
 
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
-    """Mean cross-entropy with integer labels."""
+    """Mean cross-entropy with integer labels. ignore_class: a label whose samples do not count."""
 
     def __init__(
         self,
         name: str | None = "sparse_categorical_crossentropy",
         dtype: DTypeLike | None = None,
         from_logits: bool = False,
+        ignore_class: int | None = None,
         axis: int = -1,
     ) -> None:
-        super().__init__(crossentropy.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits, axis=axis)
+        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
+        super().__init__(crossentropy.sparse_categorical_crossentropy, name, dtype, **options)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        ignored = self._options["ignore_class"]
+        if ignored is not None:
+            y_true, p = np.asarray(raw(y_true)), np.asarray(raw(y_pred))
+            labels = y_true[..., 0] if y_true.ndim == p.ndim and y_true.shape[-1] == 1 else y_true
+            sample_weight = weights_of(self.name, labels, sample_weight) * (labels != ignored)
+        super().update_state(y_true, y_pred, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._options}
