@@ -295,6 +295,25 @@ def test_replays_penalise_and_limit_as_python_does(options, rng):
     assert found[0] == found[1]
 
 
+def test_penalties_and_limits_may_be_set_between_steps(rng):
+    x, y = rng.standard_normal((8, 4)).astype("float32"), rng.standard_normal((8, 1)).astype("float32")
+    found = []
+    for eager in (False, True):
+        fastnn.utils.set_random_seed(0)
+        model = Sequential([layers.Dense(1)])
+        model.compile("sgd", "mse", run_eagerly=eager)
+        figures = []
+        for step in range(9):
+            if step == 3:
+                model.layers[0].kernel.regularizer = regularizers.L2(0.5)
+            if step == 6:
+                model.layers[0].kernel.constraint = constraints.MaxNorm(0.1)
+            figures.append(model.train_on_batch(x, y))
+        found.append((figures, model.get_weights()[0].tolist()))
+        assert np.linalg.norm(model.get_weights()[0]) < 0.1 + 1e-6 and len(model.losses) == 1
+    assert found[0] == found[1]
+
+
 def test_penalties_and_limits_of_ones_own_keep_a_step_in_python(rng):
     x, y = rng.standard_normal((8, 4)), rng.standard_normal((8, 1))
     for options in ({"kernel_regularizer": lambda w: ops.sum(ops.square(w))}, {"bias_constraint": lambda b: b * 0}):

@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from fastnn.arrays import F32, F64, Array, DTypeLike, Shape, float_dtype
 from fastnn.backend import full, kernels, not_recordable
+from fastnn.structure import structure_changed
 
 
 class Want:
@@ -238,7 +239,7 @@ class Variable(Differentiable):
     """
 
     __slots__ = (
-        "__weakref__", "_name", "_value", "constraint", "path", "regularizer", "storage", "trainable", "version",
+        "__weakref__", "_constraint", "_name", "_regularizer", "_value", "path", "storage", "trainable", "version",
         "want",
     )  # fmt: skip
 
@@ -271,8 +272,8 @@ class Variable(Differentiable):
         self.version = 0
         self.storage: Any = None  # the FlatStorage it is packed into, if any
         self.want = WANT  # where its gradient goes
-        self.regularizer: Callable[[Any], Any] | None = None
-        self.constraint: Callable[[Any], Any] | None = None
+        self._regularizer: Callable[[Any], Any] | None = None
+        self._constraint: Callable[[Any], Any] | None = None
 
     def _data(self) -> Array:
         return self._value
@@ -301,10 +302,30 @@ class Variable(Differentiable):
         self.version += 1
         return self
 
+    @property
+    def regularizer(self) -> Callable[[Any], Any] | None:
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, value: Callable[[Any], Any] | None) -> None:
+        if value is not self._regularizer:
+            structure_changed()
+        self._regularizer = value
+
+    @property
+    def constraint(self) -> Callable[[Any], Any] | None:
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value: Callable[[Any], Any] | None) -> None:
+        if value is not self._constraint:
+            structure_changed()
+        self._constraint = value
+
     def constrain(self) -> None:
         """Puts constraint(value) in the value's place, by kernels, so that a recorded step does it too."""
-        if self.constraint is not None:
-            limited = np.asarray(raw(self.constraint(self._value)), self._value.dtype)
+        if self._constraint is not None:
+            limited = np.asarray(raw(self._constraint(self._value)), self._value.dtype)
             kernels(limited).assign(limited, self._value)
 
     def assign_add(self, value: Any) -> Variable:

@@ -133,7 +133,7 @@ class Optimizer(Structural):
         for buffer, runs in parts:
             self.update(buffer.values, buffer.grads, self._slots[id(buffer)], runs)
         for variable in moved:
-            if variable.constraint is not None:
+            if variable._constraint is not None:
                 variable.constrain()
             variable.version += 1
 
