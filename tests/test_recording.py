@@ -71,7 +71,9 @@ def test_replays_train_as_python_does(rng, optimizer):
     assert_same_training(lambda eager: network(optimizer, eager=eager), *table(rng))
 
 
-@pytest.mark.parametrize("settings", [{"gradient_accumulation_steps": 2}, {"use_ema": True, "ema_overwrite_frequency": 3}])
+@pytest.mark.parametrize(
+    "settings", [{"gradient_accumulation_steps": 2}, {"use_ema": True, "ema_overwrite_frequency": 3}]
+)
 def test_optimizers_whose_steps_differ_are_not_recorded(rng, settings):
     def make(eager):
         return network(lambda: optimizers.Adam(0.01, **settings), eager=eager)

@@ -126,10 +126,20 @@ Array sigmoid_cross_entropy_backward(const Array& x, const Array& labels, const 
   });
 }
 
+void require_probabilities(const Array& p) {
+  constexpr const char* op = "crossentropy";
+  with_float(op, "probabilities", p, [&](auto element) {
+    using T = decltype(element);
+    const Input<T> in(op, "probabilities", p);
+    invoke(&fastnn::cpu::require_probabilities<T>, in.data(), in.size());
+  });
+}
+
 }  // namespace
 
 void bind_cross_entropy(py::module_& m) {
   using py::arg;
+  m.def("require_probabilities", &require_probabilities, arg("p"));
   m.def("softmax_cross_entropy", &softmax_cross_entropy, arg("logits"), arg("labels"), arg("sample_weight"),
         arg("reduction"), arg("label_smoothing"), arg("ignore_class"), "Returns (loss, softmax, scale).");
   m.def("softmax_cross_entropy_backward", &softmax_cross_entropy_backward, arg("y"), arg("labels"),

@@ -23,6 +23,7 @@ if _TYPE_CHECKING:
     from fastnn import activations as activations
     from fastnn import callbacks as callbacks
     from fastnn import classic as classic
+    from fastnn import constraints as constraints
     from fastnn import initializers as initializers
     from fastnn import layers as layers
     from fastnn import losses as losses
@@ -30,6 +31,7 @@ if _TYPE_CHECKING:
     from fastnn import models as models
     from fastnn import optimizers as optimizers
     from fastnn import random as random
+    from fastnn import regularizers as regularizers
     from fastnn import testing as testing
     from fastnn import utils as utils
     from fastnn.layers import Input as Input
@@ -40,8 +42,8 @@ if _TYPE_CHECKING:
 
 # Imported when first used, so that `import fastnn` stays cheap.
 _MODULES = (
-    "activations", "callbacks", "classic", "initializers", "layers", "losses", "metrics", "models", "optimizers",
-    "random", "testing", "utils",
+    "activations", "callbacks", "classic", "constraints", "initializers", "layers", "losses", "metrics", "models",
+    "optimizers", "random", "regularizers", "testing", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",

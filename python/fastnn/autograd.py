@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from fastnn.arrays import F32, F64, Array, DTypeLike, Shape, float_dtype
 from fastnn.backend import full, kernels, not_recordable
+from fastnn.structure import structure_changed
 
 
 class Want:
@@ -234,9 +235,13 @@ class Variable(Differentiable):
 
     initializer: an array, a number, or a function (shape, dtype) -> array, for which shape is due.
     value: the current value, a read-only view that follows later changes. version: counts the changes.
+    regularizer, constraint: functions of the value, or None: a penalty for the loss; what takes its place after a step.
     """
 
-    __slots__ = ("__weakref__", "_name", "_value", "path", "storage", "trainable", "version", "want")
+    __slots__ = (
+        "__weakref__", "_constraint", "_name", "_regularizer", "_value", "path", "storage", "trainable", "version",
+        "want",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -267,6 +272,8 @@ class Variable(Differentiable):
         self.version = 0
         self.storage: Any = None  # the FlatStorage it is packed into, if any
         self.want = WANT  # where its gradient goes
+        self._regularizer: Callable[[Any], Any] | None = None
+        self._constraint: Callable[[Any], Any] | None = None
 
     def _data(self) -> Array:
         return self._value
@@ -295,6 +302,32 @@ class Variable(Differentiable):
         self.version += 1
         return self
 
+    @property
+    def regularizer(self) -> Callable[[Any], Any] | None:
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, value: Callable[[Any], Any] | None) -> None:
+        if value is not self._regularizer:
+            structure_changed()
+        self._regularizer = value
+
+    @property
+    def constraint(self) -> Callable[[Any], Any] | None:
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value: Callable[[Any], Any] | None) -> None:
+        if value is not self._constraint:
+            structure_changed()
+        self._constraint = value
+
+    def constrain(self) -> None:
+        """Puts constraint(value) in the value's place, by kernels, so that a recorded step does it too."""
+        if self._constraint is not None:
+            limited = np.asarray(raw(self._constraint(self._value)), self._value.dtype)
+            kernels(limited).assign(limited, self._value)
+
     def assign_add(self, value: Any) -> Variable:
         return self.assign(self._value + np.asarray(value))
 
@@ -303,20 +336,25 @@ class Variable(Differentiable):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         twin = Variable(self._value, trainable=self.trainable, name=self._name)
-        twin.path = self.path
+        twin.path, twin.regularizer, twin.constraint = self.path, self.regularizer, self.constraint
         memo[id(self)] = twin
         return twin
 
     def __reduce__(self) -> Any:
-        return _rebuild_variable, (self._value.copy(), self.trainable, self._name, self.path)
+        return _rebuild_variable, (
+            *(self._value.copy(), self.trainable, self._name, self.path),
+            *(self.regularizer, self.constraint),
+        )
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self._value!r}>"
 
 
-def _rebuild_variable(value: Array, trainable: bool, name: str, path: str) -> Variable:
+def _rebuild_variable(
+    value: Array, trainable: bool, name: str, path: str, regularizer: Any = None, constraint: Any = None
+) -> Variable:
     variable = Variable(value, trainable=trainable, name=name)
-    variable.path = path
+    variable.path, variable.regularizer, variable.constraint = path, regularizer, constraint
     return variable
 
 

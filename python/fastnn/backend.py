@@ -87,6 +87,12 @@ def float_pair(a: Any, b: Any) -> tuple[Array, Array]:
     return _promoted(a.astype(dtype, copy=False)), _promoted(b.astype(dtype, copy=False))
 
 
+def constant(array: Array) -> Array:
+    """array, made of settings alone: a step that is being recorded keeps it, and reads it again when replayed."""
+    kept: Array = _core.constant(array)
+    return kept
+
+
 def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
     """A new array from the pool with one value everywhere."""
     result: Array = _core.full(shape, value, np.dtype(dtype))

@@ -26,6 +26,10 @@ namespace cpu {
 // std::invalid_argument before anything is written. Parallel over chunks whose size depends on the sizes
 // alone; sums over rows are kept in double and added up chunk by chunk.
 
+/// Throws std::invalid_argument if one of the n values lies outside [0, 1] by more than a thousandth, as
+/// logits do: they would be taken for probabilities. A NaN passes. Parallel.
+template <class T> void require_probabilities(const T* p, Index n);
+
 /// loss[r] = weight[r] sum_k t[r, k] (ln(sum_j exp(x[r, j])) - x[r, k]), with x the logits: (rows, cols).
 ///
 /// Either labels: (rows), or targets: (rows, cols), is not null. With smoothing s,

@@ -5,6 +5,7 @@
 namespace fastnn::cpu {
 
 FASTNN_DECLARE(bool, finite_span, (const T* x, Index n))
+FASTNN_DECLARE(bool, within_span, (const T* x, Index n, T low, T high))
 FASTNN_DECLARE(double, softmax_cross_entropy_rows,
                (const SoftmaxCrossEntropy& s, const T* x, const std::int64_t* labels, const T* targets,
                 const T* weight, T* loss, T* y, Index begin, Index end))
@@ -34,6 +35,18 @@ template <class T> bool finite_span(const T* x, Index n) {
   return spoiled == T(0);
 }
 FASTNN_INSTANTIATE(finite_span)
+
+// Whether no x lies outside [low, high].
+template <class T> bool within_span(const T* x, Index n, T low, T high) {
+  using V = Vec<T>;
+  const V least = V::set(low), most = V::set(high), zero = V::set(0), one = V::set(1);
+  const T outside = row_sum<T>(n, [&](auto at) {
+    const V v = at.load(x);
+    return select((v < least) | (v > most), one, zero);
+  });
+  return outside == T(0);
+}
+FASTNN_INSTANTIATE(within_span)
 
 template <class T> static inline T log_scalar(T x) {
   using V = Vec<T>;
@@ -216,6 +229,18 @@ Index check_labels(const SoftmaxCrossEntropy& s, const std::int64_t* labels) {
 }
 
 }  // namespace
+
+template <class T> void require_probabilities(const T* p, Index n) {
+  constexpr T kLow = T(-0.001), kHigh = T(1.001);
+  const auto within = FASTNN_SELECT(within_span<T>);
+  const double outside = partial_sums(
+      n, 1, [&](Index begin, Index end) { return within(p + begin, end - begin, kLow, kHigh) ? 0.0 : 1.0; });
+  if (outside == 0) return;
+  for (Index i = 0; i < n; ++i)
+    check("crossentropy", within(p + i, 1, kLow, kHigh), "expected probabilities in [0, 1], got ", p[i],
+          "; for logits say from_logits=True");
+}
+FASTNN_INSTANTIATE(require_probabilities)
 
 template <class T> void softmax_cross_entropy(const SoftmaxCrossEntropy& s, const T* x,
                                               const std::int64_t* labels, const T* targets, const T* weight,

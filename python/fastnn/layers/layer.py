@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import backend, initializers, ops
+from fastnn import backend, constraints, initializers, ops, regularizers
 from fastnn.arrays import Array, DTypeLike, PartialShape, float_dtype
 from fastnn.autograd import Tensor, Variable, raw
 from fastnn.random import SeedGenerator
-from fastnn.registry import Registry, snake_case
-from fastnn.structure import Structural, is_ours, structure_changed
+from fastnn.registry import Registry, serialize, snake_case
+from fastnn.structure import Structural, is_ours, structure_changed, structure_version
 from fastnn.symbolic import SymbolicTensor
 
 registry = Registry("layers")
@@ -33,6 +33,12 @@ def unique_name(base: str) -> str:
 
 class _Call(threading.local):
     training: bool | None = None
+
+
+class _Added:
+    """Whether add_loss was ever called: only then is there anything to forget before a call."""
+
+    losses = False
 
 
 _call = _Call()
@@ -52,7 +58,13 @@ class Layer(Structural):
     """
 
     def __init__(
-        self, *, trainable: bool = True, dtype: DTypeLike | None = None, name: str | None = None, **options: Any
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: DTypeLike | None = None,
+        name: str | None = None,
+        **options: Any,
     ) -> None:
         object.__setattr__(self, "_variables", [])
         object.__setattr__(self, "_own_trainable", [])
@@ -69,6 +81,11 @@ class Layer(Structural):
         self.built = False
         self._input_shape_hint: PartialShape | None = None if shape is None else (None, *shape)
         self._build_shape: PartialShape | None = None
+        if activity_regularizer is not None:
+            self.activity_regularizer = regularizers.get(activity_regularizer)
+
+    #: The penalty of the layer's output, or None.
+    activity_regularizer: Callable[[Any], Any] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -111,7 +128,10 @@ class Layer(Structural):
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor needs to make this layer again."""
-        return {"name": self.name, "trainable": self._trainable, "dtype": self._dtype.name}
+        config = {"name": self.name, "trainable": self._trainable, "dtype": self._dtype.name}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialize(self.activity_regularizer)
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -126,11 +146,18 @@ class Layer(Structural):
         dtype: DTypeLike | None = None,
         trainable: bool = True,
         name: str | None = None,
+        *,
+        regularizer: Any = None,
+        constraint: Any = None,
     ) -> Variable:
-        """A new Variable of this layer. initializer: "glorot_uniform" for floating weights by default."""
+        """A new Variable of this layer. initializer: "glorot_uniform" for floating weights by default.
+
+        regularizer: its penalty, which `losses` holds. constraint: what an optimizer puts it through after each step.
+        """
         made = initializers.get("glorot_uniform" if initializer is None else initializer)
         variable = Variable(made, tuple(shape or ()), dtype or self._dtype, trainable, name or "variable")
         variable.path = f"{self.name}/{variable.name}"
+        variable.regularizer, variable.constraint = regularizers.get(regularizer), constraints.get(constraint)
         self._track(variable)
         return variable
 
@@ -189,6 +216,8 @@ class Layer(Structural):
             functions = (value for name, value in vars(layer).items() if callable(value) and "initializer" not in name)
             if not layer.recordable or not all(isinstance(f, Layer) or is_ours(f) for f in functions):
                 return False
+            if not all(f is None or is_ours(f) for v in layer._variables for f in (v.regularizer, v.constraint)):
+                return False
         return True
 
     def _memory(self) -> Iterator[Array]:
@@ -235,6 +264,46 @@ class Layer(Structural):
             layer._trainable = bool(value)
             for variable, own in zip(layer._variables, layer._own_trainable, strict=True):
                 variable.trainable = bool(value) and own
+
+    # ---- penalties -------------------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds a scalar, or several, to `losses`. To be called in `call`; forgotten when the next call begins."""
+        values = list(loss) if isinstance(loss, (list, tuple)) else [loss]
+        for value in values:
+            if not isinstance(value, (np.ndarray, np.generic, Tensor)):
+                raise ValueError(f"[{self.name}] expected add_loss() of a Tensor or an array, got {value!r}")
+        self.__dict__.setdefault("_losses", []).extend(values)
+        _Added.losses = True
+
+    @property
+    def losses(self) -> list[Any]:
+        """What add_loss() was given in the last call, here and inside, and the penalties of the trainable weights."""
+        found: list[Any] = []
+        if _Added.losses:
+            for layer in self._walk():
+                found += layer.__dict__.get("_losses", ())
+        for variable in self._regularized_now():
+            found.append(variable.regularizer(variable))  # type: ignore[misc]
+        return found
+
+    def _regularized_now(self) -> list[Variable]:
+        """The trainable variables with a regularizer, found anew only after the structure changed."""
+        known: tuple[int, list[Variable]] = self.__dict__.get("_regularized", (-1, []))
+        if known[0] != structure_version():
+            known = (structure_version(), [v for v in self.trainable_variables if v.regularizer is not None])
+            self.__dict__["_regularized"] = known
+        return known[1]
+
+    def _forget_losses(self) -> None:
+        for layer in self._walk():
+            layer.__dict__.pop("_losses", None)
+
+    def _with_penalty(self, y: Any) -> Any:
+        """The output y, whose penalty was added."""
+        for part in y if isinstance(y, (list, tuple)) else [y]:
+            self.add_loss(self.activity_regularizer(part))  # type: ignore[misc]
+        return y
 
     def count_params(self) -> int:
         """Number of elements in all weights. Raises ValueError before the layer is built."""
@@ -300,10 +369,14 @@ class Layer(Structural):
         elif "training" in kwargs:
             del kwargs["training"]
         if training is outer:
-            return self.call(*args, **kwargs)
+            y = self.call(*args, **kwargs)
+            return y if self.activity_regularizer is None else self._with_penalty(y)
+        if outer is None and _Added.losses:
+            self._forget_losses()
         _call.training = training
         try:
-            return self.call(*args, **kwargs)
+            y = self.call(*args, **kwargs)
+            return y if self.activity_regularizer is None else self._with_penalty(y)
         finally:
             _call.training = outer
 

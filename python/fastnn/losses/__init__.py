@@ -8,17 +8,53 @@ from fastnn.losses.crossentropy import SparseCategoricalCrossentropy as SparseCa
 from fastnn.losses.crossentropy import binary_crossentropy as binary_crossentropy
 from fastnn.losses.crossentropy import categorical_crossentropy as categorical_crossentropy
 from fastnn.losses.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from fastnn.losses.focal import BinaryFocalCrossentropy as BinaryFocalCrossentropy
+from fastnn.losses.focal import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
+from fastnn.losses.focal import binary_focal_crossentropy as binary_focal_crossentropy
+from fastnn.losses.focal import categorical_focal_crossentropy as categorical_focal_crossentropy
+from fastnn.losses.hinge import CategoricalHinge as CategoricalHinge
+from fastnn.losses.hinge import Hinge as Hinge
+from fastnn.losses.hinge import SquaredHinge as SquaredHinge
+from fastnn.losses.hinge import categorical_hinge as categorical_hinge
+from fastnn.losses.hinge import hinge as hinge
+from fastnn.losses.hinge import squared_hinge as squared_hinge
 from fastnn.losses.loss import Loss as Loss
 from fastnn.losses.loss import registry as _registry
+from fastnn.losses.overlap import Dice as Dice
+from fastnn.losses.overlap import Tversky as Tversky
+from fastnn.losses.overlap import dice as dice
+from fastnn.losses.overlap import tversky as tversky
+from fastnn.losses.probabilistic import KLDivergence as KLDivergence
+from fastnn.losses.probabilistic import Poisson as Poisson
+from fastnn.losses.probabilistic import kl_divergence as kl_divergence
+from fastnn.losses.probabilistic import poisson as poisson
+from fastnn.losses.regression import CosineSimilarity as CosineSimilarity
+from fastnn.losses.regression import Huber as Huber
+from fastnn.losses.regression import LogCosh as LogCosh
 from fastnn.losses.regression import MeanAbsoluteError as MeanAbsoluteError
+from fastnn.losses.regression import MeanAbsolutePercentageError as MeanAbsolutePercentageError
 from fastnn.losses.regression import MeanSquaredError as MeanSquaredError
+from fastnn.losses.regression import MeanSquaredLogarithmicError as MeanSquaredLogarithmicError
+from fastnn.losses.regression import RootMeanSquaredError as RootMeanSquaredError
+from fastnn.losses.regression import cosine_similarity as cosine_similarity
+from fastnn.losses.regression import huber as huber
+from fastnn.losses.regression import log_cosh as log_cosh
 from fastnn.losses.regression import mean_absolute_error as mean_absolute_error
+from fastnn.losses.regression import mean_absolute_percentage_error as mean_absolute_percentage_error
 from fastnn.losses.regression import mean_squared_error as mean_squared_error
+from fastnn.losses.regression import mean_squared_logarithmic_error as mean_squared_logarithmic_error
+from fastnn.losses.regression import root_mean_squared_error as root_mean_squared_error
 from fastnn.registry import serialize as serialize
 
 _registry.add(MeanSquaredError, "mse", "MSE")
 _registry.add(MeanAbsoluteError, "mae", "MAE")
+_registry.add(MeanAbsolutePercentageError, "mape", "MAPE")
+_registry.add(MeanSquaredLogarithmicError, "msle", "MSLE")
+_registry.add(RootMeanSquaredError, "rmse", "RMSE")
 _registry.add(BinaryCrossentropy, "bce", "BCE")
+_registry.add(BinaryFocalCrossentropy, "bfce", "BFCE")
+_registry.add(KLDivergence, "kl_divergence", "kld", "KLD")
+_registry.add(LogCosh, "logcosh")
 deserialize = _registry.deserialize
 
 

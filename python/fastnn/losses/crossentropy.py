@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from inspect import unwrap
 from typing import Any
 
 import numpy as np
 
 from fastnn import ops
-from fastnn.arrays import Array, DTypeLike
+from fastnn.arrays import F64, Array, DTypeLike, Shape, normalize_axes
 from fastnn.autograd import Tensor, raw
 from fastnn.backend import cast
-from fastnn.losses.loss import Loss, same_rank, same_shape
-
-#: Probabilities are kept this far from 0 and 1 before their logarithm is taken, as Keras does.
-EPSILON = 1e-7
+from fastnn.losses.loss import Loss, fit_weight, same_shape
+from fastnn.losses.regression import EPSILON
+from fastnn.ops.cross_entropy import require_probabilities
 
 #: What Tensors made by softmax and by sigmoid say they were made by.
 _SOFTMAX, _SIGMOID = unwrap(ops.softmax), unwrap(ops.sigmoid)
-
-_KERNEL_REDUCTIONS: dict[str | None, str] = {"sum_over_batch_size": "mean", "mean": "mean", "sum": "sum"}
 
 
 class _Probabilistic(Loss):
@@ -40,24 +38,31 @@ class _Probabilistic(Loss):
     def _logits(self, y_pred: Any) -> Any:
         """y_pred itself, the logits it was made of, or logits that have it as their softmax."""
         if self.from_logits:
+            if type(y_pred) is Tensor and (y_pred.forward is _SOFTMAX or y_pred.forward is _SIGMOID):
+                _warn_of_probabilities(self.name, y_pred)
             return y_pred
         if isinstance(y_pred, Tensor) and y_pred.forward is _SOFTMAX:
             logits, axis = y_pred.inputs[0], y_pred.options.get("axis", -1)
             if isinstance(logits, Tensor) and axis == self.axis and len(y_pred.inputs) == 1:
                 return logits
+        require_probabilities(y_pred)
         return ops.log(ops.clip(y_pred, EPSILON, 1.0))
 
-    def _fused(self, logits: Any, labels: Any, sample_weight: Any, **options: Any) -> Any:
-        """Softmax cross-entropy with the reduction in the kernel where there is one for it."""
-        reduction = _KERNEL_REDUCTIONS.get(self.reduction, "none")
-        if reduction != "none":
-            if sample_weight is None:
-                return ops.softmax_cross_entropy(logits, labels, reduction=reduction, axis=self.axis, **options)
-            weight = cast(np.asarray(raw(sample_weight)), logits.dtype)
-            if self.axis in (-1, logits.ndim - 1) and weight.shape == logits.shape[:-1]:
-                return ops.softmax_cross_entropy(logits, labels, weight, reduction=reduction, axis=self.axis, **options)
-        values = ops.softmax_cross_entropy(logits, labels, reduction="none", axis=self.axis, **options)
-        return self.reduce(values, sample_weight)
+    def _rows(self, y_pred: Any) -> Shape:
+        """The shape of one value per sample."""
+        if self.axis == -1:
+            return y_pred.shape[:-1]  # type: ignore[no-any-return]
+        axis = normalize_axes(self.axis, y_pred.ndim, self.name)[0]
+        shape: Shape = y_pred.shape
+        return shape[:axis] + shape[axis + 1 :]
+
+
+def _warn_of_probabilities(name: str, y_pred: Tensor) -> None:
+    made_by = getattr(y_pred.forward, "__name__", "an activation")
+    warnings.warn(
+        f"[{name}] expected logits, as from_logits=True says, got the output of {made_by}; leave out one of the two",
+        stacklevel=4,
+    )
 
 
 class SparseCategoricalCrossentropy(_Probabilistic):
@@ -82,9 +87,13 @@ class SparseCategoricalCrossentropy(_Probabilistic):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         if type(y_pred) is not Tensor:
             y_pred = self.prediction(y_pred)
-        labels = self._labels(y_true, y_pred)
-        logits = y_pred if self.from_logits else self._logits(y_pred)
-        return self._fused(logits, labels, sample_weight, ignore_class=self.ignore_class)
+        labels, rows = self._labels(y_true, y_pred), self._rows(y_pred)
+        if self.ignore_class is not None and sample_weight is not None and self.reduction == "mean_with_sample_weight":
+            weight = fit_weight(self.name, sample_weight, rows, y_pred.dtype)  # that of ignored samples does not count
+            ignored = ops.equal(cast(labels, F64), float(self.ignore_class))
+            sample_weight = ops.where(ignored, 0.0, weight)
+        options: dict[str, Any] = {"axis": self.axis, "ignore_class": self.ignore_class}
+        return self.fused(ops.softmax_cross_entropy, self._logits(y_pred), labels, sample_weight, rows, **options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         labels = self._labels(y_true, y_pred)
@@ -130,8 +139,9 @@ class CategoricalCrossentropy(_Probabilistic):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_pred = self.prediction(y_pred)
-        labels = self._labels(y_true, y_pred)
-        return self._fused(self._logits(y_pred), labels, sample_weight, label_smoothing=self.label_smoothing)
+        labels, rows = self._labels(y_true, y_pred), self._rows(y_pred)
+        options = {"axis": self.axis, "label_smoothing": self.label_smoothing}
+        return self.fused(ops.softmax_cross_entropy, self._logits(y_pred), labels, sample_weight, rows, **options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return ops.softmax_cross_entropy(
@@ -176,31 +186,41 @@ class BinaryCrossentropy(_Probabilistic):
         self.label_smoothing = float(label_smoothing)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        y_pred = self.prediction(y_pred)
-        if sample_weight is None and self.reduction in ("sum_over_batch_size", "mean"):
-            y_true, y_pred = same_shape(self.name, y_true, y_pred)
-            logits = self._logits(y_pred)
-            return ops.sigmoid_cross_entropy(logits, y_true, reduction="mean", label_smoothing=self.label_smoothing)
-        return self.reduce(self.call(y_true, y_pred), sample_weight)
+        y_true, logits = same_shape(self.name, y_true, self._logits(self.prediction(y_pred)))
+        if self.reduction in ("none", None) or self.axis not in (-1, logits.ndim - 1) or not logits.ndim:
+            return self.reduce(self._values(y_true, logits), sample_weight)
+        rows, scale = logits.shape[:-1], 1 / max(logits.shape[-1], 1)
+        smoothing = self.label_smoothing
+        return self.fused(
+            ops.sigmoid_cross_entropy, logits, y_true, sample_weight, rows, scale, label_smoothing=smoothing
+        )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        y_true, y_pred = same_shape(self.name, y_true, y_pred)
-        values = ops.sigmoid_cross_entropy(
-            self._logits(y_pred), y_true, reduction="none", label_smoothing=self.label_smoothing
-        )
+        return self._values(*same_shape(self.name, y_true, self._logits(y_pred)))
+
+    def _values(self, y_true: Any, logits: Any) -> Any:
+        values = ops.sigmoid_cross_entropy(logits, y_true, reduction="none", label_smoothing=self.label_smoothing)
         return ops.mean(values, axis=self.axis)
 
     def _logits(self, y_pred: Any) -> Any:
         if self.from_logits:
+            if type(y_pred) is Tensor and (y_pred.forward is _SOFTMAX or y_pred.forward is _SIGMOID):
+                _warn_of_probabilities(self.name, y_pred)
             return y_pred
         if isinstance(y_pred, Tensor) and y_pred.forward is _SIGMOID and isinstance(y_pred.inputs[0], Tensor):
             return y_pred.inputs[0]
-        p = ops.clip(y_pred, EPSILON, 1 - EPSILON)
-        return ops.log(p) - ops.log(1.0 - p)
+        return binary_logits(y_pred)
 
     def get_config(self) -> dict[str, Any]:
         own = {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing, "axis": self.axis}
         return {**super().get_config(), **own}
+
+
+def binary_logits(p: Any) -> Any:
+    """Logits that have the probabilities p, kept from 0 and 1, as their sigmoid."""
+    require_probabilities(p)
+    p = ops.clip(p, EPSILON, 1 - EPSILON)
+    return ops.log(p) - ops.log(1.0 - p)
 
 
 def sparse_categorical_crossentropy(
@@ -223,14 +243,3 @@ def binary_crossentropy(
 ) -> Any:
     """Cross-entropy of independent yes-or-no labels, averaged over axis; see BinaryCrossentropy."""
     return BinaryCrossentropy(from_logits, label_smoothing, axis, "none")(y_true, y_pred)
-
-
-__all__ = [
-    "BinaryCrossentropy",
-    "CategoricalCrossentropy",
-    "SparseCategoricalCrossentropy",
-    "binary_crossentropy",
-    "categorical_crossentropy",
-    "same_rank",
-    "sparse_categorical_crossentropy",
-]

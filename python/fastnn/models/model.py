@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnn import losses as loss_functions
 from fastnn import metrics as metric_functions
-from fastnn import optimizers
+from fastnn import ops, optimizers
 from fastnn.arrays import Array
 from fastnn.autograd import GradientTape, Tensor, raw
 from fastnn.layers.layer import Layer
@@ -117,12 +117,15 @@ class Model(Layer):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """The loss of a batch, a scalar."""
-        if self.loss is None:
+        """The loss of a batch, a scalar: that of compile() and all of `losses`."""
+        penalties = self.losses
+        if self.loss is None and not penalties:
             raise ValueError("[compute_loss] expected a loss; name one in compile() or overwrite compute_loss()")
-        if y is None:
-            raise ValueError("[compute_loss] expected targets y, got None")
-        return self.loss(y, y_pred, sample_weight)
+        if self.loss is not None:
+            if y is None:
+                raise ValueError("[compute_loss] expected targets y, got None")
+            penalties.insert(0, self.loss(y, y_pred, sample_weight))
+        return _total(penalties)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
         """Updates the metrics with a batch and returns all figures so far."""
@@ -413,6 +416,13 @@ def _counts(least: int = 0, **given: Any) -> None:
     for name, value in given.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
             raise ValueError(f"[fit] expected {name} to be an integer >= {least}, got {value!r}")
+
+
+def _total(losses: list[Any]) -> Any:
+    total, *others = (loss if loss.ndim == 0 else ops.sum(loss) for loss in losses)
+    for loss in others:
+        total = ops.add(total, loss)
+    return total
 
 
 def _samples(x: Any) -> int:

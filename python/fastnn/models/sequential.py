@@ -127,6 +127,7 @@ class Sequential(Model):
     def _step_of(self, layer: Layer) -> Callable[[Any], Any]:
         """layer, or its call() where all else that calling it does is done: it is built, and of the model's dtype."""
         plain = type(layer).__call__ is Layer.__call__ and not layer._takes_training
+        plain = plain and layer.activity_regularizer is None
         return layer.call if plain and layer.built and layer._dtype is self._dtype else layer
 
     def get_config(self) -> dict[str, Any]:

@@ -43,8 +43,7 @@ from fastnn.ops.gemm import dot as dot
 from fastnn.ops.gemm import gemm as gemm
 from fastnn.ops.gemm import matmul as matmul
 from fastnn.ops.getitem import getitem as getitem
-from fastnn.ops.huber import huber as huber
-from fastnn.ops.mean_squared_error import mean_squared_error as mean_squared_error
+from fastnn.ops.penalty import penalty as penalty
 from fastnn.ops.reduce import argmax as argmax
 from fastnn.ops.reduce import argmin as argmin
 from fastnn.ops.reduce import count_correct as count_correct
@@ -53,6 +52,10 @@ from fastnn.ops.reduce import mean as mean
 from fastnn.ops.reduce import min as min
 from fastnn.ops.reduce import sum as sum
 from fastnn.ops.reduce import sum_to as sum_to
+from fastnn.ops.regression_loss import huber as huber
+from fastnn.ops.regression_loss import log_cosh as log_cosh
+from fastnn.ops.regression_loss import mean_absolute_error as mean_absolute_error
+from fastnn.ops.regression_loss import mean_squared_error as mean_squared_error
 from fastnn.ops.softmax import log_softmax as log_softmax
 from fastnn.ops.softmax import softmax as softmax
 from fastnn.ops.transpose import reshape as reshape

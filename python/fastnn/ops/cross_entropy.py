@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import I64, Array, normalize_axes
-from fastnn.autograd import Needs, primitive
+from fastnn.autograd import Needs, primitive, raw
 from fastnn.backend import cast, floats, kernels
 from fastnn.ops.transpose import to_last_axis
 
@@ -32,6 +32,12 @@ def check_smoothing(label_smoothing: float, where: str) -> float:
 def weights_like(sample_weight: Any, x: Array) -> Array | None:
     """sample_weight in x's dtype, None as it is."""
     return None if sample_weight is None else cast(np.asarray(sample_weight), x.dtype)
+
+
+def require_probabilities(p: Any) -> None:
+    """Raises ValueError if a value lies outside [0, 1] by more than a thousandth, as logits do. NaN passes."""
+    array = floats(raw(p))
+    kernels(array).require_probabilities(array)
 
 
 @primitive

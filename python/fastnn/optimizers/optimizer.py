@@ -248,6 +248,8 @@ class Optimizer(Structural):
             self._deliver(grads, variables)
         if self._take(plan, self._whole):
             for variable in moved:
+                if variable._constraint is not None:
+                    variable.constrain()
                 variable.version += 1
         if self._overwrites():
             self._put_averages(self._whole)
