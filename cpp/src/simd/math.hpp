@@ -214,6 +214,14 @@ template <class V> static inline V tanh_of(V x) {
   return copysign(select(a >= V::set(T(0.55)), large, small), x);
 }
 
+// x - tanh(x), where the same polynomial leaves nothing to cancel.
+template <class V> static inline V x_minus_tanh(V x) {
+  using M = MathOf<V>;
+  const V a = abs(x), z = x * x;
+  const V small = x * (V::set(0) - z * polynomial(z, M::tanh));
+  return select(a >= V::set(typename V::T(0.55)), x - tanh_of(x), small);
+}
+
 // With e = e^-|x|, which never overflows: e / (1 + e) for x < 0, else 1 / (1 + e). What rounding 1 + e loses
 // is taken out of the numerator before that is rounded: otherwise the error exceeds 2 ulp near -2.
 template <class V> static inline V sigmoid_of(V x) {
