@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastnn import ops
 from fastnn.ops import celu as celu
@@ -89,3 +89,29 @@ def serialize(activation: Callable[..., Any]) -> str:
             f"[activations.serialize] expected a built-in activation, got {activation!r}; make it a layer of your own"
         )
     return str(name)
+
+
+class Recommendation(NamedTuple):
+    """What to try first: activations of the hidden layers and of the last one, and the loss that goes with it."""
+
+    hidden: str
+    output: str
+    loss: str
+
+
+_RECOMMENDED = {
+    "regression": Recommendation("relu", "linear", "mean_squared_error"),
+    "binary": Recommendation("relu", "sigmoid", "binary_crossentropy"),
+    "multiclass": Recommendation("relu", "softmax", "categorical_crossentropy"),
+    "multilabel": Recommendation("relu", "sigmoid", "binary_crossentropy"),
+}
+
+
+def recommend(task: str) -> Recommendation:
+    """Activations and loss to try first for a task: "regression", "binary", "multiclass" or "multilabel".
+
+    With integer labels "multiclass" goes with sparse_categorical_crossentropy. Raises ValueError for another task.
+    """
+    if task not in _RECOMMENDED:
+        raise ValueError(f"[recommend] expected a task of {', '.join(_RECOMMENDED)}, got {task!r}")
+    return _RECOMMENDED[task]
