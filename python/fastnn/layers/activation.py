@@ -158,8 +158,9 @@ class Softmax(_Elementwise):
 class Maxout(Layer):
     """Largest of several affine functions: y[u] = max over p of (x kernel + bias)[u, p].
 
-    Source: Goodfellow et al., 2013. units: number of outputs u. pieces: how many functions each chooses from. The gradient goes to the winner.
+    units: number of outputs u. pieces: how many functions each chooses from. The gradient goes to the winner.
     kernel: (i, u pieces), bias: (u pieces,), the pieces of a unit side by side. Not one of Keras's layers.
+    Source: Goodfellow et al., 2013.
     """
 
     def __init__(
