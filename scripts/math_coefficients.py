@@ -74,7 +74,7 @@ HALF_LN2 = float(mp.log(2) / 2) * 1.001
 ROOT2 = float(mp.sqrt(2))
 QUARTER_PI = float(mp.pi / 4) * 1.001
 FITS = [
-    Fit("exp", lambda r: (mp.expm1(r) - r) / r**2, abs, -HALF_LN2, HALF_LN2, {np.float32: 6, np.float64: 11}),
+    Fit("exp", lambda r: (mp.expm1(r) - r) / r**2, abs, -HALF_LN2, HALF_LN2, {np.float32: 5, np.float64: 11}),
     Fit(
         "log",
         lambda f: (mp.log1p(f) - f + f * f / 2) / f**3,

@@ -32,14 +32,14 @@ template <> struct MathConstants<float> {
   // e^x is normal and finite in [exp_min, exp_max], to the last bit.
   static constexpr float exp_min = -87.33654f;
   static constexpr float exp_max = 88.72283f;
-  static constexpr float expm1_min = -18;  // below it -1
-  static constexpr float tanh_max = 10;    // above it 1
-  static constexpr float erf_max = 4;      // above it 1
+  static constexpr float expm1_min = -18;    // below it -1
+  static constexpr float sigmoid_min = -88;  // below it 0
+  static constexpr float tanh_max = 10;      // above it 1
+  static constexpr float erf_max = 4;        // above it 1
   // pi / 2 in parts of 12 bits: n times one of the first three is exact for |n| < 2^12.
   static constexpr float half_pi[] = {1.5703125f, 0.0004837513f, 7.5495336e-08f, 2.563344e-12f};
   static constexpr float sine_max = 6000;
-  static constexpr float exp[] = {0.5f,         0.16666667f,  0.041666478f,
-                                  0.008333192f, 0.001393371f, 0.00019958454f};
+  static constexpr float exp[] = {0.5f, 0.1666654f, 0.041666478f, 0.008366838f, 0.001393371f};
   static constexpr float log[] = {0.3333331f,   -0.25000015f, 0.20002227f,  -0.16667727f, 0.14217563f,
                                   -0.12409747f, 0.11905413f,  -0.11655146f, 0.06684156f};
   static constexpr float tanh[] = {-0.33333316f, 0.13332558f, -0.05384987f, 0.021063065f, -0.0062634824f};
@@ -62,6 +62,7 @@ template <> struct MathConstants<double> {
   static constexpr double exp_min = -708.3964185322641;
   static constexpr double exp_max = 709.782712893384;
   static constexpr double expm1_min = -40;
+  static constexpr double sigmoid_min = -709;
   static constexpr double tanh_max = 20;
   static constexpr double erf_max = 6;
   // In parts of 33 bits, for |n| < 2^20.
@@ -120,6 +121,17 @@ template <class V> struct ExpParts {
     n = fma(x, V::set(M::log2_e), shift) - shift;
     r = fnma(n, V::set(M::ln2_rest), fnma(n, V::set(M::ln2_head), x));
     rest = r * r * polynomial(r, M::exp);
+  }
+};
+
+/// e^x = s (1 + f) with s = 2^n, |f| < 0.42, for n in the normal range. s times f is exact.
+template <class V> struct ExpFactors {
+  V s, f;
+
+  explicit ExpFactors(V x) {
+    const ExpParts<V> e(x);
+    s = pow2(e.n);
+    f = e.r + e.rest;
   }
 };
 
@@ -203,18 +215,18 @@ template <class V> static inline V log1p_of(V x) {
 }
 
 // Below 0.55 an odd polynomial, above it 1 - 2 / (e^(2|x|) + 1), where the fraction is at most 1/2 and its
-// error counts half.
+// error counts half. (e - 1) / (e + 1) for all x would be as fast, but is off by 2.7 ulp.
 template <class V> static inline V tanh_of(V x) {
   using M = MathOf<V>;
-  using T = typename V::T;
-  const V a = abs(x), z = x * x;
+  const V one = V::set(1), a = abs(x), z = x * x;
   const V small = fma(a * z, polynomial(z, M::tanh), a);
   const V b = min(V::set(M::tanh_max), a);
-  const V large = V::set(1) - V::set(2) / (exp_in_range(b + b) + V::set(1));
-  return copysign(select(a >= V::set(T(0.55)), large, small), x);
+  const ExpFactors<V> e(b + b);
+  const V large = fnma(V::set(2), inverse(fma(e.s, e.f, e.s + one)), one);
+  return copysign(select(a >= V::set(typename V::T(0.55)), large, small), x);
 }
 
-// x - tanh(x), where the same polynomial leaves nothing to cancel.
+// x - tanh(x), below 0.55 by the polynomial of the difference: nothing cancels.
 template <class V> static inline V x_minus_tanh(V x) {
   using M = MathOf<V>;
   const V a = abs(x), z = x * x;
@@ -222,19 +234,14 @@ template <class V> static inline V x_minus_tanh(V x) {
   return select(a >= V::set(typename V::T(0.55)), x - tanh_of(x), small);
 }
 
-// With e = e^-|x|, which never overflows: e / (1 + e) for x < 0, else 1 / (1 + e). What rounding 1 + e loses
-// is taken out of the numerator before that is rounded: otherwise the error exceeds 2 ulp near -2.
+// 1 / (1 + s + s f) with e^-x = s (1 + f). What 1 + s loses, where they are 2^24 or 2^53 apart, goes to s f,
+// which is exact otherwise: the denominator is rounded once, or the error exceeds 2 ulp near -17 and -37.
 template <class V> static inline V sigmoid_of(V x) {
   const V one = V::set(1), zero = V::set(0);
-  const V a = zero - abs(x);
-  const auto tiny = a < V::set(MathOf<V>::exp_min);
-  const ExpParts<V> parts(a);
-  const V fraction = parts.r + parts.rest, mantissa = one + fraction;
-  const V e = select(tiny, zero, scale(mantissa, parts.n));
-  const V total = one + e;
-  const V lost = e - (total - one);
-  const V less = select(tiny, zero, scale(one + fnma(mantissa, lost, fraction), parts.n));
-  return select(x < zero, less, one) / total;
+  const ExpFactors<V> e(max(V::set(-40), zero - x));
+  const V base = one + e.s, lost = one - (base - e.s);
+  const V y = inverse(base + fma(e.s, e.f, lost));
+  return select(x < V::set(MathOf<V>::sigmoid_min), zero, y);
 }
 
 /// 1 - erf(a) for a in [1, erf_max]: the fourth power of a polynomial, half the terms of a polynomial alone.
