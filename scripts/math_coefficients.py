@@ -70,6 +70,16 @@ def scaled_erfc(t: mp.mpf) -> mp.mpf:
     return mp.erfc(x) * mp.exp(x * x)
 
 
+def normal_tail(x: mp.mpf) -> mp.mpf:
+    """P(X > x)^(1/4) / (6 - x) for a standard normal X: what is 0 at 6 takes the rest of the tail with it."""
+    return mp.ncdf(-x) ** mp.mpf("0.25") / (6 - x)
+
+
+def normal_weight(x: mp.mpf) -> mp.mpf:
+    """What an error of normal_tail makes of P(X > x), and a little where that is next to nothing."""
+    return (4 * mp.ncdf(-x) ** mp.mpf("0.75") + mp.mpf("1e-4")) * (6 - x)
+
+
 HALF_LN2 = float(mp.log(2) / 2) * 1.001
 ROOT2 = float(mp.sqrt(2))
 QUARTER_PI = float(mp.pi / 4) * 1.001
@@ -123,6 +133,7 @@ FITS = [
         QUARTER_PI**2,
         {np.float32: 3, np.float64: 6},
     ),
+    Fit("normal", normal_tail, normal_weight, 0, 6, {np.float32: 9}),
     Fit("erf_tail", erf_tail, lambda x: 4 * erf_tail(x) ** 3, 1, 4, {np.float32: 10}),
     Fit("erf_tail", scaled_erfc, lambda t: mp.exp(-((1 / t - 2) ** 2)), 1 / 8, 1 / 3, {np.float64: 14}),
 ]

@@ -113,28 +113,27 @@ struct Softplus {
 
 // Hendrycks and Gimpel, 2016: x times the normal distribution function.
 struct Gelu {
-  template <class V> static V cdf(V x) {
-    return constant<V>(0.5) * (constant<V>(1) + erf(x * constant<V>(0.70710678118654752)));
+  template <class V> static V value(V x, const Parameters<V>&) {
+    return max(constant<V>(-1000), x) * normal_cdf(x);
   }
-  template <class V> static V value(V x, const Parameters<V>&) { return max(constant<V>(-1000), x) * cdf(x); }
   template <class V> static V slope(V x, const Parameters<V>&) {
     const V z = clipped(x, 1000), density = constant<V>(0.39894228040143268) * exp(constant<V>(-0.5) * z * z);
-    return fma(z, density, cdf(z));
+    return fma(z, density, normal_cdf(z));
   }
 };
 
-// The same paper's approximation: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+// The same paper's approximation: 0.5 x (1 + tanh(u)) = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3).
 struct GeluTanh {
-  template <class V> static V inner_tanh(V x) {
-    return tanh(constant<V>(0.79788456080286536) * fma(constant<V>(0.044715) * x * x, x, x));
+  template <class V> static V gate(V x) {
+    return sigmoid(constant<V>(1.5957691216057308) * fma(constant<V>(0.044715) * x * x, x, x));
   }
   template <class V> static V value(V x, const Parameters<V>&) {
-    return constant<V>(0.5) * max(constant<V>(-1000), x) * (constant<V>(1) + inner_tanh(x));
+    return max(constant<V>(-1000), x) * gate(x);
   }
-  template <class V> static V slope(V given, const Parameters<V>&) {
-    const V x = clipped(given, 1000), t = inner_tanh(x), one = constant<V>(1), half = constant<V>(0.5);
-    const V inner_slope = constant<V>(0.79788456080286536) * fma(constant<V>(3 * 0.044715) * x, x, one);
-    return fma(half * x * (one - t * t), inner_slope, half * (one + t));
+  template <class V> static V slope(V x, const Parameters<V>&) {
+    const V z = clipped(x, 1000), s = gate(z), one = constant<V>(1);
+    const V inner_slope = constant<V>(1.5957691216057308) * fma(constant<V>(3 * 0.044715) * z, z, one);
+    return s * fma(z * (one - s), inner_slope, one);
   }
 };
 
