@@ -106,7 +106,7 @@ struct Tanh {
 // ln(1 + e^x) as max(x, 0) + ln(1 + e^-|x|), which neither overflows nor cancels.
 struct Softplus {
   template <class V> static V value(V x, const Parameters<V>&) {
-    return max(constant<V>(0), x) + log1p(exp(constant<V>(0) - abs(x)));
+    return max(constant<V>(0), x) + softplus_rest(x);
   }
   template <class V> static V slope(V x, const Parameters<V>&) { return sigmoid(x); }
 };
@@ -223,7 +223,7 @@ struct Elu {
 // -ln(1 + e^-x), as Softplus.
 struct LogSigmoid {
   template <class V> static V value(V x, const Parameters<V>&) {
-    return min(constant<V>(0), x) - log1p(exp(constant<V>(0) - abs(x)));
+    return min(constant<V>(0), x) - softplus_rest(x);
   }
   template <class V> static V slope(V x, const Parameters<V>&) { return sigmoid(constant<V>(0) - x); }
 };

@@ -217,6 +217,18 @@ template <class V> static inline V log1p_of(V x) {
   return copysign(log_finish(u, parts.e, f), x);
 }
 
+/// ln(1 + e^-|x|), what softplus adds to max(x, 0): the argument of the logarithm lies in (1, 2], so that
+/// half of what log1p does falls away.
+template <class V> static inline V softplus_rest(V x) {
+  using M = MathOf<V>;
+  using T = typename V::T;
+  const V one = V::set(1), zero = V::set(0), e = exp_below(zero - abs(x));
+  const auto upper = e > V::set(T(0.41421356237309505));  // then 1 + e = 2 (1 + f)
+  const V f = select(upper, (e - one) * V::set(T(0.5)), e);
+  const V head = select(upper, V::set(M::ln2_head), zero), rest = select(upper, V::set(M::ln2_rest), zero);
+  return head + (f + (rest + log_rest(f)));
+}
+
 // Below 0.55 an odd polynomial, above it 1 - 2 / (e^(2|x|) + 1), where the fraction is at most 1/2 and its
 // error counts half. (e - 1) / (e + 1) for all x would be as fast, but is off by 2.7 ulp.
 template <class V> static inline V tanh_of(V x) {
