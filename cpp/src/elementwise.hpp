@@ -117,7 +117,8 @@ struct Gelu {
     return max(constant<V>(-1000), x) * normal_cdf(x);
   }
   template <class V> static V slope(V x, const Parameters<V>&) {
-    const V z = clipped(x, 1000), density = constant<V>(0.39894228040143268) * exp(constant<V>(-0.5) * z * z);
+    const V z = clipped(x, 1000),
+            density = constant<V>(0.39894228040143268) * exp_below(constant<V>(-0.5) * z * z);
     return fma(z, density, normal_cdf(z));
   }
 };
@@ -162,7 +163,7 @@ struct Cos {
 struct Erf {
   template <class V> static V value(V x, const Parameters<V>&) { return erf(x); }
   template <class V> static V slope(V x, const Parameters<V>&) {
-    return constant<V>(1.1283791670955126) * exp(constant<V>(-1) * x * x);
+    return constant<V>(1.1283791670955126) * exp_below(constant<V>(-1) * x * x);
   }
 };
 
