@@ -70,10 +70,21 @@ def scaled_erfc(t: mp.mpf) -> mp.mpf:
     return mp.erfc(x) * mp.exp(x * x)
 
 
+def normal_tail(x: mp.mpf) -> mp.mpf:
+    """P(X > x)^(1/4) / (6 - x) for a standard normal X: what is 0 at 6 takes the rest of the tail with it."""
+    return mp.ncdf(-x) ** mp.mpf("0.25") / (6 - x)
+
+
+def normal_weight(x: mp.mpf) -> mp.mpf:
+    """What an error of normal_tail makes of P(X > x), and a little where that is next to nothing."""
+    return (4 * mp.ncdf(-x) ** mp.mpf("0.75") + mp.mpf("1e-4")) * (6 - x)
+
+
 HALF_LN2 = float(mp.log(2) / 2) * 1.001
 ROOT2 = float(mp.sqrt(2))
+QUARTER_PI = float(mp.pi / 4) * 1.001
 FITS = [
-    Fit("exp", lambda r: (mp.expm1(r) - r) / r**2, abs, -HALF_LN2, HALF_LN2, {np.float32: 6, np.float64: 11}),
+    Fit("exp", lambda r: (mp.expm1(r) - r) / r**2, abs, -HALF_LN2, HALF_LN2, {np.float32: 5, np.float64: 11}),
     Fit(
         "log",
         lambda f: (mp.log1p(f) - f + f * f / 2) / f**3,
@@ -106,6 +117,23 @@ FITS = [
         1,
         {np.float32: 7, np.float64: 13},
     ),
+    Fit(
+        "sin",
+        lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z,
+        lambda z: z * mp.sqrt(z) / mp.sin(mp.sqrt(z)),
+        0,
+        QUARTER_PI**2,
+        {np.float32: 3, np.float64: 6},
+    ),
+    Fit(
+        "cos",
+        lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2,
+        lambda z: z**2 / mp.cos(mp.sqrt(z)),
+        0,
+        QUARTER_PI**2,
+        {np.float32: 3, np.float64: 6},
+    ),
+    Fit("normal", normal_tail, normal_weight, 0, 6, {np.float32: 9}),
     Fit("erf_tail", erf_tail, lambda x: 4 * erf_tail(x) ** 3, 1, 4, {np.float32: 10}),
     Fit("erf_tail", scaled_erfc, lambda t: mp.exp(-((1 / t - 2) ** 2)), 1 / 8, 1 / 3, {np.float64: 14}),
 ]
@@ -123,10 +151,21 @@ def split_ln2(bits: int, dtype: type) -> tuple[float, float]:
     return float(head), float(dtype(mp.log(2) - head))
 
 
+def split_half_pi(bits: int, dtype: type) -> list[float]:
+    """pi / 2 as three parts of `bits` bits each, so that n times one is exact for small n, and the rounded rest."""
+    rest, parts = mp.pi / 2, []
+    for k in range(1, 4):
+        unit = mp.mpf(2) ** (k * bits - 1)
+        parts.append(float(mp.floor(rest * unit) / unit))
+        rest -= parts[-1]
+    return [*parts, float(dtype(rest))]
+
+
 def main() -> None:
     """Print everything in the order of the header."""
-    for dtype, bits in ((np.float32, 16), (np.float64, 42)):
+    for dtype, bits, pi_bits in ((np.float32, 16, 12), (np.float64, 42, 33)):
         print(dtype.__name__, "ln2 =", " + ".join(digits(c, dtype) for c in split_ln2(bits, dtype)))
+        print(dtype.__name__, "pi / 2 =", " + ".join(digits(c, dtype) for c in split_half_pi(pi_bits, dtype)))
         for task in FITS:
             if dtype in task.terms:
                 c, error = fit(task, dtype)

@@ -6,52 +6,44 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import activations
+from fastnn import activations, layers, ops
 
 X = np.linspace(-4, 4, 33) + 0.01  # no element at a kink
 
-
-def reference_softmax(x, axis=-1):
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return e / np.sum(e, axis=axis, keepdims=True)
-
-
-CASES = [
-    ("linear", {}, lambda x: x),
-    ("relu", {}, lambda x: np.maximum(x, 0)),
-    ("relu", {"negative_slope": 0.1}, lambda x: np.where(x > 0, x, 0.1 * x)),
-    ("relu", {"max_value": 1.5}, lambda x: np.clip(x, 0, 1.5)),
-    ("relu", {"threshold": 1.0}, lambda x: np.where(x > 1, x, 0)),
-    ("relu", {"negative_slope": 0.1, "max_value": 2.0, "threshold": 1.0},
-     lambda x: np.where(x > 1, np.minimum(x, 2), 0.1 * (x - 1))),
-    ("leaky_relu", {}, lambda x: np.where(x > 0, x, 0.2 * x)),
-    ("leaky_relu", {"negative_slope": 0.5}, lambda x: np.where(x > 0, x, 0.5 * x)),
-    ("sigmoid", {}, lambda x: 1 / (1 + np.exp(-x))),
-    ("tanh", {}, lambda x: (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x))),
-    ("gelu", {}, lambda x: x * 0.5 * (1 + np.vectorize(erf)(x / np.sqrt(2)))),
-    ("gelu", {"approximate": True}, lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))),
-    ("exponential", {}, np.exp),
-    ("softplus", {}, lambda x: np.log1p(np.exp(x))),
-    ("softmax", {}, reference_softmax),
-    ("softmax", {"axis": 0}, lambda x: reference_softmax(x, 0)),
-    ("log_softmax", {}, lambda x: np.log(reference_softmax(x))),
-]  # fmt: skip
+#: Keras's, with its defaults.
+NAMES = {
+    "celu": {"alpha": 1.0}, "elu": {"alpha": 1.0}, "exponential": {}, "gelu": {"approximate": False},
+    "glu": {"axis": -1}, "hard_shrink": {"threshold": 0.5}, "hard_sigmoid": {}, "hard_silu": {}, "hard_tanh": {},
+    "leaky_relu": {"negative_slope": 0.2}, "linear": {}, "log_sigmoid": {}, "log_softmax": {"axis": -1}, "mish": {},
+    "relu": {"negative_slope": 0.0, "max_value": None, "threshold": 0.0}, "relu6": {}, "selu": {}, "sigmoid": {},
+    "silu": {}, "soft_shrink": {"threshold": 0.5}, "softmax": {"axis": -1}, "softplus": {}, "softsign": {},
+    "sparse_plus": {}, "sparse_sigmoid": {}, "sparsemax": {"axis": -1}, "squareplus": {"b": 4}, "tanh": {},
+    "tanh_shrink": {}, "binary_step": {},
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "options", "reference"), CASES)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_values_and_gradients(name, options, reference, dtype):
-    x = X.reshape(3, 11)
-    function = getattr(activations, name)
-    y = function(x.astype(dtype), **options)
-    tolerance = 2e-6 if dtype == "float32" else 1e-13
-    assert y.dtype == dtype
-    np.testing.assert_allclose(y, reference(x), rtol=tolerance, atol=tolerance)
-    if dtype == "float64":
-        assert fastnn.gradcheck(lambda x: function(x, **options), x)
+@pytest.mark.parametrize(("name", "defaults"), NAMES.items(), ids=NAMES)
+def test_arguments_are_kerass_and_gradients_right(name, defaults):
+    """Values are proved in tests/ops; here that a name and its default arguments lead to one function."""
+    function, x = getattr(activations, name), X[:-1].reshape(4, 8)
+    y = function(x)
+    assert y.shape == ((4, 4) if name == "glu" else (4, 8))
+    np.testing.assert_array_equal(y, function(x, **defaults))
+    np.testing.assert_array_equal(y, function(x, *defaults.values()))
+    assert function(x.astype("float32")).dtype == "float32"
+    assert fastnn.gradcheck(function, x)
 
 
-@pytest.mark.parametrize("name", sorted({case[0] for case in CASES}))
+def test_some_values():
+    x = np.array([-2.0, 0.5])
+    np.testing.assert_allclose(activations.gelu(x), x * 0.5 * (1 + np.vectorize(erf)(x / np.sqrt(2))), rtol=1e-14)
+    np.testing.assert_allclose(activations.gelu(x, True), ops.gelu(x), rtol=1e-15)
+    np.testing.assert_allclose(activations.exponential(x), np.exp(x), rtol=1e-15)
+    np.testing.assert_array_equal(activations.threshold(x, 0.2, 7.0), [7, 0.5])
+    np.testing.assert_allclose(activations.softmax(np.zeros((2, 3)), axis=0), np.full((2, 3), 0.5))
+
+
+@pytest.mark.parametrize("name", [*NAMES, "threshold"])
 def test_names_lead_to_functions_and_back(name):
     function = activations.get(name)
     assert function is getattr(activations, name)
@@ -69,6 +61,29 @@ def test_get():
         activations.get("sigmoidd")
 
 
+def test_keras_other_names():
+    assert activations.get("swish") is activations.swish is activations.silu
+    assert activations.get("hard_swish") is activations.hard_swish is activations.hard_silu
+    assert ops.swish is ops.silu and ops.hard_swish is ops.hard_silu
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dense_layers_and_activation_layers_take_every_name(name):
+    layer = layers.Dense(6, name, dtype="float64")
+    y = layer(X[:32].reshape(8, 4))
+    z = ops.dense(X[:32].reshape(8, 4), layer.kernel, layer.bias)
+    np.testing.assert_allclose(y, layers.Activation(name, dtype="float64")(z), rtol=1e-12, atol=1e-15)
+    twin = layers.Dense.from_config(layer.get_config())
+    assert twin.activation is layer.activation
+    width = 3 if name == "glu" else 6
+    assert y.shape == (8, width) and layer.compute_output_shape((None, 4)) == (None, width)
+    assert layers.Activation(name).compute_output_shape((None, 6)) == (None, width)
+
+
+def test_a_dense_layer_fuses_what_is_elementwise():
+    assert set(activations.FUSED.values()) == set(NAMES) - {"glu", "softmax", "log_softmax", "sparsemax"}
+
+
 def test_functions_of_ones_own_cannot_be_serialized():
     def relu(x):
         return x
@@ -82,6 +97,15 @@ def test_functions_of_ones_own_cannot_be_serialized():
 def test_relu_refuses_negative_settings(options):
     with pytest.raises(ValueError, match=r"\[relu\] expected negative_slope, max_value and threshold >= 0"):
         activations.relu(X, **options)
+
+
+def test_recommendations():
+    assert activations.recommend("binary") == ("relu", "sigmoid", "binary_crossentropy")
+    for task in ("regression", "multiclass", "multilabel"):
+        hidden, output, loss = activations.recommend(task)
+        assert activations.get(hidden) and activations.get(output) and fastnn.losses.get(loss)
+    with pytest.raises(ValueError, match=r"\[recommend\] expected a task of regression, .*, got 'ranking'"):
+        activations.recommend("ranking")
 
 
 @pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "softmax", "log_softmax"])

@@ -1,6 +1,5 @@
 """The benchmark harness: its cases, its records and tables, and that fastnn computes what NumPy does. No timing."""
 
-import fnmatch
 import importlib
 import os
 import subprocess
@@ -13,7 +12,6 @@ import pytest
 
 from bench import cases, readme_table, record, run, worker
 from bench.machine import Machine
-from bench.peers import Unsupported
 
 ALL_CASES = {case.name: case for case in cases.all_cases()}
 SMALL_CASES = [
@@ -34,8 +32,6 @@ SMALL_CASES = [
     "infer/mlp_tabular_30_64_64_1/b1",
     "infer/mlp_784_128_10/b64",
 ]
-# What fastnn lacks. Any other case must run, so that a renamed function cannot leave its column empty unseen.
-NOT_YET = ["act/*/elu/*", "act/*/swish/*"]
 
 
 def test_case_names_are_unique() -> None:
@@ -176,29 +172,10 @@ def numpy_peer() -> ModuleType:
     return importlib.import_module("bench.peers.numpy")
 
 
-def is_supported(name: str) -> bool:
-    try:
-        worker.build(importlib.import_module("bench.peers.fastnn"), ALL_CASES[name])
-    except Unsupported:
-        return False
-    return True
-
-
-@pytest.mark.parametrize("pattern", NOT_YET)
-def test_what_fastnn_lacks_is_listed_no_longer_than_it_does(pattern: str) -> None:
-    supported = [is_supported(name) for name in fnmatch.filter(SMALL_CASES, pattern)]
-    assert not all(supported), f"take {pattern} out of NOT_YET"
-
-
 @pytest.mark.parametrize("name", SMALL_CASES)
 def test_fastnn_computes_what_numpy_does(name: str, numpy_peer: ModuleType) -> None:
     fastnn_peer, case = importlib.import_module("bench.peers.fastnn"), ALL_CASES[name]
-    try:
-        found = worker.digest(fastnn_peer, worker.build(fastnn_peer, case)())
-    except Unsupported as reason:
-        if not any(fnmatch.fnmatch(name, pattern) for pattern in NOT_YET):
-            raise
-        pytest.skip(str(reason))
+    found = worker.digest(fastnn_peer, worker.build(fastnn_peer, case)())
     expected = worker.digest(numpy_peer, worker.build(numpy_peer, case)())
     verdict = run.compare(case, found, expected, tolerance=1e-3)  # the tolerance of bench.run
     assert verdict["agrees"], verdict

@@ -149,6 +149,11 @@ X = np.array([[-3.0, -0.5, 0.0, 0.5, 7.0]], "float32")
         (layers.Activation("tanh"), np.tanh(X)),
         (layers.Softmax(), np.exp(X) / np.exp(X).sum()),
         (layers.Softmax(axis=0), np.ones_like(X)),
+        (layers.Softmax(axis=(0, 1)), np.exp(X) / np.exp(X).sum()),
+        (layers.ELU(), np.where(X > 0, X, np.expm1(X))),
+        (layers.ELU(alpha=0.5), np.where(X > 0, X, 0.5 * np.expm1(X))),
+        (layers.PReLU(), np.maximum(X, 0)),
+        (layers.PReLU(alpha_initializer=fastnn.initializers.Constant(0.2)), np.where(X > 0, X, 0.2 * X)),
     ],
 )
 def test_activation_layers(layer, expected):
@@ -164,6 +169,56 @@ def test_activation_layers_refuse_negative_settings():
             made()
     with pytest.raises(ValueError, match=r"\[LeakyReLU\] expected negative_slope >= 0, got None"):
         layers.LeakyReLU(negative_slope=None)
+    with pytest.raises(ValueError, match=r"\[ELU\] expected alpha >= 0, got -1"):
+        layers.ELU(-1)
+
+
+@pytest.mark.parametrize(
+    ("shared_axes", "shape"), [(None, (4, 5, 3)), ((1, 2), (1, 1, 3)), ([3], (4, 5, 1)), (2, (4, 1, 3))]
+)
+def test_prelu_learns_its_slopes(rng, shared_axes, shape):
+    layer = layers.PReLU(fastnn.initializers.Constant(0.25), shared_axes, dtype="float64")
+    x = rng.standard_normal((2, 4, 5, 3))
+    with GradientTape() as tape:
+        y = layer(x)
+        loss = ops.sum(ops.square(y))
+    (dalpha,) = tape.gradient(loss, [layer.alpha])
+    assert layer.alpha.shape == shape and layer.compute_output_shape((None, 4, 5, 3)) == (None, 4, 5, 3)
+    np.testing.assert_allclose(y.numpy(), np.where(x > 0, x, 0.25 * x))
+    axes = tuple(axis for axis in range(4) if axis == 0 or shape[axis - 1] == 1)
+    expected = np.sum(np.where(x > 0, 0, 2 * 0.25 * x * x), axes, keepdims=True)[0]
+    np.testing.assert_allclose(dalpha, expected, rtol=1e-12)
+    assert layers.PReLU.from_config(layer.get_config()).shared_axes == layer.shared_axes
+
+
+def test_prelu_refuses_axes_it_cannot_share():
+    with pytest.raises(ValueError, match=r"expected shared_axes in \[1, 2\], got 3"):
+        layers.PReLU(shared_axes=[3]).build((None, 4, 5))
+    with pytest.raises(ValueError, match="expected known lengths but for shared axes"):
+        layers.PReLU().build((None, None, 5))
+    layers.PReLU(shared_axes=1).build((None, None, 5))
+
+
+def test_a_mask_takes_elements_out_of_softmax(rng):
+    x = rng.standard_normal((3, 4)).astype("float32")
+    mask = np.array([[True, True, False, True], [False, False, True, False], [False] * 4])
+    e = np.exp(x) * mask
+    expected = e / np.maximum(e.sum(1, keepdims=True), 1e-30)
+    np.testing.assert_allclose(layers.Softmax()(x, mask=mask), expected, rtol=1e-5)
+    np.testing.assert_allclose(layers.Softmax()(x, mask.astype("float32")), expected, rtol=1e-5)
+    assert fastnn.gradcheck(lambda x: layers.Softmax(dtype="float64")(x, mask=mask), x.astype(float))
+
+
+def test_maxout(rng):
+    layer = layers.Maxout(3, 4, bias_initializer="ones", dtype="float64")
+    x = rng.standard_normal((5, 2))
+    y = layer(x)
+    pieces = (x @ layer.kernel.numpy() + 1).reshape(5, 3, 4)
+    np.testing.assert_allclose(y, pieces.max(-1))
+    assert layer.compute_output_shape((None, 2)) == (None, 3) and fastnn.gradcheck(layer, x)
+    assert layers.Maxout.from_config(layer.get_config()).pieces == 4
+    with pytest.raises(ValueError, match=r"\[Maxout\] expected pieces to be a positive integer, got 0"):
+        layers.Maxout(3, 0)
 
 
 def test_flatten():

@@ -62,6 +62,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "softmax": {"axis": -1},
 }
 NAMES = {"swish": "silu"}  # where fastnn's name is not the case's
+PARAMETERS = {"leaky_relu": (0.01,), "elu": (1.0, 1.0, 1.0)}  # of the kernel
 
 
 def act_fwd(p: Settings, x: Array) -> Run:
@@ -73,8 +74,8 @@ def act_bwd(p: Settings, x: Array, y: Array, dy: Array) -> Run:
     name = NAMES.get(p.fn, p.fn)
     backward = find(f"_core.{name}_backward")
     saved = x if fastnn._core.unary_saved.get(name, "y") == "x" else y
-    slope = (0.01,) if p.fn == "leaky_relu" else ()
-    return lambda: (backward(saved, dy, *slope),)
+    parameters = PARAMETERS.get(p.fn, ())
+    return lambda: (backward(saved, dy, *parameters),)
 
 
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {

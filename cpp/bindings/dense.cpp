@@ -39,8 +39,8 @@ Unary unary_of(const char* op, int code) {
 }
 
 /// y, or (y, z) if keep_z.
-py::object dense_forward(const Array& x, const Array& w, const Out& b, int activation, double a, bool keep_z,
-                         const Out& out) {
+py::object dense_forward(const Array& x, const Array& w, const Out& b, int activation, double p_a, double p_b,
+                         double p_c, bool keep_z, const Out& out) {
   constexpr const char* op = "dense";
   return with_float(op, "x", x, [&](auto element) -> py::object {
     using T = decltype(element);
@@ -57,7 +57,7 @@ py::object dense_forward(const Array& x, const Array& w, const Out& b, int activ
     std::optional<Output<T>> z;
     if (keep_z) z.emplace(op, result);
     invoke(&fastnn::cpu::dense<T>, input.data(), weight.data(), bias ? bias->data() : nullptr, y.data(),
-           z ? z->data() : nullptr, shape, unary_of(op, activation), UnaryParameters{a, 0});
+           z ? z->data() : nullptr, shape, unary_of(op, activation), UnaryParameters{p_a, p_b, p_c});
     if (!z) return y.array();
     return py::make_tuple(y.array(), z->array());
   });
@@ -65,8 +65,8 @@ py::object dense_forward(const Array& x, const Array& w, const Out& b, int activ
 
 /// (dx, dw, db), each None unless it is needed.
 py::tuple dense_backward(const Array& x, const Array& w, const Array& saved, const Array& dy, int activation,
-                         double a, bool need_dx, bool need_dw, bool need_db, const Out& dw_out,
-                         const Out& db_out) {
+                         double p_a, double p_b, double p_c, bool need_dx, bool need_dw, bool need_db,
+                         const Out& dw_out, const Out& db_out) {
   constexpr const char* op = "dense_backward";
   return with_float(op, "dy", dy, [&](auto element) {
     using T = decltype(element);
@@ -84,7 +84,7 @@ py::tuple dense_backward(const Array& x, const Array& w, const Array& saved, con
       return output ? py::object(output->array()) : py::none();
     };
     invoke(&fastnn::cpu::dense_backward<T>, input.data(), weight.data(), from.data(), gradient.data(),
-           data(dx), data(dw), data(db), shape, unary_of(op, activation), UnaryParameters{a, 0});
+           data(dx), data(dw), data(db), shape, unary_of(op, activation), UnaryParameters{p_a, p_b, p_c});
     return py::make_tuple(result(dx), result(dw), result(db));
   });
 }
@@ -94,11 +94,12 @@ py::tuple dense_backward(const Array& x, const Array& w, const Array& saved, con
 void bind_dense(py::module_& m) {
   using py::arg;
   m.def("dense_forward", &dense_forward, arg("x"), arg("w"), arg("b") = py::none(),
-        arg("activation") = int(Unary::linear), arg("a") = 0.0, arg("keep_z") = false,
-        arg("out") = py::none());
+        arg("activation") = int(Unary::linear), arg("p_a") = 0.0, arg("p_b") = 0.0, arg("p_c") = 0.0,
+        arg("keep_z") = false, arg("out") = py::none());
   m.def("dense_backward", &dense_backward, arg("x"), arg("w"), arg("saved"), arg("dy"),
-        arg("activation") = int(Unary::linear), arg("a") = 0.0, arg("need_dx") = true, arg("need_dw") = true,
-        arg("need_db") = true, arg("dw_out") = py::none(), arg("db_out") = py::none());
+        arg("activation") = int(Unary::linear), arg("p_a") = 0.0, arg("p_b") = 0.0, arg("p_c") = 0.0,
+        arg("need_dx") = true, arg("need_dw") = true, arg("need_db") = true, arg("dw_out") = py::none(),
+        arg("db_out") = py::none());
   py::dict codes;  // by name: what `activation` takes
 #define FASTNN_UNARY(name, Functor, saved) codes[#name] = int(Unary::name);
 #include "fastnn/elementwise.def"

@@ -90,23 +90,41 @@ Array where(const Array& condition, const Array& a, const Array& b, const Out& o
   });
 }
 
+/// Rows of the table, so that one function binds them all: a lambda each costs compile time.
+struct UnaryRow {
+  const char* name;
+  const char* backward;
+  Unary op;
+  const char* saved;
+};
+constexpr UnaryRow kUnaryRows[] = {
+#define FASTNN_UNARY(name, Functor, saved) {#name, #name "_backward", Unary::name, #saved},
+#include "fastnn/elementwise.def"
+#undef FASTNN_UNARY
+};
+
+void bind_unary(py::module_& m, const UnaryRow& row) {
+  using py::arg;
+  const UnaryRow* const r = &row;
+  m.def(
+      r->name,
+      [r](const Array& x, double a, double b, double c, const Out& out) {
+        return unary(r->name, r->op, x, {a, b, c}, out);
+      },
+      arg("x"), arg("a") = 0.0, arg("b") = 0.0, arg("c") = 0.0, arg("out") = py::none());
+  m.def(
+      r->backward,
+      [r](const Array& from, const Array& dy, double a, double b, double c) {
+        return unary_backward(r->backward, r->op, from, dy, {a, b, c});
+      },
+      arg(r->saved), arg("dy"), arg("a") = 0.0, arg("b") = 0.0, arg("c") = 0.0);
+}
+
 }  // namespace
 
 void bind_elementwise(py::module_& m) {
   using py::arg;
-#define FASTNN_UNARY(name, Functor, saved)                                       \
-  m.def(                                                                         \
-      #name,                                                                     \
-      [](const Array& x, double a, double b, const Out& out) {                   \
-        return unary(#name, Unary::name, x, {a, b}, out);                        \
-      },                                                                         \
-      arg("x"), arg("a") = 0.0, arg("b") = 0.0, arg("out") = py::none());        \
-  m.def(                                                                         \
-      #name "_backward",                                                         \
-      [](const Array& from, const Array& dy, double a, double b) {               \
-        return unary_backward(#name "_backward", Unary::name, from, dy, {a, b}); \
-      },                                                                         \
-      arg(#saved), arg("dy"), arg("a") = 0.0, arg("b") = 0.0);
+  for (const UnaryRow& row : kUnaryRows) bind_unary(m, row);
 #define FASTNN_BINARY(name, Functor)                                                                         \
   m.def(                                                                                                     \
       #name,                                                                                                 \
@@ -126,14 +144,11 @@ void bind_elementwise(py::module_& m) {
       },                                                   \
       arg("x1"), arg("x2"), arg("out") = py::none());
 #include "fastnn/elementwise.def"
-#undef FASTNN_UNARY
 #undef FASTNN_BINARY
 #undef FASTNN_COMPARE
   m.def("where", &where, arg("condition"), arg("x1"), arg("x2"), arg("out") = py::none());
 
   py::dict saved;  // by name: whether the derivative is computed from "x" or "y"
-#define FASTNN_UNARY(name, Functor, from) saved[#name] = #from;
-#include "fastnn/elementwise.def"
-#undef FASTNN_UNARY
+  for (const UnaryRow& row : kUnaryRows) saved[row.name] = row.saved;
   m.attr("unary_saved") = saved;
 }

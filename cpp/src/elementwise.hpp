@@ -1,7 +1,10 @@
 #pragma once
 
 // The elementwise functions as functors over a vector type V: `value`, and the derivative. Included by
-// kernels only; every instruction set gets its own copies. Parameters come in p.a and p.b.
+// kernels only; every instruction set gets its own copies. Parameters come in p.a, p.b and p.c.
+//
+// Where a product of an infinity with a 0 would make a NaN of a limit that exists, x is clipped first, to
+// where nothing changes any more.
 
 #include <math.h>
 
@@ -9,9 +12,21 @@
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class V> struct Parameters { V a, b; };
+template <class V> struct Parameters {
+  V a, b, c;
+
+  template <class P> static Parameters of(const P& p) {
+    using T = typename V::T;
+    return {V::set(T(p.a)), V::set(T(p.b)), V::set(T(p.c))};
+  }
+};
 
 template <class V> static inline V constant(double x) { return V::set(typename V::T(x)); }
+
+/// x in [-limit, limit]; a NaN stays.
+template <class V> static inline V clipped(V x, double limit) {
+  return min(constant<V>(limit), max(constant<V>(-limit), x));
+}
 
 // ---- one argument: value(x, p), and slope(saved, p) from x or y as the table says -------------------
 
@@ -91,36 +106,247 @@ struct Tanh {
 // ln(1 + e^x) as max(x, 0) + ln(1 + e^-|x|), which neither overflows nor cancels.
 struct Softplus {
   template <class V> static V value(V x, const Parameters<V>&) {
-    return max(constant<V>(0), x) + log1p(exp(constant<V>(0) - abs(x)));
+    return max(constant<V>(0), x) + softplus_rest(x);
   }
   template <class V> static V slope(V x, const Parameters<V>&) { return sigmoid(x); }
 };
 
 // Hendrycks and Gimpel, 2016: x times the normal distribution function.
 struct Gelu {
-  template <class V> static V cdf(V x) {
-    return constant<V>(0.5) * (constant<V>(1) + erf(x * constant<V>(0.70710678118654752)));
+  template <class V> static V value(V x, const Parameters<V>&) {
+    return max(constant<V>(-1000), x) * normal_cdf(x);
   }
-  template <class V> static V value(V x, const Parameters<V>&) { return x * cdf(x); }
   template <class V> static V slope(V x, const Parameters<V>&) {
-    const V density = constant<V>(0.39894228040143268) * exp(constant<V>(-0.5) * x * x);
-    return fma(x, density, cdf(x));
+    const V z = clipped(x, 1000),
+            density = constant<V>(0.39894228040143268) * exp_below(constant<V>(-0.5) * z * z);
+    return fma(z, density, normal_cdf(z));
   }
 };
 
-// The same paper's approximation: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+// The same paper's approximation: 0.5 x (1 + tanh(u)) = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3).
 struct GeluTanh {
-  template <class V> static V inner_tanh(V x) {
-    return tanh(constant<V>(0.79788456080286536) * fma(constant<V>(0.044715) * x * x, x, x));
+  template <class V> static V gate(V x) {
+    return sigmoid(constant<V>(1.5957691216057308) * fma(constant<V>(0.044715) * x * x, x, x));
   }
   template <class V> static V value(V x, const Parameters<V>&) {
-    return constant<V>(0.5) * x * (constant<V>(1) + inner_tanh(x));
+    return max(constant<V>(-1000), x) * gate(x);
   }
   template <class V> static V slope(V x, const Parameters<V>&) {
-    const V t = inner_tanh(x), one = constant<V>(1), half = constant<V>(0.5);
-    const V inner_slope = constant<V>(0.79788456080286536) * fma(constant<V>(3 * 0.044715) * x, x, one);
-    return fma(half * x * (one - t * t), inner_slope, half * (one + t));
+    const V z = clipped(x, 1000), s = gate(z), one = constant<V>(1);
+    const V inner_slope = constant<V>(1.5957691216057308) * fma(constant<V>(3 * 0.044715) * z, z, one);
+    return s * fma(z * (one - s), inner_slope, one);
   }
+};
+
+struct Expm1 {
+  template <class V> static V value(V x, const Parameters<V>&) { return expm1(x); }
+  template <class V> static V slope(V y, const Parameters<V>&) { return y + constant<V>(1); }
+};
+
+struct Log1p {
+  template <class V> static V value(V x, const Parameters<V>&) { return log1p(x); }
+  template <class V> static V slope(V x, const Parameters<V>&) {
+    return constant<V>(1) / (constant<V>(1) + x);
+  }
+};
+
+struct Sin {
+  template <class V> static V value(V x, const Parameters<V>&) { return sin(x); }
+  template <class V> static V slope(V x, const Parameters<V>&) { return cos(x); }
+};
+
+struct Cos {
+  template <class V> static V value(V x, const Parameters<V>&) { return cos(x); }
+  template <class V> static V slope(V x, const Parameters<V>&) { return constant<V>(-1) * sin(x); }
+};
+
+struct Erf {
+  template <class V> static V value(V x, const Parameters<V>&) { return erf(x); }
+  template <class V> static V slope(V x, const Parameters<V>&) {
+    return constant<V>(1.1283791670955126) * exp_below(constant<V>(-1) * x * x);
+  }
+};
+
+/// What is constant piece by piece: its derivative is 0 everywhere.
+struct Step {
+  template <class V> static V slope(V, const Parameters<V>&) { return constant<V>(0); }
+};
+
+struct Sign : Step {
+  template <class V> static V value(V x, const Parameters<V>&) {
+    return select(abs(x) > constant<V>(0), copysign(constant<V>(1), x), x + constant<V>(0));
+  }
+};
+
+struct Floor : Step {
+  template <class V> static V value(V x, const Parameters<V>&) {
+    const V y = round(x);
+    return select(y > x, y - constant<V>(1), y);
+  }
+};
+
+struct Ceil : Step {
+  template <class V> static V value(V x, const Parameters<V>&) {
+    const V y = round(x);
+    return copysign(select(y < x, y + constant<V>(1), y), x);
+  }
+};
+
+struct BinaryStep : Step {
+  template <class V> static V value(V x, const Parameters<V>&) {
+    return select(x >= constant<V>(0), constant<V>(1), select(x < constant<V>(0), constant<V>(0), x));
+  }
+};
+
+// The flat and the negative branch own their kinks.
+struct BoundedRelu {
+  template <class V> static V value(V x, const Parameters<V>& p) {
+    const V zero = constant<V>(0);
+    const V below = select((p.a == zero) & (x == x), zero, p.a * (x - p.c));
+    return select(x > p.c, min(p.b, x), below);
+  }
+  template <class V> static V slope(V x, const Parameters<V>& p) {
+    return select(x > p.c, select(x < p.b, constant<V>(1), constant<V>(0)), p.a);
+  }
+};
+
+// a (e^(b x) - 1) for x < 0, c x for x > 0: ELU (Clevert et al., 2015) and its kin. With a, b >= 0 the sign
+// of y is that of x. The negative branch owns the kink, where the slope is a b.
+struct Elu {
+  template <class V> static V value(V x, const Parameters<V>& p) {
+    return select(x > constant<V>(0), p.c * x, p.a * expm1(p.b * x));
+  }
+  template <class V> static V slope(V y, const Parameters<V>& p) {
+    return select(y > constant<V>(0), p.c, p.b * (y + p.a));
+  }
+};
+
+// -ln(1 + e^-x), as Softplus.
+struct LogSigmoid {
+  template <class V> static V value(V x, const Parameters<V>&) {
+    return min(constant<V>(0), x) - softplus_rest(x);
+  }
+  template <class V> static V slope(V x, const Parameters<V>&) { return sigmoid(constant<V>(0) - x); }
+};
+
+// The flat branches own the kinks.
+struct HardSigmoid {
+  template <class V> static V value(V x, const Parameters<V>& p) {
+    return min(constant<V>(1), max(constant<V>(0), fma(p.b, x, constant<V>(0.5))));
+  }
+  template <class V> static V slope(V x, const Parameters<V>& p) {
+    return select(abs(x) < p.a, p.b, constant<V>(0));
+  }
+};
+
+struct Silu {
+  template <class V> static V value(V x, const Parameters<V>&) {
+    return max(constant<V>(-1000), x) * sigmoid(x);
+  }
+  template <class V> static V slope(V x, const Parameters<V>&) {
+    const V z = clipped(x, 1000), s = sigmoid(z);
+    return s * fma(z, constant<V>(1) - s, constant<V>(1));
+  }
+};
+
+// x min(max(x + 3, 0), 6) / 6 (Howard et al., 2019). The outer branches own the kinks.
+struct HardSilu {
+  template <class V> static V value(V x, const Parameters<V>&) {
+    const V ramp = fma(constant<V>(1.0 / 6), x, constant<V>(0.5));
+    return max(constant<V>(-3), x) * min(constant<V>(1), max(constant<V>(0), ramp));
+  }
+  template <class V> static V slope(V x, const Parameters<V>&) {
+    const V three = constant<V>(3), inner = fma(constant<V>(1.0 / 3), x, constant<V>(0.5));
+    const V outer = select(x >= three, constant<V>(1), constant<V>(0));
+    return select(abs(x) < three, inner, outer);
+  }
+};
+
+// x tanh(ln(1 + e^x)) = x n / (n + 2) with n = e^x (e^x + 2) (Misra, 2019): one exponential, one division.
+struct Mish {
+  template <class V> static V value(V x, const Parameters<V>&) {
+    const V e = exp(min(constant<V>(20), x)), n = e * (e + constant<V>(2));
+    return max(constant<V>(-1000), x) * (n / (n + constant<V>(2)));
+  }
+  template <class V> static V slope(V x, const Parameters<V>&) {
+    const V z = min(constant<V>(20), max(constant<V>(-1000), x)), e = exp(z), two = constant<V>(2);
+    const V n = e * (e + two), over = constant<V>(1) / (n + two);
+    return over * fma(constant<V>(4) * z * over, fma(e, e, e), n);
+  }
+};
+
+struct Softsign {
+  template <class V> static V value(V x, const Parameters<V>&) {
+    const V a = min(constant<V>(1e30), abs(x));
+    return copysign(a / (constant<V>(1) + a), x);
+  }
+  template <class V> static V slope(V x, const Parameters<V>&) {
+    const V over = constant<V>(1) / (constant<V>(1) + abs(x));
+    return over * over;
+  }
+};
+
+// x less what of it lies in [-a, a]: a NaN stays. The flat branch owns the kinks, here and below.
+struct SoftShrink {
+  template <class V> static V value(V x, const Parameters<V>& p) {
+    return x - min(p.a, max(constant<V>(-1) * p.a, x));
+  }
+  template <class V> static V slope(V x, const Parameters<V>& p) {
+    return select(abs(x) > p.a, constant<V>(1), constant<V>(0));
+  }
+};
+
+struct HardShrink {
+  template <class V> static V value(V x, const Parameters<V>& p) {
+    return select(abs(x) <= p.a, constant<V>(0), x);
+  }
+  template <class V> static V slope(V x, const Parameters<V>& p) { return SoftShrink::slope(x, p); }
+};
+
+// x - tanh(x), which is good to the last bits near 0, too.
+struct TanhShrink {
+  template <class V> static V value(V x, const Parameters<V>&) { return x_minus_tanh(x); }
+  template <class V> static V slope(V x, const Parameters<V>&) {
+    const V t = tanh(x);
+    return t * t;
+  }
+};
+
+struct Threshold {
+  template <class V> static V value(V x, const Parameters<V>& p) { return select(x <= p.a, p.b, x); }
+  template <class V> static V slope(V x, const Parameters<V>& p) {
+    return select(x > p.a, constant<V>(1), constant<V>(0));
+  }
+};
+
+// (x + s) / 2 with s = sqrt(x^2 + b) (Barron, 2021), written for x < 0 so that nothing cancels. The slope is
+// y / s. x^2 overflows where b does not count any more.
+struct Squareplus {
+  template <class V> static V root(V x, V b) {
+    const V a = abs(x);
+    return select(a > constant<V>(1e15), a, sqrt(fma(x, x, b)));
+  }
+  template <class V> static V from_root(V x, V s, V b) {
+    const V half = constant<V>(0.5), zero = constant<V>(0);
+    return select(x < zero, half * b / (s - x), fma(half, x, half * s));
+  }
+  template <class V> static V value(V x, const Parameters<V>& p) { return from_root(x, root(x, p.a), p.a); }
+  template <class V> static V slope(V x, const Parameters<V>& p) {
+    const V z = clipped(x, 1e16), s = root(z, p.a);
+    return select(s == constant<V>(0), s, from_root(z, s, p.a) / s);
+  }
+};
+
+// 0 below -1, ((x + 1) / 2)^2 to 1, x above: its slope has no jump.
+struct SparsePlus {
+  template <class V> static V ramp(V x) {
+    return min(constant<V>(1), max(constant<V>(0), fma(constant<V>(0.5), x, constant<V>(0.5))));
+  }
+  template <class V> static V value(V x, const Parameters<V>&) {
+    const V r = ramp(x);
+    return select(x > constant<V>(1), x, r * r);
+  }
+  template <class V> static V slope(V x, const Parameters<V>&) { return ramp(x); }
 };
 
 // ---- two arguments: value(a, b), and the factors of dy in da and db ---------------------------------
@@ -186,6 +412,13 @@ struct Minimum {
     return select(a < b, constant<V>(1), select(a == b, constant<V>(0.5), constant<V>(0)));
   }
   template <class V> static V slope_b(V a, V b) { return slope_a(b, a); }
+};
+
+// x where x > 0, a x elsewhere (He et al., 2015), which owns the kink.
+struct Prelu {
+  template <class V> static V value(V x, V a) { return select(x > constant<V>(0), x, a * x); }
+  template <class V> static V slope_a(V x, V a) { return select(x > constant<V>(0), constant<V>(1), a); }
+  template <class V> static V slope_b(V x, V) { return select(x > constant<V>(0), constant<V>(0), x); }
 };
 
 // ---- comparisons ----------------------------------------------------------------------------------

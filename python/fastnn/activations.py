@@ -3,52 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastnn import ops
+from fastnn.ops import celu as celu
+from fastnn.ops import elu as elu
+from fastnn.ops import glu as glu
+from fastnn.ops import hard_shrink as hard_shrink
+from fastnn.ops import hard_sigmoid as hard_sigmoid
+from fastnn.ops import hard_silu as hard_silu
+from fastnn.ops import hard_tanh as hard_tanh
+from fastnn.ops import leaky_relu as leaky_relu
+from fastnn.ops import log_sigmoid as log_sigmoid
+from fastnn.ops import log_softmax as log_softmax
+from fastnn.ops import mish as mish
+from fastnn.ops import relu as relu
+from fastnn.ops import relu6 as relu6
+from fastnn.ops import selu as selu
+from fastnn.ops import sigmoid as sigmoid
+from fastnn.ops import silu as silu
+from fastnn.ops import soft_shrink as soft_shrink
+from fastnn.ops import softmax as softmax
+from fastnn.ops import softplus as softplus
+from fastnn.ops import softsign as softsign
+from fastnn.ops import sparse_plus as sparse_plus
+from fastnn.ops import sparse_sigmoid as sparse_sigmoid
+from fastnn.ops import sparsemax as sparsemax
+from fastnn.ops import squareplus as squareplus
+from fastnn.ops import tanh as tanh
+from fastnn.ops import tanh_shrink as tanh_shrink
+from fastnn.ops import threshold as threshold
+from fastnn.ops.dense import ACTIVATIONS
 from fastnn.registry import Registry
 
 _registry = Registry("activations")
 deserialize = _registry.deserialize
 
+swish = silu
+hard_swish = hard_silu
+binary_step = ops.binary_step  # not Keras's
+
 
 def linear(x: Any) -> Any:
     """Identity: y = x."""
     return x
-
-
-def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
-    """Rectified linear unit: y = x where x > threshold, negative_slope (x - threshold) elsewhere, at most max_value."""
-    if negative_slope < 0 or (max_value is not None and max_value < 0) or threshold < 0:
-        raise ValueError(
-            "[relu] expected negative_slope, max_value and threshold >= 0, "
-            f"got {negative_slope}, {max_value} and {threshold}"
-        )
-    if threshold:
-        y = ops.where(ops.greater(x, threshold), x, negative_slope * (x - threshold))
-    else:
-        y = ops.leaky_relu(x, negative_slope) if negative_slope else ops.relu(x)
-    return y if max_value is None else ops.minimum(y, max_value)
-
-
-def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
-    """Leaky rectified linear unit: y = x where x > 0, negative_slope x elsewhere."""
-    return ops.leaky_relu(x, negative_slope)
-
-
-def sigmoid(x: Any) -> Any:
-    """Logistic function: y = 1 / (1 + e^-x)."""
-    return ops.sigmoid(x)
-
-
-def softplus(x: Any) -> Any:
-    """Smooth rectifier: y = ln(1 + e^x)."""
-    return ops.softplus(x)
-
-
-def tanh(x: Any) -> Any:
-    """Hyperbolic tangent: y = (e^x - e^-x) / (e^x + e^-x)."""
-    return ops.tanh(x)
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
@@ -61,21 +59,18 @@ def exponential(x: Any) -> Any:
     return ops.exp(x)
 
 
-def softmax(x: Any, axis: Any = -1) -> Any:
-    """Softmax over axis: y = exp(x) / sum(exp(x))."""
-    return ops.softmax(x, axis)
+_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    linear, binary_step, celu, elu, exponential, gelu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh,
+    leaky_relu, log_sigmoid, log_softmax, mish, relu, relu6, selu, sigmoid, silu, soft_shrink, softmax, softplus,
+    softsign, sparse_plus, sparse_sigmoid, sparsemax, squareplus, tanh, tanh_shrink, threshold,
+)  # fmt: skip
+_ALIASES = {silu: ("swish",), hard_silu: ("hard_swish",)}
 
+for _function in _FUNCTIONS:
+    _registry.add(_function, *_ALIASES.get(_function, ()))
 
-def log_softmax(x: Any, axis: Any = -1) -> Any:
-    """Logarithm of softmax over axis: y = x - ln(sum(exp(x)))."""
-    return ops.log_softmax(x, axis)
-
-
-#: The activations that a dense layer computes in its own kernel.
-FUSED: dict[Callable[..., Any], str] = {linear: "linear", relu: "relu", sigmoid: "sigmoid", tanh: "tanh", gelu: "gelu"}
-
-for _function in (linear, relu, leaky_relu, sigmoid, softplus, tanh, gelu, exponential, softmax, log_softmax):
-    _registry.add(_function)
+#: The activations that a dense layer computes in its own kernel, with their defaults.
+FUSED: dict[Callable[..., Any], str] = {f: f.__name__ for f in _FUNCTIONS if f.__name__ in ACTIVATIONS}
 
 
 def get(identifier: Any) -> Callable[..., Any]:
@@ -94,3 +89,29 @@ def serialize(activation: Callable[..., Any]) -> str:
             f"[activations.serialize] expected a built-in activation, got {activation!r}; make it a layer of your own"
         )
     return str(name)
+
+
+class Recommendation(NamedTuple):
+    """What to try first: activations of the hidden layers and of the last one, and the loss that goes with it."""
+
+    hidden: str
+    output: str
+    loss: str
+
+
+_RECOMMENDED = {
+    "regression": Recommendation("relu", "linear", "mean_squared_error"),
+    "binary": Recommendation("relu", "sigmoid", "binary_crossentropy"),
+    "multiclass": Recommendation("relu", "softmax", "categorical_crossentropy"),
+    "multilabel": Recommendation("relu", "sigmoid", "binary_crossentropy"),
+}
+
+
+def recommend(task: str) -> Recommendation:
+    """Activations and loss to try first for a task: "regression", "binary", "multiclass" or "multilabel".
+
+    With integer labels "multiclass" goes with sparse_categorical_crossentropy. Raises ValueError for another task.
+    """
+    if task not in _RECOMMENDED:
+        raise ValueError(f"[recommend] expected a task of {', '.join(_RECOMMENDED)}, got {task!r}")
+    return _RECOMMENDED[task]

@@ -22,6 +22,8 @@ template <class T> void math_probe(MathFunction f, const T* x, T* y, Index n) {
     case MathFunction::tanh: return each(x, y, n, [](V v) { return tanh(v); });
     case MathFunction::sigmoid: return each(x, y, n, [](V v) { return sigmoid(v); });
     case MathFunction::erf: return each(x, y, n, [](V v) { return erf(v); });
+    case MathFunction::sin: return each(x, y, n, [](V v) { return sin(v); });
+    case MathFunction::cos: return each(x, y, n, [](V v) { return cos(v); });
   }
 }
 FASTNN_INSTANTIATE(math_probe)

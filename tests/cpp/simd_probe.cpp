@@ -40,6 +40,7 @@ template <class V> static V apply(SimdOp op, V a, V b, V c) {
     case SimdOp::mantissa: return mantissa(a);
     case SimdOp::pow2: return pow2(a);
     case SimdOp::scale: return scale(a, b);
+    case SimdOp::inverse: return inverse(a);
   }
   return a;
 }

@@ -32,6 +32,7 @@ enum class SimdOp {
   mantissa,
   pow2,
   scale,
+  inverse,
 };
 
 enum class Reduction { sum, max_lane, min_lane, any_positive };

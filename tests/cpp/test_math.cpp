@@ -57,6 +57,8 @@ const Function kFunctions[] = {
     {MathFunction::tanh, "tanh", -20, 20, std::tanh, std::tanh, std::tanh},
     {MathFunction::sigmoid, "sigmoid", -709, 40, sigmoid, sigmoid, sigmoid},
     {MathFunction::erf, "erf", -6, 6, std::erf, std::erf, std::erf},
+    {MathFunction::sin, "sin", -1e6, 1e6, std::sin, std::sin, std::sin},
+    {MathFunction::cos, "cos", -1e6, 1e6, std::cos, std::cos, std::cos},
 };
 
 double reference(const Function& f, float x) { return f.c64(x); }
@@ -201,8 +203,26 @@ template <class T> std::vector<T> edges() {
   const T inf = L::infinity();
   std::vector<T> x{0, L::min(), L::denorm_min(), L::min() / 2, L::max(), inf, L::quiet_NaN(), L::epsilon(),
                    1};
-  for (T centre : {T(std::log(L::max())), T(-std::log(L::min())), T(M_LN2) / 2, T(M_LN2), T(M_SQRT2),
-                   T(M_SQRT1_2), T(0.55), T(1), T(4), T(6), T(10), T(18), T(20), T(40), T(0x1p24)}) {
+  for (T centre : {T(std::log(L::max())),
+                   T(-std::log(L::min())),
+                   T(M_LN2) / 2,
+                   T(M_LN2),
+                   T(M_SQRT2),
+                   T(M_SQRT1_2),
+                   T(0.55),
+                   T(1),
+                   T(4),
+                   T(6),
+                   T(10),
+                   T(18),
+                   T(20),
+                   T(40),
+                   T(0x1p24),
+                   T(M_PI_4),
+                   T(M_PI_2),
+                   T(M_PI),
+                   T(6000),
+                   T(1e6)}) {
     T below = centre, above = centre;
     for (int i = 0; i < 8; ++i) {
       x.push_back(below = std::nextafter(below, -inf));

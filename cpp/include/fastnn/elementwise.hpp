@@ -28,7 +28,7 @@ Saved saved_for(Unary op);
 
 /// Parameters of the functions that have some, by position; see elementwise.def.
 struct UnaryParameters {
-  double a = 0, b = 0;
+  double a = 0, b = 0, c = 0;
 };
 
 namespace cpu {

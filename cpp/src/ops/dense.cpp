@@ -5,7 +5,8 @@
 namespace fastnn::cpu {
 
 FASTNN_DECLARE(void, dense_slope,
-               (Unary op, const T* saved, const T* dy, T* dz, T* sums, Index rows, Index cols, T a, T b))
+               (Unary op, const T* saved, const T* dy, T* dz, T* sums, Index rows, Index cols,
+                const UnaryParameters& p))
 
 }  // namespace fastnn::cpu
 
@@ -37,9 +38,9 @@ template <class Functor, class T> static void slope_loop(const T* saved, const T
   });
 }
 
-template <class T>
-void dense_slope(Unary op, const T* from, const T* dy, T* dz, T* sums, Index rows, Index cols, T a, T b) {
-  const Parameters<Vec<T>> p{Vec<T>::set(a), Vec<T>::set(b)};
+template <class T> void dense_slope(Unary op, const T* from, const T* dy, T* dz, T* sums, Index rows,
+                                    Index cols, const UnaryParameters& given) {
+  const auto p = Parameters<Vec<T>>::of(given);
   switch (op) {
 #define FASTNN_UNARY(name, Functor, saved) \
   case Unary::name:                        \
@@ -84,11 +85,10 @@ template <class T> void slope(const T* saved, const T* dy, T* dz, T* db, const D
     for (Index chunk = begin; chunk < end; ++chunk) {
       const Index row = chunk * kChunkRows, at = row * s.u;
       kernel(activation, saved + at, dy + at, dz ? dz + at : nullptr,
-             partial ? partial + chunk * s.u : nullptr, std::min(kChunkRows, s.m - row), s.u, T(parameters.a),
-             T(parameters.b));
+             partial ? partial + chunk * s.u : nullptr, std::min(kChunkRows, s.m - row), s.u, parameters);
     }
   });
-  if (db && chunks != 1) kernel(Unary::linear, partial, partial, nullptr, db, chunks, s.u, T(0), T(0));
+  if (db && chunks != 1) kernel(Unary::linear, partial, partial, nullptr, db, chunks, s.u, {});
 }
 
 }  // namespace

@@ -5,8 +5,9 @@
 
 namespace fastnn::cpu {
 
-FASTNN_DECLARE(void, unary_span, (Unary op, const T* x, T* y, Index n, T a, T b))
-FASTNN_DECLARE(void, unary_backward_span, (Unary op, const T* saved, const T* dy, T* dx, Index n, T a, T b))
+FASTNN_DECLARE(void, unary_span, (Unary op, const T* x, T* y, Index n, const UnaryParameters& p))
+FASTNN_DECLARE(void, unary_backward_span,
+               (Unary op, const T* saved, const T* dy, T* dx, Index n, const UnaryParameters& p))
 FASTNN_DECLARE(void, binary_block, (Binary op, const T* a, const T* b, T* y, const Block<3>& block))
 FASTNN_DECLARE(void, binary_backward_block,
                (Binary op, bool second, const T* a, const T* b, const T* dy, T* dx, const Block<3>& block))
@@ -40,8 +41,8 @@ static void unary_backward_loop(const T* saved, const T* dy, T* dx, Index n, con
     (V::load_n(dy + i, tail) * Functor::slope(V::load_n(saved + i, tail, 1), p)).store_n(dx + i, tail);
 }
 
-template <class T> void unary_span(Unary op, const T* x, T* y, Index n, T a, T b) {
-  const Parameters<Vec<T>> p{Vec<T>::set(a), Vec<T>::set(b)};
+template <class T> void unary_span(Unary op, const T* x, T* y, Index n, const UnaryParameters& given) {
+  const auto p = Parameters<Vec<T>>::of(given);
   switch (op) {
 #define FASTNN_UNARY(name, Functor, saved) \
   case Unary::name:                        \
@@ -52,8 +53,9 @@ template <class T> void unary_span(Unary op, const T* x, T* y, Index n, T a, T b
 }
 FASTNN_INSTANTIATE(unary_span)
 
-template <class T> void unary_backward_span(Unary op, const T* from, const T* dy, T* dx, Index n, T a, T b) {
-  const Parameters<Vec<T>> p{Vec<T>::set(a), Vec<T>::set(b)};
+template <class T>
+void unary_backward_span(Unary op, const T* from, const T* dy, T* dx, Index n, const UnaryParameters& given) {
+  const auto p = Parameters<Vec<T>>::of(given);
   switch (op) {
 #define FASTNN_UNARY(name, Functor, saved) \
   case Unary::name:                        \
@@ -220,8 +222,7 @@ namespace cpu {
 template <class T> void unary(Unary op, const T* x, T* y, Index n, const UnaryParameters& p) {
   const auto kernel = FASTNN_SELECT(unary_span<T>);
   parallel_ranges(
-      n, 1, [&](Index begin, Index end) { kernel(op, x + begin, y + begin, end - begin, T(p.a), T(p.b)); },
-      64);
+      n, 1, [&](Index begin, Index end) { kernel(op, x + begin, y + begin, end - begin, p); }, 64);
 }
 FASTNN_INSTANTIATE(unary)
 
@@ -230,10 +231,7 @@ void unary_backward(Unary op, const T* saved, const T* dy, T* dx, Index n, const
   const auto kernel = FASTNN_SELECT(unary_backward_span<T>);
   parallel_ranges(
       n, 1,
-      [&](Index begin, Index end) {
-        kernel(op, saved + begin, dy + begin, dx + begin, end - begin, T(p.a), T(p.b));
-      },
-      64);
+      [&](Index begin, Index end) { kernel(op, saved + begin, dy + begin, dx + begin, end - begin, p); }, 64);
 }
 FASTNN_INSTANTIATE(unary_backward)
 

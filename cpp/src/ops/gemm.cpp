@@ -83,7 +83,7 @@ template <class Functor, class T> static void finish_loop(const Parameters<Vec<T
 
 template <class T> static void finish(const Epilogue<T>& epilogue, Index bias_step, T* c, T* z, Index c_row,
                                       const T* bias, Index rows, Index cols) {
-  const Parameters<Vec<T>> p{Vec<T>::set(T(epilogue.parameters.a)), Vec<T>::set(T(epilogue.parameters.b))};
+  const auto p = Parameters<Vec<T>>::of(epilogue.parameters);
   switch (epilogue.activation) {
 #define FASTNN_UNARY(name, Functor, saved) \
   case Unary::name:                        \

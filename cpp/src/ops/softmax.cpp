@@ -16,16 +16,24 @@ FASTNN_DECLARE(void, log_softmax_backward_rows, (const T* y, const T* dy, T* dx,
 
 namespace fastnn::cpu::FASTNN_ISA {
 
+/// Sum of exp(x - m) over the row, where m is its maximum: nothing overflows, and what lies beyond the row
+/// adds exp(-infinity). use(at, e) gets each of them.
+template <class T, class Use> static inline T sum_of_exp(const T* x, Index cols, Vec<T> m, const Use& use) {
+  using V = Vec<T>;
+  V total = V::set(0);
+  row_each<T>(cols, [&](auto at) {
+    const V e = exp_below(at.load(x, T(-__builtin_inf())) - m);
+    use(at, e);
+    total = total + e;
+  });
+  return sum(total);
+}
+
 template <class T> void softmax_rows(const T* x, T* y, Index rows, Index cols) {
   using V = Vec<T>;
   for (Index r = 0; r < rows; ++r, x += cols, y += cols) {
     const V m = V::set(row_max(x, cols));
-    const T total = row_sum<T>(cols, [&](auto at) {
-      const V e = exp(at.load(x) - m);
-      at.store(y, e);
-      return e;
-    });
-    const V scale = V::set(1 / total);
+    const V scale = V::set(1 / sum_of_exp(x, cols, m, [&](auto at, V e) { at.store(y, e); }));
     row_each<T>(cols, [&](auto at) { at.store(y, at.load(y) * scale); });
   }
 }
@@ -44,8 +52,7 @@ template <class T> void log_softmax_rows(const T* x, T* y, Index rows, Index col
   using V = Vec<T>;
   for (Index r = 0; r < rows; ++r, x += cols, y += cols) {
     const V m = V::set(row_max(x, cols));
-    const T total = row_sum<T>(cols, [&](auto at) { return exp(at.load(x) - m); });
-    const V log_total = log(V::set(total));
+    const V log_total = log(V::set(sum_of_exp(x, cols, m, [](auto, V) {})));
     row_each<T>(cols, [&](auto at) { at.store(y, at.load(x) - m - log_total); });
   }
 }

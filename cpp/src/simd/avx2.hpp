@@ -95,6 +95,7 @@ static inline F32 scale(F32 x, F32 n) {
   const __m256i up = _mm256_slli_epi32(_mm256_cvtps_epi32(n.v), 23);
   return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x.v), up))};
 }
+static inline F32 inverse(F32 a) { return F32::set(1) / a; }
 static inline float sum(F32 a) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
@@ -157,6 +158,7 @@ static inline F64 scale(F64 x, F64 n) {
   const __m256i up = _mm256_slli_epi64(_mm256_cvtepi32_epi64(_mm256_cvtpd_epi32(n.v)), 52);
   return {_mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(x.v), up))};
 }
+static inline F64 inverse(F64 a) { return F64::set(1) / a; }
 static inline double sum(F64 a) {
   const __m128d s = _mm_add_pd(_mm256_castpd256_pd128(a.v), _mm256_extractf128_pd(a.v, 1));
   return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));

@@ -95,6 +95,7 @@ static inline F32 scale(F32 x, F32 n) {
   const int32x4_t up = vshlq_n_s32(vcvtq_s32_f32(n.v), 23);
   return {vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x.v), up))};
 }
+static inline F32 inverse(F32 a) { return F32::set(1) / a; }
 static inline float sum(F32 a) {
   const float32x2_t s = vadd_f32(vget_low_f32(a.v), vget_high_f32(a.v));
   return vget_lane_f32(s, 0) + vget_lane_f32(s, 1);
@@ -144,6 +145,7 @@ static inline F64 scale(F64 x, F64 n) {
   const int64x2_t up = vshlq_n_s64(vcvtq_s64_f64(n.v), 52);
   return {vreinterpretq_f64_s64(vaddq_s64(vreinterpretq_s64_f64(x.v), up))};
 }
+static inline F64 inverse(F64 a) { return F64::set(1) / a; }
 static inline double sum(F64 a) { return vgetq_lane_f64(a.v, 0) + vgetq_lane_f64(a.v, 1); }
 static inline double max_lane(F64 a) { return vmaxvq_f64(a.v); }
 static inline double min_lane(F64 a) { return vminvq_f64(a.v); }

@@ -65,6 +65,7 @@ template <class T_, class Bits_, int kMantissaBits, Bits_ kBias> struct One {
   friend One scale(One x, One n) {
     return select(x != x, x, One{from_bits(to_bits(x.v) + (integer_bits(n.v) << kMantissaBits))});
   }
+  friend One inverse(One a) { return {1 / a.v}; }
   friend T sum(One a) { return a.v; }
   friend T max_lane(One a) { return a.v; }
   friend T min_lane(One a) { return a.v; }

@@ -3,8 +3,11 @@
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 
+from fastnn.layers.activation import ELU as ELU
 from fastnn.layers.activation import Activation as Activation
 from fastnn.layers.activation import LeakyReLU as LeakyReLU
+from fastnn.layers.activation import Maxout as Maxout
+from fastnn.layers.activation import PReLU as PReLU
 from fastnn.layers.activation import ReLU as ReLU
 from fastnn.layers.activation import Softmax as Softmax
 from fastnn.layers.dense import Dense as Dense

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn import activations
+import numpy as np
+
+from fastnn import activations, initializers, ops
 from fastnn.arrays import PartialShape
+from fastnn.autograd import raw
 from fastnn.layers.layer import Layer
+from fastnn.registry import serialize
 
 
 class _Elementwise(Layer):
@@ -29,6 +33,10 @@ class Activation(_Elementwise):
 
     def call(self, x: Any) -> Any:
         return self.activation(x)
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        halves = self.activation is activations.glu
+        return Layer.compute_output_shape(self, input_shape) if halves else tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
@@ -70,15 +78,128 @@ class LeakyReLU(_Elementwise):
         return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
+class PReLU(Layer):
+    """Rectified linear unit with learned slopes: y = x where x > 0, alpha x elsewhere. Source: He et al., 2015.
+
+    One slope for each feature. shared_axes: the axes, counted with the batch's as 0, along which one is shared; (1, 2)
+    for one slope per channel of images.
+    """
+
+    def __init__(self, alpha_initializer: Any = "zeros", shared_axes: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+        self.shared_axes = None if axes is None else [int(axis) for axis in axes]
+
+    def build(self, input_shape: PartialShape) -> None:
+        shape = list(input_shape[1:])
+        for axis in self.shared_axes or ():
+            if not 0 < axis <= len(shape):
+                raise ValueError(f"[{self.name}] expected shared_axes in [1, {len(shape)}], got {axis}")
+            shape[axis - 1] = 1
+        lengths = [length for length in shape if length is not None]
+        if len(lengths) < len(shape):
+            raise ValueError(f"[{self.name}] expected known lengths but for shared axes, got {input_shape}")
+        self.alpha = self.add_weight(lengths, self.alpha_initializer, name="alpha")
+
+    def call(self, x: Any) -> Any:
+        return ops.prelu(x, self.alpha)
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"alpha_initializer": serialize(self.alpha_initializer), "shared_axes": self.shared_axes}
+        return {**super().get_config(), **own}
+
+
+class ELU(_Elementwise):
+    """Exponential linear unit: y = x where x > 0, alpha (e^x - 1) elsewhere. Source: Clevert et al., 2015."""
+
+    def __init__(self, alpha: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        if alpha is None or alpha < 0:
+            raise ValueError(f"[ELU] expected alpha >= 0, got {alpha}")
+        self.alpha = alpha
+
+    def call(self, x: Any) -> Any:
+        return activations.elu(x, self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+#: Far below any logit, so that its exponential is 0, and still far from overflow.
+_MASKED = -1e9
+
+
 class Softmax(_Elementwise):
-    """Softmax over axis: y = exp(x) / sum(exp(x))."""
+    """Softmax over axis, one or several: y = exp(x) / sum(exp(x)).
+
+    mask of a call: True, or above 1/2, for what takes part. Anything else gets 0; where nothing takes part, all does.
+    """
 
     def __init__(self, axis: Any = -1, **options: Any) -> None:
         super().__init__(**options)
-        self.axis = axis
+        self.axis = list(axis) if isinstance(axis, (tuple, list)) else axis
 
-    def call(self, x: Any) -> Any:
-        return activations.softmax(x, self.axis)
+    def call(self, x: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return activations.softmax(x, self.axis)
+        mask = raw(mask)
+        chosen = mask if np.asarray(mask).dtype == bool else ops.greater(mask, 0.5)
+        y = activations.softmax(ops.where(chosen, x, _MASKED), self.axis)
+        return ops.where(chosen, y, 0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}
+
+
+class Maxout(Layer):
+    """Largest of several affine functions: y[u] = max over p of (x kernel + bias)[u, p].
+
+    units: number of outputs u. pieces: how many functions each chooses from. The gradient goes to the winner.
+    kernel: (i, u pieces), bias: (u pieces,), the pieces of a unit side by side. Not one of Keras's layers.
+    Source: Goodfellow et al., 2013.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        pieces: int = 2,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        for name, value in (("units", units), ("pieces", pieces)):
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value <= 0:
+                raise ValueError(f"[Maxout] expected {name} to be a positive integer, got {value!r}")
+        self.units, self.pieces, self.use_bias = int(units), int(pieces), bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    def build(self, input_shape: PartialShape) -> None:
+        features = input_shape[-1] if input_shape else None
+        if features is None:
+            raise ValueError(f"[{self.name}] expected an input whose last axis has a known length, got {input_shape}")
+        width = self.units * self.pieces
+        self.kernel = self.add_weight((features, width), self.kernel_initializer, name="kernel")
+        self.bias = self.add_weight((width,), self.bias_initializer, name="bias") if self.use_bias else None
+
+    def call(self, x: Any) -> Any:
+        return ops.maxout(ops.dense(x, self.kernel, self.bias), self.units)
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "pieces": self.pieces,
+            "use_bias": self.use_bias,
+            "kernel_initializer": serialize(self.kernel_initializer),
+            "bias_initializer": serialize(self.bias_initializer),
+        }

@@ -94,7 +94,7 @@ class Dense(Layer):
         return self.activation(y)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
-        return (*input_shape[:-1], self.units)
+        return (*input_shape[:-1], self.units // 2 if self.activation is activations.glu else self.units)
 
     def get_config(self) -> dict[str, Any]:
         return {

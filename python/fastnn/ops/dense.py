@@ -8,12 +8,15 @@ from fastnn import backend
 from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive, recording
 from fastnn.backend import float_pair, floats, kernels
+from fastnn.ops.activation import ROWS
 
-ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh")
+#: What the layer computes in its own kernel: the activations that are a row of the elementwise table.
+ACTIVATIONS = tuple(ROWS)
 
-#: By name: the kernels' code, and whether the derivative is computed from z rather than y.
-_RULES: dict[str | None, tuple[int, bool]] = {
-    name: (backend.unary_codes[name], backend.unary_saved[name] == "x") for name in ACTIVATIONS
+#: By name: the kernels' code, whether the derivative is computed from z rather than y, the parameters.
+_RULES: dict[str | None, tuple[int, bool, tuple[float, ...]]] = {
+    name: (backend.unary_codes[row], backend.unary_saved[row] == "x", parameters)
+    for name, (row, parameters) in ROWS.items()
 }
 _RULES[None] = _RULES["linear"]
 
@@ -30,23 +33,26 @@ def dense(
 ) -> Any:
     """Dense layer: y = activation(x w + b).
 
-    x: real, (..., i). w: (i, u). b: (u,) or None. activation: None or one of ACTIVATIONS; negative_slope is
-    leaky_relu's. Returns (..., u). Raises ValueError if the sizes do not fit or the activation is unknown.
+    x: real, (..., i). w: (i, u). b: (u,) or None. activation: None or one of ACTIVATIONS, with its
+    defaults, but for negative_slope, which is leaky_relu's. Returns (..., u). Raises ValueError if the sizes do not fit
+    or the activation is unknown.
     """
     try:
-        code, from_z = _RULES[activation]
+        code, from_z, parameters = _RULES[activation]
     except (KeyError, TypeError):
         raise ValueError(
             f"[dense] expected activation None or one of {', '.join(ACTIVATIONS)}, got {activation!r}"
         ) from None
+    if activation == "leaky_relu":
+        parameters = (negative_slope, 0.0, 0.0)
     x, w = float_pair(x, w)
     if b is not None:
         b = floats(b)
     run = kernels(x)
     if from_z and recording():
-        y, saved = run.dense_forward(x, w, b, code, negative_slope, True, out)
+        y, saved = run.dense_forward(x, w, b, code, *parameters, True, out)
     else:
-        y = saved = run.dense_forward(x, w, b, code, negative_slope, False, out)
+        y = saved = run.dense_forward(x, w, b, code, *parameters, False, out)
 
     def pullback(dy: Array, needs: Needs) -> tuple[Array | None, Array | None, Array | None]:
         need_x, need_w, need_b = needs if len(needs) == 3 else (*needs, None)
@@ -56,7 +62,7 @@ def dense(
             saved,
             dy,
             code,
-            negative_slope,
+            *parameters,
             need_x is not None,
             need_w is not None,
             need_b is not None,

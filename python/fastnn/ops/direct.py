@@ -14,8 +14,11 @@ from fastnn.arrays import F32, F64
 Op = Callable[..., Any]
 
 
-def unary(name: str) -> Callable[[Op], Op]:
-    """Decorates an op of one array whose kernel has the same defaults: one plain floating array goes straight to it."""
+def unary(name: str, *parameters: float) -> Callable[[Op], Op]:
+    """Decorates an op of one array: one plain floating array alone goes straight to the kernel of that name.
+
+    parameters: the kernel's, for the op's defaults.
+    """
     kernel = backend.function(name)
 
     def decorate(general: Op) -> Op:
@@ -24,7 +27,7 @@ def unary(name: str) -> Callable[[Op], Op]:
             if len(args) == 1 and not options:
                 x = args[0]
                 if type(x) is ndarray and (x.dtype is F32 or x.dtype is F64):
-                    return kernel(x)
+                    return kernel(x, *parameters)
             return general(*args, **options)
 
         return op

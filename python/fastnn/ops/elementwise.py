@@ -1,6 +1,7 @@
-"""The elementwise family: arithmetic, comparisons, and activation functions, broadcast as NumPy does.
+"""The elementwise family: arithmetic, elementary functions and comparisons, broadcast as NumPy does.
 
-Each function is a row of cpp/include/fastnn/elementwise.def and a line here; values and derivatives are the kernels'.
+Each function is a row of cpp/include/fastnn/elementwise.def and a line here, or in activation.py for an
+activation function; values and derivatives are the kernels'.
 """
 
 from __future__ import annotations
@@ -20,91 +21,51 @@ from fastnn.ops.reduce import sum_to
 _SAVED: dict[str, str] = backend.unary_saved
 
 
-def _unary(name: str, doc: str) -> Callable[..., Any]:
-    """A function of one array without parameters."""
-    backward = name + "_backward"
-    saves_y = _SAVED[name] == "y"
+def unary(name: str, doc: str, row: str | None = None, *parameters: float) -> Callable[..., Any]:
+    """An op of one array without options: the row of the table called `row`, or name, with these parameters."""
+    row = row or name
+    parameters = (*parameters, 0.0, 0.0, 0.0)[:3]
 
     def forward(x: Any, *, out: Array | None = None) -> Any:
-        x = floats(x)
-        run = kernels(x)
-        y = getattr(run, name)(x, 0.0, 0.0, out)
-        saved = y if saves_y else x
-
-        def pullback(dy: Array, needs: Needs) -> tuple[Array]:
-            return (getattr(run, backward)(saved, dy),)
-
-        return y, pullback
+        return from_row(row, x, parameters, out)
 
     forward.__name__ = forward.__qualname__ = name
     forward.__doc__ = doc + "\n\n    x: real, any shape. Returns x's dtype and shape.\n    "
-    return direct.unary(name)(primitive(forward))
+    return direct.unary(row, *parameters)(primitive(forward))
 
 
-negative = _unary("negative", "Negative: y = -x.")
-absolute = _unary("absolute", "Absolute value: y = |x|. The gradient at 0 is 0.")
-square = _unary("square", "Square: y = x^2.")
-sqrt = _unary("sqrt", "Square root: y = x^(1/2). NaN for negative x.")
-exp = _unary("exp", "Exponential: y = e^x.")
-log = _unary("log", "Natural logarithm: y = ln x. NaN for negative x, -infinity at 0.")
-sigmoid = _unary("sigmoid", "Logistic function: y = 1 / (1 + e^-x).")
-tanh = _unary("tanh", "Hyperbolic tangent: y = (e^x - e^-x) / (e^x + e^-x).")
-softplus = _unary("softplus", "Smooth rectifier: y = ln(1 + e^x).")
-
-
-def _with_parameters(name: str, x: Any, a: float, b: float, out: Array | None) -> Any:
-    """(y, pullback) of a function of one array with parameters a and b."""
+def from_row(row: str, x: Any, parameters: tuple[float, ...], out: Array | None) -> Any:
+    """(y, pullback) of a row of the table, with its parameters."""
     x = floats(x)
     run = kernels(x)
-    y = getattr(run, name)(x, a, b, out)
-    saved = y if _SAVED[name] == "y" else x
+    y = getattr(run, row)(x, *parameters, out)
+    saved = y if _SAVED[row] == "y" else x
 
     def pullback(dy: Array, needs: Needs) -> tuple[Array]:
-        return (getattr(run, name + "_backward")(saved, dy, a, b),)
+        return (getattr(run, row + "_backward")(saved, dy, *parameters),)
 
     return y, pullback
 
 
-@direct.unary("relu")
-@primitive
-def relu(x: Any, *, out: Array | None = None) -> Any:
-    """Rectified linear unit: y = max(x, 0). The gradient at 0 is 0.
-
-    x: real, any shape. Returns x's dtype and shape. NaN stays NaN.
-    """
-    x = floats(x)
-    run = kernels(x)
-    y = run.relu(x, 0.0, 0.0, out)
-
-    def pullback(dy: Array, needs: Needs) -> tuple[Array]:
-        return (run.relu_backward(y, dy),)
-
-    return y, pullback
-
-
-@primitive
-def leaky_relu(x: Any, negative_slope: float = 0.2, *, out: Array | None = None) -> Any:
-    """Leaky rectified linear unit: y = x where x > 0, negative_slope x elsewhere, which is also the gradient at 0.
-
-    x: real, any shape. Returns x's dtype and shape. Source: Maas et al., 2013.
-    """
-    return _with_parameters("leaky_relu", x, float(negative_slope), 0.0, out)
-
-
-@primitive
-def gelu(x: Any, approximate: bool = True, *, out: Array | None = None) -> Any:
-    """Gaussian error linear unit: y = x P(X <= x) for a standard normal X, or its tanh approximation.
-
-    x: real, any shape. approximate: take 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). Returns x's dtype and
-    shape.
-    Source: Hendrycks and Gimpel, 2016.
-    """
-    return _with_parameters("gelu_tanh" if approximate else "gelu", x, 0.0, 0.0, out)
+negative = unary("negative", "Negative: y = -x.")
+absolute = unary("absolute", "Absolute value: y = |x|. The gradient at 0 is 0.")
+square = unary("square", "Square: y = x^2.")
+sqrt = unary("sqrt", "Square root: y = x^(1/2). NaN for negative x.")
+exp = unary("exp", "Exponential: y = e^x.")
+log = unary("log", "Natural logarithm: y = ln x. NaN for negative x, -infinity at 0.")
+log1p = unary("log1p", "Logarithm of 1 + x: y = ln(1 + x), exact to the last bits near 0. -infinity at -1, NaN below.")
+expm1 = unary("expm1", "Exponential less 1: y = e^x - 1, exact to the last bits near 0.")
+sin = unary("sin", "Sine: y = sin x, x in radians. NaN for an infinity.")
+cos = unary("cos", "Cosine: y = cos x, x in radians. NaN for an infinity.")
+erf = unary("erf", "Error function: y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.")
+sign = unary("sign", "Sign: y = -1, 0 or 1. The gradient is 0.")
+floor = unary("floor", "Largest whole number that is not above x. The gradient is 0.")
+ceil = unary("ceil", "Smallest whole number that is not below x. The gradient is 0.")
 
 
 @primitive
 def _clip_scalar(x: Any, low: float, high: float, *, out: Array | None = None) -> Any:
-    return _with_parameters("clip", x, low, high, out)
+    return from_row("clip", x, (low, high, 0.0), out)
 
 
 def clip(x: Any, x_min: Any, x_max: Any, *, out: Array | None = None) -> Any:
@@ -120,7 +81,7 @@ def clip(x: Any, x_min: Any, x_max: Any, *, out: Array | None = None) -> Any:
     return minimum(maximum(x, low), high, out=out)
 
 
-def _binary(name: str, doc: str) -> Callable[..., Any]:
+def binary(name: str, doc: str) -> Callable[..., Any]:
     """A function of two arrays, broadcast."""
     backward = name + "_backward"
 
@@ -141,13 +102,13 @@ def _binary(name: str, doc: str) -> Callable[..., Any]:
     return direct.binary(name)(primitive(forward))
 
 
-multiply = _binary("multiply", "Product: y = x1 x2.")
-divide = _binary("divide", "Quotient: y = x1 / x2.")
-power = _binary("power", "Power: y = x1^x2.")
-maximum = _binary(
+multiply = binary("multiply", "Product: y = x1 x2.")
+divide = binary("divide", "Quotient: y = x1 / x2.")
+power = binary("power", "Power: y = x1^x2.")
+maximum = binary(
     "maximum", "Larger of two: y = max(x1, x2). NaN if either is; where equal, each gets half the gradient."
 )
-minimum = _binary(
+minimum = binary(
     "minimum", "Smaller of two: y = min(x1, x2). NaN if either is; where equal, each gets half the gradient."
 )
 true_divide = divide

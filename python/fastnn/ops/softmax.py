@@ -17,7 +17,7 @@ def softmax(x: Any, axis: Any = -1, *, out: Array | None = None) -> Any:
     x: real, at least 1 axis. axis: one axis or several, -1 by default. Returns x's dtype and shape, summing to 1 over
     axis. Raises ValueError if x is a scalar or axis is out of range.
     """
-    return _over_axis("softmax", floats(x), axis, out)
+    return over_axis("softmax", floats(x), axis, out)
 
 
 @direct.unary("log_softmax")
@@ -28,10 +28,11 @@ def log_softmax(x: Any, axis: Any = -1, *, out: Array | None = None) -> Any:
     x: real, at least 1 axis. axis: one axis or several, -1 by default. Returns x's dtype and shape.
     Raises ValueError if x is a scalar or axis is out of range.
     """
-    return _over_axis("log_softmax", floats(x), axis, out)
+    return over_axis("log_softmax", floats(x), axis, out)
 
 
-def _over_axis(name: str, x: Array, axis: Any, out: Array | None) -> Any:
+def over_axis(name: str, x: Array, axis: Any, out: Array | None) -> Any:
+    """(y, pullback) of kernels that work on the last axis and save y, over any axes."""
     run = kernels(x)
     forward, backward = getattr(run, name), getattr(run, name + "_backward")
     if axis == -1 or (axis == x.ndim - 1 and x.ndim):
