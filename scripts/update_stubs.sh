@@ -11,7 +11,7 @@ trap 'rm -rf "$folder"' EXIT
 "$python" -m pybind11_stubgen fastnn._core -o "$folder" --exit-code >/dev/null
 # Element types are checked when a kernel is called; the values of constants are those of one machine.
 sed -E -e 's/numpy\.ndarray\b/numpy.typing.NDArray[typing.Any]/g' -e 's/^import numpy$/import numpy.typing/' \
-  -e 's/-> tuple:/-> tuple[typing.Any, ...]:/' -e 's/: dict = .*/: dict[str, typing.Any]/' \
+  -e 's/-> tuple:/-> tuple[typing.Any, ...]:/' -e 's/: tuple([,)])/: tuple[typing.Any, ...]\1/g' -e 's/: dict = .*/: dict[str, typing.Any]/' \
   -e 's/^(\w+: \w+) = .*/\1/' "$folder/fastnn/_core.pyi" >"$folder/_core.pyi"
 
 if [[ ${1:-} == --check ]]; then

@@ -21,7 +21,9 @@ PACKAGE = ROOT / "python/fastnn"
 LAYERS = [
     "errors",
     "arrays",
+    "structure",
     "backend",
+    "recording",
     "random",
     "registry",
     "autograd",
@@ -247,8 +249,14 @@ def cmake_list(file: str, name: str) -> list[str]:
 OPS = cmake_list("CMakeLists.txt", "FASTNN_OPS")
 
 #: Where the Python file or the test of a stem has another name than the stem.
-PYTHON_OF = {"copy": "python/fastnn/ops/transpose.py", "optimizers": "python/fastnn/optimizers/optimizer.py"}
-TEST_OF = {"optimizers": "tests/test_optimizers.py"}
+PYTHON_OF = {
+    "adam": "python/fastnn/optimizers/adam.py",
+    "averages": "python/fastnn/optimizers/optimizer.py",
+    "clipping": "python/fastnn/optimizers/optimizer.py",
+    "copy": "python/fastnn/ops/transpose.py",
+    "optimizers": "python/fastnn/optimizers/optimizer.py",
+}
+TEST_OF = {"adam": "tests/ops/test_update_rules.py", "optimizers": "tests/ops/test_update_rules.py"}
 
 
 @pytest.mark.parametrize("op", OPS)

@@ -1,5 +1,7 @@
 """Initializers: fans, distributions, seeds, names."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from fastnn.random import SeedGenerator
 
 SHAPE = (400, 500)
 RANDOM = ["RandomNormal", "TruncatedNormal", "RandomUniform", "VarianceScaling", "GlorotUniform", "GlorotNormal",
-          "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"]  # fmt: skip
+          "HeUniform", "HeNormal", "LecunUniform", "LecunNormal", "Orthogonal"]  # fmt: skip
 #: variance expected of shape (400, 500)
 VARIANCES = {
     "GlorotUniform": 2 / 900, "GlorotNormal": 2 / 900, "HeUniform": 2 / 400, "HeNormal": 2 / 400,
@@ -56,6 +58,72 @@ def test_truncated_normal_keeps_stddev_as_that_before_cutting_as_keras_does():
     values = initializers.TruncatedNormal(mean=1.0, stddev=0.5, seed=4)(SHAPE, "float64")
     assert values.min() >= 0 and values.max() <= 2
     check_moments(values - 1.0, (0.5 * 0.87962566103423978) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "variance"),
+    [("HeNormal", 2 / 288), ("LecunUniform", 1 / 288), ("GlorotUniform", 2 / (288 + 576)),
+     ("GlorotNormal", 2 / (288 + 576))],
+)  # fmt: skip
+def test_fans_of_a_convolution_count_the_window(name, variance):
+    """3 x 3 windows, 32 channels in, 64 out: fan in 288, fan out 576."""
+    check_moments(getattr(initializers, name)(seed=6)((3, 3, 32, 64), "float64"), variance)
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (9, 4), (4, 9), (3, 3, 2, 5), (2, 2, 40), (0, 3)])
+def test_orthogonal_matrices_have_orthonormal_rows_or_columns(shape):
+    values = initializers.Orthogonal(gain=2.0, seed=1)(shape, "float64").reshape(-1, shape[-1])
+    rows, columns = values.shape
+    product = values.T @ values if rows >= columns else values @ values.T
+    np.testing.assert_allclose(product, 4 * np.eye(min(rows, columns)) if values.size else product, atol=1e-13)
+
+
+def test_orthogonal_matrices_are_drawn_uniformly():
+    """Every element of a uniformly drawn orthogonal (n, n) has mean 0 and variance 1/n; Q of a QR alone has a bias."""
+    n, count = 4, 2000
+    drawn = np.stack([initializers.Orthogonal(seed=seed)((n, n), "float64") for seed in range(count)])
+    assert np.abs(drawn.mean(axis=0)).max() < 5 * np.sqrt(1 / n / count)
+    assert np.abs((drawn**2).mean(axis=0) - 1 / n).max() < 5 * np.sqrt(2 / n**2 / count)
+    assert {1, -1} == set(np.round(np.linalg.det(drawn)).astype(int))
+
+
+def test_identity():
+    np.testing.assert_array_equal(initializers.Identity(3.0)((2, 3)), [[3, 0, 0], [0, 3, 0]])
+    for made, shape in [(initializers.Identity(), (2, 2, 2)), (initializers.Orthogonal(), (3,))]:
+        with pytest.raises(ValueError, match="expected a shape of 2 axes"):
+            made(shape)
+
+
+@pytest.mark.parametrize("window", ["hann", "hamming", None, "own"])
+@pytest.mark.parametrize("periodic", [True, False])
+@pytest.mark.parametrize("scaling", ["density", "spectrum", None])
+def test_stft_kernels_give_the_fourier_transform_of_a_windowed_frame(rng, window, periodic, scaling):
+    n, frame = np.arange(16), rng.standard_normal(16)
+    last = 16 if periodic else 15
+    points = {"hann": 0.5 - 0.5 * np.cos(2 * np.pi * n / last), "hamming": 0.54 - 0.46 * np.cos(2 * np.pi * n / last),
+              None: np.ones(16), "own": n + 1.0}[window]  # fmt: skip
+    norm = {"density": np.linalg.norm(points), "spectrum": points.sum(), None: 1.0}[scaling if window else None]
+    expected = np.fft.rfft(frame * points / norm, 32)
+    kernels = [initializers.STFT(side, points if window == "own" else window, scaling, periodic)((16, 2, 17), "float64")
+               for side in ("real", "imag")]  # fmt: skip
+    for channel in (0, 1):
+        found = frame @ kernels[0][:, channel] + 1j * (frame @ kernels[1][:, channel])
+        np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: initializers.STFT("left"), "side 'real' or 'imag', got 'left'"),
+        (lambda: initializers.STFT("real", "box"), "window 'hann', .*, got 'box'"),
+        (lambda: initializers.STFT("real", scaling="peak"), "scaling 'density', 'spectrum' or None, got 'peak'"),
+        (lambda: initializers.STFT("real")((4, 5)), r"a shape \(frame_length, channels, frequencies\), got \(4, 5\)"),
+        (lambda: initializers.STFT("real", [1.0, 2.0])((4, 1, 5)), r"a window of shape \(4,\), got \(2,\)"),
+    ],
+)
+def test_stft_refuses_what_it_does_not_know(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 def test_random_normal_and_uniform_take_their_parameters():
@@ -122,7 +190,8 @@ def test_dtype_is_as_asked_or_floatx(dtype):
 @pytest.mark.parametrize("name", RANDOM)
 def test_empty_shapes(name):
     assert getattr(initializers, name)()((0, 3)).shape == (0, 3)
-    assert getattr(initializers, name)()(()).shape == ()
+    if name != "Orthogonal":
+        assert getattr(initializers, name)()(()).shape == ()
 
 
 @pytest.mark.parametrize(
@@ -132,6 +201,8 @@ def test_empty_shapes(name):
         ("lecun_normal", "LecunNormal"), ("zeros", "Zeros"), ("zero", "Zeros"), ("ones", "Ones"), ("one", "Ones"),
         ("normal", "RandomNormal"), ("random_normal", "RandomNormal"), ("uniform", "RandomUniform"),
         ("truncated_normal", "TruncatedNormal"), ("variance_scaling", "VarianceScaling"), ("constant", "Constant"),
+        ("orthogonal", "Orthogonal"), ("OrthogonalInitializer", "Orthogonal"), ("identity", "Identity"),
+        ("IdentityInitializer", "Identity"),
     ],
 )  # fmt: skip
 def test_names(name, cls):
@@ -154,7 +225,8 @@ def test_get_passes_objects_through_and_makes_classes():
         initializers.Zeros(), initializers.Constant(2.5), initializers.Constant([1.0, 2.0]),
         initializers.RandomNormal(1.0, 2.0, 3), initializers.RandomUniform(-1.0, 2.0, 3),
         initializers.TruncatedNormal(1.0, 2.0, 3), initializers.VarianceScaling(2.0, "fan_out", "uniform", 3),
-        initializers.GlorotUniform(3), initializers.HeNormal(3),
+        initializers.GlorotUniform(3), initializers.HeNormal(3), initializers.Orthogonal(0.5, 3),
+        initializers.Identity(0.5),
     ],
     ids=lambda made: type(made).__name__,
 )  # fmt: skip
@@ -162,6 +234,23 @@ def test_configurations_make_the_same_initializer_again(made):
     twin = initializers.deserialize(fastnn.layers.serialize(made))
     assert type(twin) is type(made) and twin.get_config() == made.get_config()
     np.testing.assert_array_equal(twin((3, 2)), made((3, 2)))
+    np.testing.assert_array_equal(made.clone()((3, 2)), made((3, 2)))
+
+
+def test_stft_is_made_again_from_its_configuration():
+    for made in (initializers.STFT("imag", "hamming", None, True), initializers.STFT("real", [1.0, 2.0, 3.0])):
+        twin = initializers.deserialize(json.loads(json.dumps(initializers.serialize(made))))
+        np.testing.assert_array_equal(twin((3, 1, 5)), made((3, 1, 5)))
+
+
+def test_functions_are_initializers_too():
+    def halves(shape, dtype=None):
+        return np.full(shape, 0.5, dtype)
+
+    assert initializers.get(halves) is halves
+    layer = fastnn.layers.Dense(2, kernel_initializer=halves)
+    layer.build((None, 3))
+    assert (layer.kernel.numpy() == 0.5).all()
 
 
 @pytest.mark.parametrize(

@@ -482,7 +482,10 @@ def test_layers_can_be_pickled_with_their_weights(rng):
     np.testing.assert_array_equal(copy.deepcopy(layer)(x), y)
 
 
-def test_a_tensor_of_another_dtype_is_refused_inside_a_tape():
-    layer = layers.Dense(2)
-    with GradientTape() as tape, pytest.raises(TypeError, match="expected a Tensor of float32, got float64"):
-        layer(tape.watch(np.zeros((1, 2))))
+def test_a_tape_follows_a_tensor_into_a_layer_of_another_dtype():
+    first, second = layers.Dense(3, dtype="float64"), layers.Dense(2)
+    with GradientTape() as tape:
+        loss = ops.sum(second(first(np.ones((4, 2)))))
+    gradient = tape.gradient(loss, first.kernel)
+    assert (loss.dtype, gradient.dtype) == (np.float32, np.float64)
+    np.testing.assert_allclose(gradient, 4 * np.sum(second.kernel.numpy(), axis=1) * np.ones((2, 1)), rtol=1e-6)

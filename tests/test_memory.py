@@ -1,5 +1,7 @@
 """The pool behind output arrays."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -93,3 +95,57 @@ def test_a_wrong_bound_in_the_environment_is_told_at_import(run_python, text):
     run = run_python("import fastnn", FASTNN_POOL_BYTES=text)
     assert run.returncode != 0
     assert f"[FASTNN_POOL_BYTES] expected a number of bytes, got '{text}'" in run.stderr
+
+
+@pytest.mark.parametrize("loop", ["train_on_batch", "fit"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "Adam(1e-3)",
+        "AdamW(schedules.CosineDecay(1e-3, 12_000), global_clipnorm=1.0, use_ema=True, ema_overwrite_frequency=100)",
+        "SGD(0.01, momentum=0.9, clipnorm=1.0, gradient_accumulation_steps=2, loss_scale_factor=4.0)",
+    ],
+    ids=["adam", "adamw", "sgd"],
+)
+def test_ten_thousand_steps_of_training_fault_ten_pages_at_most(run_python, optimizer, loop):
+    code = f"""
+        import resource
+        import numpy as np
+        import fastnn
+        from fastnn import backend, layers, losses
+        from fastnn.optimizers import *
+
+        model = fastnn.Sequential([layers.Dense(64, "relu"), layers.Dropout(0.1), layers.Dense(10)])
+        model.compile({optimizer}, losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        rng = np.random.default_rng(0)
+        x, y = rng.standard_normal((32 * 100, 32)).astype("float32"), rng.integers(0, 10, 32 * 100)
+
+        def train(steps):
+            if "{loop}" == "fit":
+                model.fit(x, y, epochs=steps // 100, verbose=0)
+            else:
+                for step in range(steps):
+                    rows = slice(step % 100 * 32, step % 100 * 32 + 32)
+                    model.train_on_batch(x[rows], y[rows])
+
+        def faults():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+        def resident():  # opening a file faults pages itself: outside of what is counted
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[1])
+
+        train(3000)
+        pages, before, counted = resident(), backend.memory_stats(), faults()
+        train(10_000)
+        counted, after = faults() - counted, backend.memory_stats()
+        pages = resident() - pages
+        assert counted <= 10, counted
+        assert pages <= 30, pages
+        assert after["in_use_bytes"] == before["in_use_bytes"], (before, after)
+        assert after["requests"] - after["reused"] == before["requests"] - before["reused"], (before, after)
+    """
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("needs /proc")
+    run = run_python(code)
+    assert run.returncode == 0, run.stderr

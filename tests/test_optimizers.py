@@ -1,4 +1,6 @@
-"""Optimizers against hand-computed steps and against plain NumPy over many."""
+"""Optimizers: hand-computed steps, and what all of them share. tests/ops/test_update_rules.py has the formulas."""
+
+import json
 
 import numpy as np
 import pytest
@@ -47,63 +49,31 @@ def test_adam_by_hand():
     )
 
 
-def reference_rmsprop(w, grads, rate, rho=0.9, momentum=0.0, eps=1e-7, centered=False):
-    s = mean = v = np.zeros_like(w)
-    for g in grads:
-        s = rho * s + (1 - rho) * g * g
-        mean = rho * mean + (1 - rho) * g
-        update = rate * g / np.sqrt(s - (mean * mean if centered else 0) + eps)
-        v = momentum * v + update
-        w = w - (v if momentum else update)
-    return w
+ALL = ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "AdamW", "Adamax", "Nadam", "Lion"]
+OPTIONS = [
+    {}, {"weight_decay": 0.1}, {"clipnorm": 0.5}, {"clipvalue": 0.1}, {"global_clipnorm": 0.5},
+    {"use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 2}, {"gradient_accumulation_steps": 3},
+    {"loss_scale_factor": 4.0}, {"clipnorm": 0.5, "gradient_accumulation_steps": 2, "loss_scale_factor": 4.0,
+                                 "weight_decay": 0.1, "use_ema": True},
+]  # fmt: skip
 
 
-def reference_adam(w, grads, rate, b1=0.9, b2=0.999, eps=1e-7, amsgrad=False):
-    m = v = top = np.zeros_like(w)
-    for t, g in enumerate(grads, 1):
-        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
-        top = np.maximum(top, v)
-        w = w - rate * np.sqrt(1 - b2**t) / (1 - b1**t) * m / (np.sqrt(top if amsgrad else v) + eps)
-    return w
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shape", [(1,), (7,), (33,), (5, 11), (20000,)])
-@pytest.mark.parametrize(
-    ("make", "reference"),
-    [
-        (lambda: optimizers.RMSprop(0.01), lambda w, g: reference_rmsprop(w, g, 0.01)),
-        (
-            lambda: optimizers.RMSprop(0.01, momentum=0.5, centered=True),
-            lambda w, g: reference_rmsprop(w, g, 0.01, momentum=0.5, centered=True),
-        ),
-        (lambda: optimizers.Adam(0.01), lambda w, g: reference_adam(w, g, 0.01)),
-        (lambda: optimizers.Adam(0.01, amsgrad=True), lambda w, g: reference_adam(w, g, 0.01, amsgrad=True)),
-    ],
-    ids=["rmsprop", "rmsprop centered with momentum", "adam", "amsgrad"],
-)
-def test_fifty_steps_match_numpy(rng, make, reference, shape, dtype):
-    w = rng.standard_normal(shape).astype(dtype)
-    grads = rng.standard_normal((50, *shape)).astype(dtype)
-    expected = reference(w.astype(np.float64), grads.astype(np.float64))
-    optimizer = make()
-    for g in grads:
-        optimizer.apply([g], [w])
-    limit = 2e-5 if dtype == "float32" else 1e-12
-    np.testing.assert_allclose(w, expected, rtol=limit, atol=limit)
-
-
-def test_variables_and_plain_arrays_go_the_same_way(rng):
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("name", ALL)
+def test_variables_and_plain_arrays_go_the_same_way(rng, name, options):
     values = [rng.standard_normal(s).astype("float32") for s in [(3, 4), (4,), (5,)]]
     variables, arrays = [Variable(v) for v in values], [v.copy() for v in values]
-    a, b = optimizers.Adam(0.1), optimizers.Adam(0.1)
-    for _ in range(4):
+    a, b = (getattr(optimizers, name)(0.1, **options) for _ in range(2))
+    for _ in range(7):
         grads = [rng.standard_normal(v.shape).astype("float32") for v in values]
         a.apply_gradients(zip(grads, variables, strict=True))
         b.apply(grads, arrays)
-    for variable, array in zip(variables, arrays, strict=True):
-        np.testing.assert_array_equal(variable.numpy(), array)
-    assert a.iterations == b.iterations == 4
+    # A norm is added up over a buffer in which variables are padded: in another order, so to the last bit or two.
+    limit = 1e-6 if "clipnorm" in options or "global_clipnorm" in options else 0
+    for variable, array, value in zip(variables, arrays, values, strict=True):
+        np.testing.assert_allclose(variable.numpy(), array, rtol=limit, atol=limit)
+        assert not np.array_equal(array, value)
+    assert a.iterations == b.iterations == 7 // options.get("gradient_accumulation_steps", 1)
 
 
 def test_a_variable_without_gradient_keeps_its_bytes(rng):
@@ -154,6 +124,32 @@ def test_a_schedule_is_asked_for_every_step():
         ),
         (lambda: optimizers.SGD().apply([np.ones(2)], [np.ones(2, int)]), r"dense writable floating arrays"),
         (lambda: optimizers.SGD().apply([None], [Variable(np.ones(2))]), r"at least one variable, got None for all"),
+        (lambda: optimizers.SGD().apply([None], [np.ones(2)]), r"at least one array, got None for all"),
+        (lambda: optimizers.SGD(clipnorm=-1.0), r"\[SGD\] expected clipnorm in \[0, inf\), got -1.0"),
+        (
+            lambda: optimizers.SGD(clipnorm=1.0, clipvalue=2.0),
+            r"expected one of clipnorm, clipvalue and global_clipnorm at most, got 1.0, 2.0 and None",
+        ),
+        (lambda: optimizers.Adam(ema_momentum=1.1), r"\[Adam\] expected ema_momentum in \[0, 1\], got 1.1"),
+        (
+            lambda: optimizers.Adam(ema_overwrite_frequency=0),
+            r"ema_overwrite_frequency to be None or an integer >= 1, got 0",
+        ),
+        (
+            lambda: optimizers.Adam(gradient_accumulation_steps=1),
+            r"gradient_accumulation_steps to be None or an integer >= 2, got 1",
+        ),
+        (lambda: optimizers.Adam(loss_scale_factor=0.0), r"expected loss_scale_factor > 0, got 0.0"),
+        (lambda: optimizers.Adam(weight_decay=-0.1), r"expected weight_decay in \[0, inf\), got -0.1"),
+        (lambda: optimizers.AdamW(weight_decay=None), r"\[AdamW\] expected weight_decay as a number, got None"),
+        (lambda: optimizers.AdamW(beta_2=1.0), r"\[AdamW\] expected beta_2 in"),
+        (lambda: optimizers.Lion(beta_1=0.0), r"\[Lion\] expected beta_1 in \(0, 1\], got 0.0"),
+        (lambda: optimizers.SGD(dampening=0.5), r"\[SGD\] expected dampening with momentum > 0 only, got 0.5"),
+        (
+            lambda: optimizers.Adam(epsilon_placement="below"),
+            r"\[Adam\] expected epsilon_placement 'hat' or 'outside' or 'inside', got 'below'",
+        ),
+        (lambda: optimizers.RMSprop(epsilon_placement="hat"), r"expected epsilon_placement 'inside' or 'outside'"),
     ],
 )
 def test_bad_arguments_are_refused(call, message):
@@ -161,13 +157,279 @@ def test_bad_arguments_are_refused(call, message):
         call()
 
 
-def test_same_bits_at_any_thread_count(rng):
-    w, g = rng.standard_normal((2, 300_001)).astype("float32")
-    results = set()
-    for n in (1, 2, 3, 8):
-        with fastnn.threads(n):
-            p, optimizer = w.copy(), optimizers.Adam()
-            for _ in range(3):
-                optimizer.apply([g], [p])
-            results.add(p.tobytes())
-    assert len(results) == 1
+# ---- weight decay -------------------------------------------------------------------------------------------------
+
+
+def named(*names):
+    return [Variable(np.full(20, 2.0), name=name) for name in names]
+
+
+def zeros(variables):
+    return [np.zeros(v.shape) for v in variables]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_weights_decay_by_rate_and_decay_alone_where_the_gradient_is_zero(name):
+    (w,) = named("kernel")
+    optimizer = getattr(optimizers, name)(0.1, weight_decay=0.5)
+    for _ in range(3):
+        optimizer.apply(zeros([w]), [w])
+    np.testing.assert_allclose(w, 2.0 * 0.95**3, rtol=1e-15)
+
+
+def test_excluded_weights_do_not_decay():
+    a, b, c, d = named("kernel", "bias", "gamma", "kernel")
+    optimizer = optimizers.AdamW(0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=[d], var_names=["bias", "^gam"])
+    optimizer.apply(zeros([a, b, c, d]), [a, b, c, d])
+    assert [float(v.numpy()[0]) for v in (a, b, c, d)] == [1.9, 2.0, 2.0, 2.0]
+    with pytest.raises(ValueError, match=r"exclude_from_weight_decay\(\) before the optimizer is built"):
+        optimizer.exclude_from_weight_decay(var_names=["kernel"])
+
+
+def test_without_decay_by_default_but_for_adamw():
+    assert {name: getattr(optimizers, name)().weight_decay for name in ALL} == {
+        name: 0.004 if name == "AdamW" else None for name in ALL
+    }
+
+
+# ---- clipping -----------------------------------------------------------------------------------------------------
+
+GRADS = [np.full(4, 3.0), np.array([[0.3, 0.4]]), np.zeros(2)]  # norms 6, 0.5 and 0
+
+
+def clipped(dtypes=("float64",) * 3, **options):
+    """The gradients as a step of gradient descent with rate 1 sees them."""
+    variables = [Variable(np.zeros(g.shape), dtype=dtype) for g, dtype in zip(GRADS, dtypes, strict=True)]
+    optimizers.SGD(1.0, **options).apply([g.astype(d) for g, d in zip(GRADS, dtypes, strict=True)], variables)
+    return [-v.numpy() for v in variables]
+
+
+def test_clipnorm_limits_the_norm_of_each_gradient():
+    for found, expected in zip(clipped(clipnorm=2.0), [GRADS[0] / 3, GRADS[1], GRADS[2]], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtypes", [("float64",) * 3, ("float32", "float64", "float32")])
+def test_global_clipnorm_limits_the_norm_of_all_together(dtypes):
+    found = clipped(dtypes, global_clipnorm=2.0)
+    assert np.sqrt(sum(np.sum(g**2) for g in found)) == pytest.approx(2.0, rel=1e-6)
+    for g, expected in zip(found, GRADS, strict=True):
+        np.testing.assert_allclose(g, expected * 2 / np.sqrt(36.25), rtol=1e-6)
+
+
+def test_clipvalue_limits_each_element():
+    for found, expected in zip(clipped(clipvalue=0.35), GRADS, strict=True):
+        np.testing.assert_array_equal(found, np.clip(expected, -0.35, 0.35))
+
+
+def test_gradients_below_the_limits_are_left_alone():
+    for options in ({"clipnorm": 7.0}, {"global_clipnorm": 7.0}, {"clipvalue": 7.0}, {"clipnorm": 0.0}):
+        for found, expected in zip(clipped(**options), GRADS, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_clipping_leaves_the_gradients_themselves_alone(rng):
+    w = Variable(np.ones(5))
+    optimizer = optimizers.SGD(0.1, clipnorm=0.1)
+    for _ in range(2):
+        with fastnn.GradientTape() as tape:
+            loss = fastnn.ops.sum(w * 3.0)
+        (gradient,) = tape.gradient(loss, [w])
+        optimizer.apply([gradient], [w])
+        np.testing.assert_array_equal(gradient, np.full(5, 3.0))
+
+
+# ---- moving averages of weights -----------------------------------------------------------------------------------
+
+
+def test_averages_of_weights_begin_with_the_first_step_and_move():
+    (w,) = named("kernel")
+    optimizer = optimizers.SGD(1.0, use_ema=True, ema_momentum=0.75)
+    average = None
+    for step in range(4):
+        optimizer.apply([np.full(20, float(step))], [w])
+        average = w.numpy().copy() if average is None else 0.75 * average + 0.25 * w.numpy()
+    np.testing.assert_allclose(w, 2.0 - 6)
+    np.testing.assert_allclose(optimizer.state()["average/0"], average)
+    version = w.version
+    optimizer.finalize_variable_values([w])
+    np.testing.assert_allclose(w, average)
+    assert w.version == version + 1
+
+
+def test_averages_take_the_weights_place_at_their_frequency():
+    w, expected, average = np.full(3, 2.0), np.full(3, 2.0), None
+    optimizer = optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2)
+    for step in range(1, 6):
+        optimizer.apply([np.ones(3)], [w])
+        expected = expected - 1
+        average = expected if average is None else 0.5 * average + 0.5 * expected
+        expected = average if step % 2 == 0 else expected
+        np.testing.assert_allclose(w, expected)
+
+
+def test_averages_of_one_optimizer_leave_the_weights_of_another_alone():
+    a, b = named("a", "b")
+    optimizers.SGD().build([a, b])
+    one = optimizers.SGD(1.0, use_ema=True)
+    one.apply([np.ones(20)], [b])
+    a.assign(np.full(20, 7.0))
+    one.finalize_variable_values()
+    assert (a.numpy() == 7).all() and (b.numpy() == 1).all()
+
+
+def test_finalize_without_averages_changes_nothing():
+    (w,) = named("kernel")
+    optimizer = optimizers.SGD(1.0)
+    optimizer.apply([np.ones(20)], [w])
+    optimizer.finalize_variable_values([w])
+    assert (w.numpy() == 1).all() and w.version == 1
+
+
+def test_fit_ends_with_the_averages_and_before_its_callbacks_end(rng):
+    seen = []
+
+    class Last(fastnn.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            seen.append(self.model.get_weights()[0].copy())
+
+    model = fastnn.Sequential([fastnn.layers.Dense(1, use_bias=False)])
+    model.compile(optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9), "mse")
+    x = rng.standard_normal((64, 3)).astype("float32")
+    model.fit(x, x.sum(axis=1), epochs=2, verbose=0, callbacks=[Last()])
+    np.testing.assert_array_equal(seen[0], model.optimizer.state()["average/0"])
+    np.testing.assert_array_equal(model.get_weights()[0], seen[0])
+
+
+# ---- gradient accumulation and loss scale -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_accumulated_steps_are_those_of_mean_gradients(rng, name):
+    w, twin = np.ones(9), np.ones(9)
+    one = getattr(optimizers, name)(0.1, gradient_accumulation_steps=3, clipvalue=0.4)
+    other = getattr(optimizers, name)(0.1, clipvalue=0.4)
+    for _ in range(4):
+        grads = rng.standard_normal((3, 9))
+        for g in grads[:2]:
+            before = w.copy()
+            one.apply([g], [w])
+            np.testing.assert_array_equal(w, before)
+        one.apply([grads[2]], [w])
+        other.apply([grads.mean(axis=0)], [twin])
+        np.testing.assert_allclose(w, twin, rtol=1e-12)
+    assert one.iterations == 4
+
+
+def test_accumulators_are_emptied_also_of_a_variable_that_had_no_gradient_at_the_end():
+    a, b = named("a", "b")
+    optimizer = optimizers.SGD(1.0, gradient_accumulation_steps=2)
+    optimizer.build([a, b])
+    ones = np.ones(20)
+    optimizer.apply([ones, ones], [a, b])
+    optimizer.apply([ones, None], [a, b])
+    assert (a.numpy() == 1).all() and (b.numpy() == 2).all() and (a.version, b.version) == (1, 0)
+    optimizer.apply([ones, ones], [a, b])
+    optimizer.apply([ones, ones], [a, b])
+    assert (a.numpy() == 0).all() and (b.numpy() == 1).all()
+
+
+def test_a_schedule_counts_steps_also_those_that_only_accumulate():
+    asked = []
+    optimizer = optimizers.SGD(lambda step: asked.append(step) or 1.0, gradient_accumulation_steps=3)
+    (w,) = named("kernel")
+    done = [optimizer.apply_gradients([(np.ones(20), w)]) for _ in range(7)]
+    assert done == [1, 2, 3, 4, 5, 6, 7] and optimizer.iterations == 2
+    assert asked == [2, 5] and (w.numpy() == 0).all()
+    assert optimizer.learning_rate == 1.0 and asked[-1] == 7
+
+
+def test_no_gradients_are_no_step():
+    optimizer = optimizers.SGD()
+    optimizer.apply([], [])
+    assert optimizer.iterations == 0
+
+
+def test_a_scaled_loss_gives_the_same_step(rng):
+    x = rng.standard_normal((16, 3)).astype("float32")
+    weights = []
+    for factor in (None, 1024.0):
+        fastnn.random.set_random_seed(3)
+        model = fastnn.Sequential([fastnn.layers.Dense(2)])
+        model.compile(optimizers.SGD(0.1, loss_scale_factor=factor), "mse")
+        history = model.fit(x, x[:, :2], batch_size=4, shuffle=False, verbose=0).history
+        weights.append((history["loss"], *model.get_weights()))
+    for plain, scaled in zip(*weights, strict=True):
+        np.testing.assert_array_equal(plain, scaled)  # a power of two
+    assert optimizers.SGD(loss_scale_factor=3.0).scale_loss(2.0) == 6.0
+    assert optimizers.SGD().scale_loss(2.0) == 2.0
+
+
+# ---- learning rates, names, state ---------------------------------------------------------------------------------
+
+
+def test_learning_rates_are_numbers_schedules_or_functions_with_or_without_step():
+    schedule = optimizers.schedules.ExponentialDecay(0.5, 1, 0.5)
+    for rate, expected in [(0.5, 1.5), (schedule, 0.875), (lambda: 0.5, 1.5), (lambda step: 0.5 * 0.5**step, 0.875)]:
+        w = np.zeros(1)
+        optimizer = optimizers.SGD(rate)
+        for _ in range(3):
+            optimizer.apply([np.ones(1)], [w])
+        assert w[0] == -expected
+    assert optimizer.learning_rate == 0.0625 and type(optimizer.learning_rate) is float
+
+
+def test_a_learning_rate_can_be_set_unless_a_schedule_sets_it():
+    optimizer = optimizers.SGD(0.5)
+    optimizer.learning_rate = 0.25
+    assert optimizer.learning_rate == 0.25
+    optimizer.learning_rate = optimizers.schedules.ExponentialDecay(1.0, 1, 0.5)
+    with pytest.raises(TypeError, match="expected no number as learning_rate of an optimizer made with a Exponential"):
+        optimizer.learning_rate = 0.1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_names_and_configurations_make_the_same_optimizer(name):
+    cls = getattr(optimizers, name)
+    assert type(optimizers.get(name)) is type(optimizers.get(name.lower())) is cls
+    made = cls(optimizers.schedules.CosineDecay(0.5, 10), clipnorm=2.0, use_ema=True, ema_overwrite_frequency=3,
+               gradient_accumulation_steps=2, loss_scale_factor=8.0, weight_decay=0.25, name="mine")  # fmt: skip
+    config = json.loads(json.dumps(optimizers.serialize(made)))
+    for twin in (optimizers.deserialize(config), optimizers.get(config), cls.from_config(config["config"])):
+        assert type(twin) is cls and twin.get_config() == made.get_config()
+        assert twin.learning_rate == 0.5 and twin.name == "mine"
+
+
+def test_custom_schedules_come_from_custom_objects():
+    class Halving(optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.5**step
+
+        def get_config(self):
+            return {}
+
+    config = optimizers.serialize(optimizers.Adam(Halving()))
+    with pytest.raises(ValueError, match=r"\[schedules\] expected a known name .*, got 'Halving'"):
+        optimizers.deserialize(config)
+    assert optimizers.deserialize(config, {"Halving": Halving}).learning_rate == 1.0
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("name", ALL)
+def test_a_restored_state_goes_on_with_the_same_bits(rng, name, options):
+    values = [rng.standard_normal(s) for s in [(3, 4), (5,)]]
+    grads = [[rng.standard_normal(v.shape) for v in values] for _ in range(9)]
+    variables = [Variable(v) for v in values]
+    one, other = (getattr(optimizers, name)(0.1, **options) for _ in range(2))
+    one.exclude_from_weight_decay(var_list=[variables[1]])
+    for g in grads[:4]:
+        one.apply(g, variables)
+    twins = [Variable(v.numpy()) for v in variables]
+    other.build(twins)
+    other.set_state(one.state())
+    for g in grads[4:]:
+        one.apply(g, variables)
+        other.apply(g, twins)
+    for variable, twin in zip(variables, twins, strict=True):
+        assert variable.numpy().tobytes() == twin.numpy().tobytes()

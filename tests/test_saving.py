@@ -106,6 +106,12 @@ def test_a_copy_predicts_the_same_bits(how, dtype, tmp_path):
         optimizers.SGD(0.1, momentum=0.9, nesterov=True),
         optimizers.RMSprop(0.01, momentum=0.5, centered=True),
         optimizers.Adam(0.01, amsgrad=True),
+        optimizers.Adagrad(0.1),
+        optimizers.Adadelta(1.0),
+        optimizers.AdamW(optimizers.schedules.CosineDecay(0.01, 20)),
+        optimizers.Adamax(0.01, use_ema=True, ema_overwrite_frequency=2),
+        optimizers.Nadam(optimizers.schedules.LinearWarmup(0.01, 5), gradient_accumulation_steps=3),
+        optimizers.Lion(0.001, clipnorm=0.1, loss_scale_factor=16.0),
     ],
     ids=lambda optimizer: optimizer.name,
 )
@@ -114,7 +120,8 @@ def test_a_copy_goes_on_training_as_if_nothing_had_happened(how, optimizer, tmp_
     """Same weights after three more steps: the optimizer's slots and step, and the dropout streams, are kept."""
     model = trained(optimizers.get(layers.serialize(optimizer)))
     again = COPIES[how](model, tmp_path / "m.safetensors")
-    assert again.optimizer.iterations == model.optimizer.iterations == 4
+    assert again.optimizer.iterations == model.optimizer.iterations > 0
+    assert again.optimizer.learning_rate == model.optimizer.learning_rate
     for one in (model, again):
         one.fit(*data(1), batch_size=16, shuffle=False, verbose=0)
     assert same_bits(model, again)

@@ -1,6 +1,7 @@
 // One update step of each optimizer over a flat buffer of a small network, of a large one, and beyond the
 // caches.
 
+#include "fastnn/adam.hpp"
 #include "fastnn/optimizers.hpp"
 
 #include "runner.hpp"
@@ -17,25 +18,27 @@ struct State {
 };
 
 struct Sgd : State {
-  void operator()() { fastnn::cpu::sgd<float>(y.data(), g.data(), nullptr, runs, 1, &learning_rate, {}); }
+  void operator()() {
+    fastnn::cpu::sgd<float>(y.data(), g.data(), nullptr, runs, 1, nullptr, &learning_rate, {});
+  }
 };
 
 struct Momentum : State {
   void operator()() {
-    fastnn::cpu::sgd(y.data(), g.data(), first.data(), runs, 1, &learning_rate, {.momentum = 0.9});
+    fastnn::cpu::sgd(y.data(), g.data(), first.data(), runs, 1, nullptr, &learning_rate, {.momentum = 0.9});
   }
 };
 
 struct Rmsprop : State {
   void operator()() {
-    fastnn::cpu::rmsprop<float>(y.data(), g.data(), first.data(), nullptr, nullptr, runs, 1, &learning_rate,
-                                {});
+    fastnn::cpu::rmsprop<float>(y.data(), g.data(), first.data(), nullptr, nullptr, runs, 1, nullptr,
+                                &learning_rate, {});
   }
 };
 
 struct Adam : State {
   void operator()() {
-    fastnn::cpu::adam<float>(y.data(), g.data(), first.data(), second.data(), nullptr, runs, 1,
+    fastnn::cpu::adam<float>(y.data(), g.data(), first.data(), second.data(), nullptr, runs, 1, nullptr,
                              &learning_rate, &step, {});
     ++step;
   }

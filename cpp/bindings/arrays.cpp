@@ -3,8 +3,29 @@
 namespace fastnn::py {
 namespace {
 
-pyb::capsule pool_owner(void* block) {
-  return pyb::capsule(block, [](void* held) { pool_release(held); });
+/// Memory and what gives it back when the last array on it goes.
+struct Owned {
+  void* start;
+  pyb::capsule owner;
+};
+
+Owned from_pool(std::size_t bytes) {
+  void* const block = pool_allocate(bytes);
+  return {block, pyb::capsule(block, [](void* held) { pool_release(held); })};
+}
+
+Owned from_step(std::size_t bytes) {
+  struct Lease {
+    std::shared_ptr<StepMemory> memory;
+    char* start;
+  };
+  auto lease = std::make_unique<Lease>(recorder->memory, nullptr);
+  lease->start = recorder->memory->allocate(bytes, recorder->program.size());
+  char* const start = lease->start;
+  return {start, pyb::capsule(lease.release(), [](void* held) {
+            const std::unique_ptr<Lease> ended(static_cast<Lease*>(held));
+            ended->memory->give_back(ended->start);
+          })};
 }
 
 /// First byte and one past the last byte that x may touch.
@@ -73,14 +94,14 @@ Array empty(const Shape& shape, int type_number) {
   Index bytes = dtype.itemsize();
   for (const auto length : shape)
     if (__builtin_mul_overflow(bytes, Index(length), &bytes)) throw std::bad_alloc();
-  const pyb::capsule owner = pool_owner(pool_allocate(std::size_t(bytes)));
+  const Owned memory = recorder ? from_step(std::size_t(bytes)) : from_pool(std::size_t(bytes));
   constexpr int kFlags =
       int(pyb::detail::npy_api::NPY_ARRAY_WRITEABLE_) | int(pyb::detail::npy_api::NPY_ARRAY_ALIGNED_);
   const auto array = pyb::reinterpret_steal<Array>(
       numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, dtype.inc_ref().ptr(), int(shape.size()), shape.data(),
-                                  nullptr, owner.get_pointer(), kFlags, nullptr));
+                                  nullptr, memory.start, kFlags, nullptr));
   if (!array) throw pyb::error_already_set();
-  numpy.PyArray_SetBaseObject_(array.ptr(), owner.inc_ref().ptr());
+  numpy.PyArray_SetBaseObject_(array.ptr(), memory.owner.inc_ref().ptr());
   return array;
 }
 

@@ -11,10 +11,11 @@ namespace {
 
 constexpr const char* kOp = "dropout";
 
-const std::uint64_t* state_of(const Array& state) {
+std::uint64_t* state_of(Array& state) {
   require_type(kOp, state.dtype().kind() == 'u' && state.itemsize() == 8, "expected a state of uint64");
   require(kOp, state.size() == 3 && is_dense(state), "expected a state of shape (3,), got ", state);
-  return static_cast<const std::uint64_t*>(state.data());
+  require(kOp, state.writeable(), "expected a writable state, got a read-only array");
+  return static_cast<std::uint64_t*>(state.mutable_data());
 }
 
 std::uint8_t* bytes(Output<bool>& mask) { return reinterpret_cast<std::uint8_t*>(mask.data()); }
@@ -32,7 +33,7 @@ template <class T> Array apply(const Input<T>& x, const Array& mask, double rate
 }
 
 /// Returns (y, mask).
-py::tuple dropout(const Array& x, const Array& state, double rate, const std::optional<Shape>& noise_shape) {
+py::tuple dropout(const Array& x, Array state, double rate, const std::optional<Shape>& noise_shape) {
   return with_float(kOp, "x", x, [&](auto element) {
     using T = decltype(element);
     const Input<T> in(kOp, "x", x);
@@ -66,7 +67,7 @@ Words<4> philox(const Words<4>& counter, const Words<2>& key) {
 void bind_dropout(py::module_& m) {
   using py::arg;
   m.def("dropout", &dropout, arg("x"), arg("state"), arg("rate"), arg("noise_shape") = py::none(),
-        "Returns (y, mask).");
+        "Returns (y, mask); moves the step in state on.");
   m.def("dropout_backward", &dropout_backward, arg("dy"), arg("mask"), arg("rate"));
   m.def("philox", &philox, arg("counter"), arg("key"), "Philox4x32-10, for tests.");
 }

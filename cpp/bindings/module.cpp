@@ -19,6 +19,7 @@ using fastnn::Isa;
 #define FASTNN_BIND(op) void bind_##op(py::module_&);
 #include "bind_all.inc"
 #undef FASTNN_BIND
+void bind_program(py::module_&);
 
 namespace {
 
@@ -93,6 +94,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_threads(m);
   bind_memory(m);
   bind_build(m);
+  bind_program(m);
 #define FASTNN_BIND(op) bind_##op(m);
 #include "bind_all.inc"
 #undef FASTNN_BIND

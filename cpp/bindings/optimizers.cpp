@@ -1,94 +1,71 @@
 #include "fastnn/optimizers.hpp"
 
-#include "arrays.hpp"
+#include "runs.hpp"
 
 namespace py = pybind11;
 using namespace fastnn::py;
-using fastnn::Index;
-using fastnn::Run;
 
 namespace {
 
-/// A buffer that is updated in place: dense, writable, of type T, as long as `size`.
-template <class T> T* updated(const char* op, const char* name, Array& buffer, Index size) {
-  if (type_number(buffer) != kTypeNumber<T>) refuse_dtype(op, name, kTypeNumber<T>, buffer);
-  require(op, is_dense(buffer) && buffer.writeable(), "expected a dense, writable array to update in place");
-  require(op, buffer.size() == size, "expected ", name, " of ", size, " elements, got ", buffer.size());
-  return static_cast<T*>(buffer.mutable_data());
-}
+using Maybe = std::optional<Array>;
 
-template <class T> T* updated(const char* op, const char* name, std::optional<Array>& buffer, Index size) {
-  return buffer ? updated<T>(op, name, *buffer, size) : nullptr;
-}
-
-/// int64 (r, 2): offsets and lengths, inside a buffer of `size` elements.
-class Runs {
- public:
-  Runs(const char* op, const Array& runs, Index size) : runs_(op, "runs", runs) {
-    require(op, runs_.axes() == 2 && runs_.shape(1) == 2, "expected runs of shape (r, 2)");
-    for (Index r = 0; r < count(); ++r)
-      require(op,
-              data()[r].offset >= 0 && data()[r].length >= 0 && data()[r].offset + data()[r].length <= size,
-              "expected runs inside the buffer, got one that leaves it");
-  }
-  const Run* data() const { return reinterpret_cast<const Run*>(runs_.data()); }
-  Index count() const { return runs_.shape(0); }
-
- private:
-  Input<std::int64_t> runs_;
-};
-
-/// One number in memory.
-template <class T> const T* scalar(const char* op, const char* name, const Array& x) {
-  if (type_number(x) != kTypeNumber<T>) refuse_dtype(op, name, kTypeNumber<T>, x);
-  require(op, x.size() == 1, "expected learning rate and step as arrays of one element");
-  return static_cast<const T*>(x.data());
-}
-
-void sgd(Array p, const Array& g, std::optional<Array> velocity, const Array& runs,
-         const Array& learning_rate, double momentum, bool nesterov) {
+void sgd(Array p, const Array& g, Maybe velocity, const Array& runs, const Maybe& scales,
+         const Array& learning_rate, double clip_value, double weight_decay, double momentum,
+         double dampening, bool nesterov) {
   with_float("sgd", "p", p, [&](auto element) {
     using T = decltype(element);
-    const Index n = p.size();
-    T* const values = updated<T>("sgd", "p", p, n);
-    const Runs where("sgd", runs, n);
-    require_shape("sgd", "g", p, g);
-    const Input<T> gradient("sgd", "g", g);
-    invoke(&fastnn::cpu::sgd<T>, values, gradient.data(), updated<T>("sgd", "velocity", velocity, n),
-           where.data(), where.count(), scalar<double>("sgd", "learning_rate", learning_rate),
-           fastnn::SgdSettings{momentum, nesterov});
+    const Step<T> all("sgd", p, g, runs, scales, learning_rate);
+    invoke(&fastnn::cpu::sgd<T>, all.p, all.g.data(), all.slot("velocity", velocity), all.runs.data(),
+           all.runs.count(), all.scales, all.learning_rate,
+           fastnn::SgdSettings{momentum, dampening, nesterov, {clip_value, weight_decay}});
   });
 }
 
-void rmsprop(Array p, const Array& g, Array s, std::optional<Array> mean, std::optional<Array> velocity,
-             const Array& runs, const Array& learning_rate, double rho, double momentum, double epsilon) {
+void rmsprop(Array p, const Array& g, Array s, Maybe mean, Maybe velocity, const Array& runs,
+             const Maybe& scales, const Array& learning_rate, double clip_value, double weight_decay,
+             double rho, double momentum, double epsilon, const std::string& placement) {
   with_float("rmsprop", "p", p, [&](auto element) {
     using T = decltype(element);
-    const Index n = p.size();
-    T* const values = updated<T>("rmsprop", "p", p, n);
-    const Runs where("rmsprop", runs, n);
-    require_shape("rmsprop", "g", p, g);
-    const Input<T> gradient("rmsprop", "g", g);
-    invoke(&fastnn::cpu::rmsprop<T>, values, gradient.data(), updated<T>("rmsprop", "s", s, n),
-           updated<T>("rmsprop", "mean", mean, n), updated<T>("rmsprop", "velocity", velocity, n),
-           where.data(), where.count(), scalar<double>("rmsprop", "learning_rate", learning_rate),
-           fastnn::RmspropSettings{rho, momentum, epsilon});
+    const Step<T> all("rmsprop", p, g, runs, scales, learning_rate);
+    invoke(&fastnn::cpu::rmsprop<T>, all.p, all.g.data(), all.slot("s", s), all.slot("mean", mean),
+           all.slot("velocity", velocity), all.runs.data(), all.runs.count(), all.scales, all.learning_rate,
+           fastnn::RmspropSettings{
+               rho, momentum, epsilon, epsilon_placement("rmsprop", placement), {clip_value, weight_decay}});
   });
 }
 
-void adam(Array p, const Array& g, Array m, Array v, std::optional<Array> largest, const Array& runs,
-          const Array& learning_rate, const Array& step, double beta_1, double beta_2, double epsilon) {
-  with_float("adam", "p", p, [&](auto element) {
+void adagrad(Array p, const Array& g, Array s, const Array& runs, const Maybe& scales,
+             const Array& learning_rate, double clip_value, double weight_decay, double epsilon,
+             const std::string& placement) {
+  with_float("adagrad", "p", p, [&](auto element) {
     using T = decltype(element);
-    const Index n = p.size();
-    T* const values = updated<T>("adam", "p", p, n);
-    const Runs where("adam", runs, n);
-    require_shape("adam", "g", p, g);
-    const Input<T> gradient("adam", "g", g);
-    invoke(&fastnn::cpu::adam<T>, values, gradient.data(), updated<T>("adam", "m", m, n),
-           updated<T>("adam", "v", v, n), updated<T>("adam", "largest", largest, n), where.data(),
-           where.count(), scalar<double>("adam", "learning_rate", learning_rate),
-           scalar<std::int64_t>("adam", "step", step), fastnn::AdamSettings{beta_1, beta_2, epsilon});
+    const Step<T> all("adagrad", p, g, runs, scales, learning_rate);
+    invoke(&fastnn::cpu::adagrad<T>, all.p, all.g.data(), all.slot("s", s), all.runs.data(), all.runs.count(),
+           all.scales, all.learning_rate,
+           fastnn::AdagradSettings{
+               epsilon, epsilon_placement("adagrad", placement), {clip_value, weight_decay}});
+  });
+}
+
+void adadelta(Array p, const Array& g, Array s, Array d, const Array& runs, const Maybe& scales,
+              const Array& learning_rate, double clip_value, double weight_decay, double rho,
+              double epsilon) {
+  with_float("adadelta", "p", p, [&](auto element) {
+    using T = decltype(element);
+    const Step<T> all("adadelta", p, g, runs, scales, learning_rate);
+    invoke(&fastnn::cpu::adadelta<T>, all.p, all.g.data(), all.slot("s", s), all.slot("d", d),
+           all.runs.data(), all.runs.count(), all.scales, all.learning_rate,
+           fastnn::AdadeltaSettings{rho, epsilon, {clip_value, weight_decay}});
+  });
+}
+
+void lion(Array p, const Array& g, Array m, const Array& runs, const Maybe& scales,
+          const Array& learning_rate, double clip_value, double weight_decay, double beta_1, double beta_2) {
+  with_float("lion", "p", p, [&](auto element) {
+    using T = decltype(element);
+    const Step<T> all("lion", p, g, runs, scales, learning_rate);
+    invoke(&fastnn::cpu::lion<T>, all.p, all.g.data(), all.slot("m", m), all.runs.data(), all.runs.count(),
+           all.scales, all.learning_rate, fastnn::LionSettings{beta_1, beta_2, {clip_value, weight_decay}});
   });
 }
 
@@ -96,10 +73,15 @@ void adam(Array p, const Array& g, Array m, Array v, std::optional<Array> larges
 
 void bind_optimizers(py::module_& m) {
   using py::arg;
-  m.def("sgd", &sgd, arg("p"), arg("g"), arg("velocity"), arg("runs"), arg("learning_rate"), arg("momentum"),
-        arg("nesterov"));
+  m.def("sgd", &sgd, arg("p"), arg("g"), arg("velocity"), arg("runs"), arg("scales"), arg("learning_rate"),
+        arg("clip_value"), arg("weight_decay"), arg("momentum"), arg("dampening"), arg("nesterov"));
   m.def("rmsprop", &rmsprop, arg("p"), arg("g"), arg("s"), arg("mean"), arg("velocity"), arg("runs"),
-        arg("learning_rate"), arg("rho"), arg("momentum"), arg("epsilon"));
-  m.def("adam", &adam, arg("p"), arg("g"), arg("m"), arg("v"), arg("largest"), arg("runs"),
-        arg("learning_rate"), arg("step"), arg("beta_1"), arg("beta_2"), arg("epsilon"));
+        arg("scales"), arg("learning_rate"), arg("clip_value"), arg("weight_decay"), arg("rho"),
+        arg("momentum"), arg("epsilon"), arg("placement"));
+  m.def("adagrad", &adagrad, arg("p"), arg("g"), arg("s"), arg("runs"), arg("scales"), arg("learning_rate"),
+        arg("clip_value"), arg("weight_decay"), arg("epsilon"), arg("placement"));
+  m.def("adadelta", &adadelta, arg("p"), arg("g"), arg("s"), arg("d"), arg("runs"), arg("scales"),
+        arg("learning_rate"), arg("clip_value"), arg("weight_decay"), arg("rho"), arg("epsilon"));
+  m.def("lion", &lion, arg("p"), arg("g"), arg("m"), arg("runs"), arg("scales"), arg("learning_rate"),
+        arg("clip_value"), arg("weight_decay"), arg("beta_1"), arg("beta_2"));
 }

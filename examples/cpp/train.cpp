@@ -4,11 +4,11 @@
 //   cmake -S examples/cpp -B build/example -DCMAKE_PREFIX_PATH=<where fastnn was installed>
 //   cmake --build build/example && build/example/train
 
+#include <fastnn/adam.hpp>
 #include <fastnn/core/isa.hpp>
 #include <fastnn/core/threads.hpp>
 #include <fastnn/cross_entropy.hpp>
 #include <fastnn/dense.hpp>
-#include <fastnn/optimizers.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -103,7 +103,8 @@ class Network {
     ++step_;
     const fastnn::Run everything{0, Parameters::kCount};
     fastnn::cpu::adam<float>(parameters_.all.data(), gradients_.all.data(), first_.all.data(),
-                             second_.all.data(), nullptr, &everything, 1, &learning_rate_, &step_, {});
+                             second_.all.data(), nullptr, &everything, 1, nullptr, &learning_rate_, &step_,
+                             {});
     return loss;
   }
 

@@ -17,6 +17,7 @@ PartialShape = tuple[int | None, ...]
 
 F32 = np.dtype(np.float32)
 F64 = np.dtype(np.float64)
+I64 = np.dtype(np.int64)
 
 _floatx = "float32"
 

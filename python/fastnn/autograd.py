@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from inspect import signature
@@ -14,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from fastnn.arrays import F32, F64, Array, DTypeLike, Shape, float_dtype
-from fastnn.backend import full, kernels
+from fastnn.backend import full, kernels, not_recordable
 
 
 class Want:
@@ -271,6 +271,12 @@ class Variable(Differentiable):
     def _data(self) -> Array:
         return self._value
 
+    def memory(self) -> Iterator[Array]:
+        """Where the value and the gradient lie."""
+        yield self._value
+        if self.want.out is not None:
+            yield self.want.out
+
     @property
     def name(self) -> str:
         return self._name
@@ -284,6 +290,7 @@ class Variable(Differentiable):
         array = np.asarray(value.numpy() if isinstance(value, Differentiable) else value)
         if array.shape != self._value.shape:
             raise ValueError(f"[{self.path}] expected a value of shape {self._value.shape}, got {array.shape}")
+        not_recordable()
         self._value[...] = array
         self.version += 1
         return self
@@ -559,7 +566,13 @@ def _one(dtype: np.dtype[Any]) -> Array:
     return one
 
 
+#: What the way back from a scalar starts with.
 _ONE = {dtype: _one(dtype) for dtype in (F32, F64)}
+
+
+def constants() -> Iterable[Array]:
+    """The arrays that every step may read."""
+    return _ONE.values()
 
 
 def _seeds(target: Any, output_gradients: Any) -> dict[Any, Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy import ndarray
@@ -35,6 +35,9 @@ with _short_waits():
     from fastnn import _core
 
 __version__: str = _core.__version__
+
+#: A function of arrays, recorded while it runs once, that runs again on other arrays; see recording.py.
+RecordedStep: TypeAlias = _core.RecordedStep
 
 #: By name of a unary function: whether its derivative is computed from "x" or "y".
 unary_saved: dict[str, str] = _core.unary_saved
@@ -73,10 +76,10 @@ def float_pair(a: Any, b: Any) -> tuple[Array, Array]:
             return a, b
     if _is_scalar(b) and not _is_scalar(a):
         a = floats(a)
-        return a, np.asarray(b, a.dtype)
+        return a, _core.constant(np.asarray(b, a.dtype))
     if _is_scalar(a) and not _is_scalar(b):
         b = floats(b)
-        return np.asarray(a, b.dtype), b
+        return _core.constant(np.asarray(a, b.dtype)), b
     a, b = _array(a), _array(b)
     dtype = np.result_type(a, b)
     if dtype.kind in "biu":
@@ -88,6 +91,21 @@ def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
     """A new array from the pool with one value everywhere."""
     result: Array = _core.full(shape, value, np.dtype(dtype))
     return result
+
+
+def cast(array: Array, dtype: np.dtype[Any]) -> Array:
+    """array in another dtype; array itself if it has it already."""
+    if array.dtype == dtype:
+        return array
+    kind, bytes_ = dtype.kind, dtype.itemsize
+    from_kind = array.dtype.kind
+    by_kernel = (kind == "f" and bytes_ in (4, 8) and from_kind in "fiub") or (
+        kind == "i" and bytes_ == 8 and from_kind in "iub"
+    )
+    if by_kernel and (from_kind != "f" or array.itemsize in (4, 8)):
+        result: Array = _core.cast(array, dtype)
+        return result
+    return array.astype(dtype)
 
 
 def _is_scalar(x: Any) -> bool:
@@ -134,6 +152,11 @@ def threads(n: int) -> Iterator[None]:
         yield
     finally:
         _core.set_thread_limit(before)
+
+
+def not_recordable() -> None:
+    """Says that what happens now happens outside the kernels: a recording that listens cannot be replayed."""
+    _core.spoil_recording()
 
 
 def memory_stats() -> dict[str, int]:

@@ -6,13 +6,14 @@ a second buffer of the same layout. Zeroing, updating and saving are then single
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
 
 from fastnn.arrays import Array
 from fastnn.autograd import Variable, Want
 from fastnn.backend import full
+from fastnn.structure import structure_changed
 
 #: Every Variable begins at a multiple of so many elements: 64 bytes of float32.
 ALIGNMENT = 16
@@ -39,6 +40,7 @@ class FlatBuffer:
         variable._value = values
         variable.want = Want(self._view(self.grads, variable))
         variable.storage = self
+        structure_changed()
 
     def _view(self, buffer: Array, variable: Variable) -> Array:
         start = self.offsets[id(variable)]
@@ -48,16 +50,23 @@ class FlatBuffer:
         """The part of a buffer of this layout that belongs to variable, in its shape."""
         return self._view(buffer, variable)
 
-    def runs(self, variables: Iterable[Variable]) -> Array:
-        """int64, (r, 2). Offsets and lengths that cover the variables; neighbours are one run."""
-        pieces = sorted((self.offsets[id(v)], -(-v.size // ALIGNMENT) * ALIGNMENT) for v in variables if v.size)
-        merged: list[list[int]] = []
-        for offset, length in pieces:
-            if merged and merged[-1][0] + merged[-1][1] == offset:
-                merged[-1][1] += length
+    def runs(self, variables: Iterable[Variable], marked: Container[int] = (), merged: bool = True) -> Array:
+        """int64, (r, 3). Offsets and lengths that cover the variables, and 0 where id(variable) is marked, else 1.
+
+        merged: equal neighbours are one run; else each variable has its own.
+        """
+        pieces = sorted(
+            (self.offsets[id(v)], -(-v.size // ALIGNMENT) * ALIGNMENT, int(id(v) not in marked))
+            for v in variables
+            if v.size
+        )
+        runs: list[list[int]] = []
+        for offset, length, flag in pieces:
+            if merged and runs and runs[-1][0] + runs[-1][1] == offset and runs[-1][2] == flag:
+                runs[-1][1] += length
             else:
-                merged.append([offset, length])
-        return np.array(merged, np.int64).reshape(-1, 2)
+                runs.append([offset, length, flag])
+        return np.array(runs, np.int64).reshape(-1, 3)
 
 
 class FlatStorage:

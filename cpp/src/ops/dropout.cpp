@@ -140,9 +140,10 @@ void philox(const std::uint32_t* counter, const std::uint32_t* key, std::uint32_
 }
 
 template <class T>
-void dropout(const std::uint64_t* state, const T* x, T* y, std::uint8_t* mask, Index n, double rate) {
+void dropout(std::uint64_t* state, const T* x, T* y, std::uint8_t* mask, Index n, double rate) {
   check_rate(rate);
   const RandomKey key = key_of(state);
+  ++state[2];
   const T scale = T(dropout_scale(rate));
   const auto kernel = FASTNN_SELECT(dropout_span<T>);
   parallel_ranges(
@@ -151,7 +152,7 @@ void dropout(const std::uint64_t* state, const T* x, T* y, std::uint8_t* mask, I
 }
 FASTNN_INSTANTIATE(dropout)
 
-void dropout_mask(const std::uint64_t* state, std::uint8_t* mask, Index n, double rate) {
+void dropout_mask(std::uint64_t* state, std::uint8_t* mask, Index n, double rate) {
   dropout<float>(state, nullptr, nullptr, mask, n, rate);
 }
 

@@ -3,19 +3,20 @@
 // dot      b's columns lie together and there are few rows: nothing is copied.
 // stream   up to 3 rows, b's rows lie together: b is read once, in order.
 // tiles    everything else. For each block of columns (columns), for each block of the depth (depth): the
-//          block of b is packed if its rows do not lie together or it is read often and far apart, that
-//          of a if it is big; then C's rectangles are multiplied in parallel, panel by panel of b:
+//          block of b is packed if its rows do not lie together or it is read often and far apart; then C's
+//          rectangles are multiplied in parallel, a chunk of rows of a, copied if a is big, after the other,
+//          panel by panel of b:
 //
-//                         columns                    a panel of b, depth x 3 vectors, stays in the
-//                      +-----+-----+                 second-level cache while `rows` rows of a
-//                depth |  b  |     |                 go past it
+//                         columns                    a chunk of a, 64 rows or so, stays in the second-level
+//                      +-----+-----+                 cache while all panels of b, depth x 3 vectors each, go
+//                depth |  b  |     |                 past it
 //                      +-----+-----+
 //             depth
 //            +-----+   +-----+-----+
-//       rows |  a  |   |  c  |     |
+//      chunk |  a  |   |  c  |     |
 //            +-----+   +-----+-----+
 //
-// Scratch memory: one block of b and one of a.
+// Scratch memory: one block of b, and one chunk of a for each task.
 #include "fastnn/gemm.hpp"
 
 #include "kernel.hpp"
@@ -26,6 +27,7 @@ namespace fastnn::cpu {
 template <class T> struct Product {
   const T* a;
   Index a_row, a_col;
+  Index packed_row;  // 0, or how far apart rows of a lie when they are copied before they are multiplied
   const T* b;
   Index b_row;  // 0: packed in panels
   T* c;
@@ -36,8 +38,9 @@ template <class T> struct Product {
 
 /// One array element type and instruction set.
 template <class T> struct GemmKernels {
-  Index lanes, tile_rows, tile_vectors;
-  void (*tiles)(const Product<T>&, const Epilogue<T>*, Index row, Index rows, Index panel, Index panels);
+  Index lanes, tile_rows, tile_vectors, chunk_rows;
+  void (*tiles)(const Product<T>&, const Epilogue<T>*, Index row, Index rows, Index panel, Index panels,
+                T* scratch);
   void (*stream)(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row, Index rows,
                  Index cols, Index depth);
   void (*dot)(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, Index rows, Index cols,
@@ -90,32 +93,40 @@ template <class T> static void finish(const Epilogue<T>& epilogue, Index bias_st
   }
 }
 
-/// One panel of b against rows [row, row + rows), evenly cut into tiles.
-template <class T>
-static void multiply_panel(const Product<T>& x, const Panel<T>& panel, Index row, Index rows) {
+/// Rows of a that stay in the second-level cache while all panels of b go past them.
+constexpr Index kChunkRows = 8 * kTileRows;
+
+/// One panel of b against rows [row, row + rows) of c, evenly cut into tiles. a: the first of these rows.
+template <class T> static void multiply_panel(const Product<T>& x, const T* a, Index a_row, Index a_col,
+                                              const Panel<T>& panel, Index row, Index rows) {
   constexpr Index L = Vec<T>::lanes;
   const Index left = x.cols - panel.first, width = left < panel.count ? left : panel.count;
   const int vectors = int(panel.count / L), last = int(width - panel.count + L);
   const T* b = x.b + (x.b_row ? panel.first : panel.first * x.depth);
   const Index b_row = x.b_row ? x.b_row : panel.count;
+  T* const c = x.c + row * x.c_row + panel.first;
   const Index tiles = (rows + kTileRows - 1) / kTileRows;
   for (Index t = 0; t < tiles; ++t) {
-    const Index i = row + rows * t / tiles, end = row + rows * (t + 1) / tiles;
-    select_tile<T>(int(end - i), vectors, x.b_row && last < L)(x.depth, x.a + i * x.a_row, x.a_row, x.a_col,
-                                                               b, b_row, x.c + i * x.c_row + panel.first,
-                                                               x.c_row, last, x.accumulate);
+    const Index i = rows * t / tiles, end = rows * (t + 1) / tiles;
+    select_tile<T>(int(end - i), vectors, x.b_row && last < L)(x.depth, a + i * a_row, a_row, a_col, b, b_row,
+                                                               c + i * x.c_row, x.c_row, last, x.accumulate);
   }
 }
 
-/// Rows [row, row + rows) of c in panels [panel, panel + panels), and the epilogue if there is one.
+/// Rows [row, row + rows) of c in panels [panel, panel + panels), and the epilogue if there is one. scratch:
+/// for the copy of a chunk of a.
 template <class T> static void multiply_tiles(const Product<T>& x, const Epilogue<T>* epilogue, Index row,
-                                              Index rows, Index panel, Index panels) {
-  constexpr Index kRows = 8 * kTileRows;  // of a that stay in the second-level cache
-  for (Index r = row; r < row + rows; r += kRows) {
-    const Index height = row + rows - r < kRows ? row + rows - r : kRows;
+                                              Index rows, Index panel, Index panels, T* scratch) {
+  for (Index r = row; r < row + rows; r += kChunkRows) {
+    const Index height = row + rows - r < kChunkRows ? row + rows - r : kChunkRows;
+    const T* const a = x.a + r * x.a_row;
+    if (x.packed_row) pack_matrix(a, x.a_row, x.a_col, scratch, x.packed_row, height, x.depth);
     for (Index i = panel; i < panel + panels; ++i) {
       const Panel<T> columns(x.cols, x.panels, i);
-      multiply_panel(x, columns, r, height);
+      if (x.packed_row)
+        multiply_panel<T>(x, scratch, x.packed_row, 1, columns, r, height);
+      else
+        multiply_panel(x, a, x.a_row, x.a_col, columns, r, height);
       if (!epilogue) continue;
       const Index at = r * x.c_row + columns.first, left = x.cols - columns.first;
       finish(*epilogue, 1, x.c + at, epilogue->z ? epilogue->z + at : nullptr, x.c_row,
@@ -156,9 +167,10 @@ template <class T> static void dot_rows(const T* a, Index a_row, const T* b, Ind
 }
 
 template <class T> const GemmKernels<T>& gemm_kernels() {
-  static constexpr GemmKernels<T> kKernels{
-      Vec<T>::lanes, kTileRows,       kTileVectors,         &multiply_tiles<T>,  &stream_rows<T>,
-      &dot_rows<T>,  &pack_matrix<T>, &pack_panel_range<T>, &pack_panel_rows<T>, &finish<T>};
+  static constexpr GemmKernels<T> kKernels{Vec<T>::lanes,       kTileRows,          kTileVectors,
+                                           kChunkRows,          &multiply_tiles<T>, &stream_rows<T>,
+                                           &dot_rows<T>,        &pack_matrix<T>,    &pack_panel_range<T>,
+                                           &pack_panel_rows<T>, &finish<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(gemm_kernels)
@@ -201,9 +213,9 @@ enum class Method { dot, stream, tiles };
 struct Plan {
   Method method = Method::tiles;
   bool pack_a = false, pack_b = false;
-  Index rows = 0, columns = 0, depth = 0;  // of a block
-  Index a_stride = 0, c_stride = 0;        // of the rows of packed a, of partial sums
-  Index a_scratch = 0, b_scratch = 0;      // elements
+  Index columns = 0, depth = 0;        // of a block
+  Index a_stride = 0, c_stride = 0;    // of the rows of packed a, of partial sums
+  Index a_scratch = 0, b_scratch = 0;  // elements
 };
 
 template <class T> Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
@@ -218,7 +230,6 @@ template <class T> Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) 
   } else if (s.b_row == 1 && s.b_col != 1 && s.m <= 32 && s.m * run.lanes <= std::max(s.k, run.lanes)) {
     plan.method = Method::dot;
     plan.pack_a = s.a_col != 1 && s.k > 1;
-    plan.rows = s.m;
     plan.depth = s.k;
   } else {
     const bool far =
@@ -230,14 +241,14 @@ template <class T> Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) 
     plan.pack_a =
         s.m >= 64 && s.k >= 128 && s.n > panel &&
         (scattered || (plan.pack_b && s.n >= 128 && s.m * s.k * Index(sizeof(T)) > kCacheBytes / 4));
-    plan.depth = even_block(s.k, plan.pack_a || plan.pack_b ? 384 : 1024, 1);
-    plan.columns = plan.pack_b ? even_block(s.n, 8 * panel, panel) : s.n;
-    plan.rows = plan.pack_a ? even_block(s.m, 1024, run.tile_rows) : s.m;
+    plan.depth = even_block(s.k, plan.pack_a || plan.pack_b ? 512 : 1024, 1);
+    // Few rows read a block of b few times: then it had better stay in the second-level cache.
+    plan.columns = plan.pack_b ? even_block(s.n, (s.m < 256 ? 8 : 22) * panel, panel) : s.n;
     if (plan.pack_b) plan.b_scratch = up(plan.columns, run.lanes) * plan.depth;
   }
   if (plan.pack_a) {
     plan.a_stride = up(plan.depth, run.lanes) + run.lanes;
-    plan.a_scratch = plan.rows * plan.a_stride;
+    plan.a_scratch = (plan.method == Method::dot ? s.m : run.chunk_rows) * plan.a_stride;
   }
   return plan;
 }
@@ -304,8 +315,6 @@ template <class T> class Gemm {
   }
 
   void tiles(const T* a, const T* b, T* c, T* z, T* scratch) const {
-    T* const b_packed = scratch;
-    T* const a_packed = scratch + plan_.b_scratch;
     for (Index j = 0; j < s_.n; j += plan_.columns) {
       const Index cols = std::min(plan_.columns, s_.n - j);
       Epilogue<T> epilogue = epilogue_;
@@ -314,18 +323,13 @@ template <class T> class Gemm {
         const Index depth = std::min(plan_.depth, s_.k - p);
         const Index panels = parts(parts(cols, run_.lanes), run_.tile_vectors);
         const T* const b_block = b + p * s_.b_row + j * s_.b_col;
-        if (plan_.pack_b) pack_b(b_block, b_packed, depth, cols, panels);
-        for (Index i = 0; i < s_.m; i += plan_.rows) {
-          const Index rows = std::min(plan_.rows, s_.m - i);
-          const T* const a_block = a + i * s_.a_row + p * s_.a_col;
-          if (plan_.pack_a) pack_a(a_block, a_packed, rows, depth);
-          epilogue.z = z ? z + i * s_.c_row + j : nullptr;
-          const bool last = p + depth == s_.k && !epilogue_.empty();
-          multiply({plan_.pack_a ? a_packed : a_block, plan_.pack_a ? plan_.a_stride : s_.a_row,
-                    plan_.pack_a ? 1 : s_.a_col, plan_.pack_b ? b_packed : b_block,
-                    plan_.pack_b ? 0 : s_.b_row, c + i * s_.c_row + j, s_.c_row, cols, depth, panels, p > 0},
-                   last ? &epilogue : nullptr, rows);
-        }
+        if (plan_.pack_b) pack_b(b_block, scratch, depth, cols, panels);
+        epilogue.z = z ? z + j : nullptr;
+        const bool last = p + depth == s_.k && !epilogue_.empty();
+        multiply({a + p * s_.a_col, s_.a_row, s_.a_col, plan_.pack_a ? plan_.a_stride : 0,
+                  plan_.pack_b ? scratch : b_block, plan_.pack_b ? 0 : s_.b_row, c + j, s_.c_row, cols, depth,
+                  panels, p > 0},
+                 last ? &epilogue : nullptr);
       }
     }
   }
@@ -342,29 +346,22 @@ template <class T> class Gemm {
     }
   }
 
-  void pack_a(const T* a, T* packed, Index rows, Index depth) const {
-    parallel_ranges(
-        rows, depth,
-        [&](Index begin, Index end) {
-          run_.pack(a + begin * s_.a_row, s_.a_row, s_.a_col, packed + begin * plan_.a_stride, plan_.a_stride,
-                    end - begin, depth);
-        },
-        run_.lanes);
-  }
-
-  /// Cuts c into rectangles of whole tiles. Rows go first, down to 64; then panels, then the rest of the
-  /// rows.
-  void multiply(const Product<T>& product, const Epilogue<T>* epilogue, Index rows) const {
+  /// Cuts c into pieces: of at least 64 rows first, then of whole panels, then of fewer rows.
+  void multiply(const Product<T>& product, const Epilogue<T>* epilogue) const {
+    const Index rows = s_.m;
     const Index wanted =
         std::clamp<Index>(rows * product.cols * product.depth / kGrainMultiplies, 1, kMaxTasks);
     Index row_parts = std::clamp<Index>(rows / 64, 1, wanted);
-    const Index col_parts = std::min(product.panels, parts(wanted, row_parts));
+    // Pieces side by side copy the same rows of a.
+    const Index most = plan_.pack_a ? parts(product.cols, 256) : product.panels;
+    const Index col_parts = std::min({most, product.panels, parts(wanted, row_parts)});
     row_parts = std::min(std::max(row_parts, wanted / col_parts), parts(rows, run_.tile_rows));
     parallel_tasks(row_parts * col_parts, [&](Index task) {
       const Index r = task / col_parts, q = task % col_parts;
       const Index row = rows * r / row_parts, panel = product.panels * q / col_parts;
+      const Workspace<T> memory(std::size_t(plan_.a_scratch));
       run_.tiles(product, epilogue, row, rows * (r + 1) / row_parts - row, panel,
-                 product.panels * (q + 1) / col_parts - panel);
+                 product.panels * (q + 1) / col_parts - panel, memory.data());
     });
   }
 
@@ -424,7 +421,7 @@ void gemm(const T* a, const T* b, T* c, const GemmShape& shape, const Epilogue<T
   const Index work = s.m * s.n * s.k;
   const Index tasks = std::min({count, std::max<Index>(1, count * work / kGrainMultiplies), kMaxTasks});
   const bool side_by_side = count > 1 && work < 8 * kGrainMultiplies;
-  const Index scratch = up(plan.a_scratch + plan.b_scratch, 16);
+  const Index scratch = up(plan.method == Method::dot ? plan.a_scratch : plan.b_scratch, 16);
   const Workspace<T> memory(std::size_t((side_by_side ? tasks : 1) * scratch));
   const auto range = [&](Index begin, Index end, T* own) {
     each_product(s.batch, begin, end, [&](Index at_a, Index at_b, Index at_c) {

@@ -1,145 +1,180 @@
 #include "fastnn/optimizers.hpp"
 
-#include "kernel.hpp"
+#include "update.hpp"
 
 namespace fastnn::cpu {
 
-FASTNN_DECLARE(void, sgd_span, (T * p, const T* g, T* velocity, Index n, T rate, T momentum, bool nesterov))
+// Where two epsilons are given, the root of s is sqrt(s + inside) + outside. What is added to an average
+// (1 - rho) comes from double: in float, 1 - 0.999f is wrong by 1e-5.
+FASTNN_DECLARE(void, sgd_span,
+               (T * p, const T* g, T* velocity, Index n, const Before<T>& before, T rate, T momentum,
+                bool nesterov))
 FASTNN_DECLARE(void, rmsprop_span,
-               (T * p, const T* g, T* s, T* mean, T* velocity, Index n, T rate, T rho, T momentum, T epsilon))
-FASTNN_DECLARE(void, adam_span,
-               (T * p, const T* g, T* m, T* v, T* largest, Index n, T rate, T beta_1, T beta_2, T epsilon))
+               (T * p, const T* g, T* s, T* mean, T* velocity, Index n, const Before<T>& before, T rate,
+                T rho, T added, T momentum, T inside, T outside))
+FASTNN_DECLARE(void, adagrad_span,
+               (T * p, const T* g, T* s, Index n, const Before<T>& before, T rate, T inside, T outside))
+FASTNN_DECLARE(void, adadelta_span,
+               (T * p, const T* g, T* s, T* d, Index n, const Before<T>& before, T rate, T rho, T added,
+                T epsilon))
+FASTNN_DECLARE(void, lion_span,
+               (T * p, const T* g, T* m, Index n, const Before<T>& before, T rate, T beta_1, T added_1,
+                T beta_2, T added_2))
 
 }  // namespace fastnn::cpu
 
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
-#include "simd/rows.hpp"
-
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class T> void sgd_span(T* p, const T* g, T* velocity, Index n, T rate, T momentum, bool nesterov) {
+template <class T> void sgd_span(T* p, const T* g, T* velocity, Index n, const Before<T>& before, T rate,
+                                 T momentum, bool nesterov) {
   using V = Vec<T>;
   const V lr = V::set(rate), mu = V::set(momentum);
-  if (!velocity) return row_each<T>(n, [&](auto at) { at.store(p, fnma(lr, at.load(g), at.load(p))); });
-  row_each<T>(n, [&](auto at) {
-    const V step = lr * at.load(g);
+  if (!velocity)
+    return update_each(p, g, n, before,
+                       [&](auto, V gradient, V weight) { return fnma(lr, gradient, weight); });
+  update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
+    const V step = lr * gradient;
     const V v = mu * at.load(velocity) - step;
     at.store(velocity, v);
-    at.store(p, at.load(p) + (nesterov ? mu * v - step : v));
+    return weight + (nesterov ? mu * v - step : v);
   });
 }
 FASTNN_INSTANTIATE(sgd_span)
 
-template <class T> void rmsprop_span(T* p, const T* g, T* s, T* mean, T* velocity, Index n, T rate, T rho,
-                                     T momentum, T epsilon) {
+template <class T> void rmsprop_span(T* p, const T* g, T* s, T* mean, T* velocity, Index n,
+                                     const Before<T>& before, T rate, T rho, T added, T momentum, T inside,
+                                     T outside) {
   using V = Vec<T>;
-  const V lr = V::set(rate), keep = V::set(rho), add = V::set(1 - rho), mu = V::set(momentum),
-          eps = V::set(epsilon);
-  row_each<T>(n, [&](auto at) {
-    const V gradient = at.load(g);
-    const V square = fma(add * gradient, gradient, keep * at.load(s));
+  const V lr = V::set(rate), keep = V::set(rho), add = V::set(added), mu = V::set(momentum),
+          in = V::set(inside), out = V::set(outside);
+  update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
+    const V square = fma(add * gradient, gradient, keep * at.load(s)), zero = V::set(0);
+    const V average = mean ? fma(add, gradient, keep * at.load(mean)) : zero;
+    const V momentum_now = velocity ? mu * at.load(velocity) : zero;
     at.store(s, square);
-    V variance = square + eps;
+    V variance = square + in;
     if (mean) {
-      const V average = fma(add, gradient, keep * at.load(mean));
       at.store(mean, average);
-      variance = fnma(average, average, square) + eps;
+      variance = fnma(average, average, square) + in;
     }
-    V update = lr * gradient / sqrt(variance);
-    if (velocity) {
-      update = fma(mu, at.load(velocity), update);
-      at.store(velocity, update);
-    }
-    at.store(p, at.load(p) - update);
+    const V update = lr * gradient / (sqrt(variance) + out) + momentum_now;
+    if (velocity) at.store(velocity, update);
+    return weight - update;
   });
 }
 FASTNN_INSTANTIATE(rmsprop_span)
 
 template <class T>
-void adam_span(T* p, const T* g, T* m, T* v, T* largest, Index n, T rate, T beta_1, T beta_2, T epsilon) {
+void adagrad_span(T* p, const T* g, T* s, Index n, const Before<T>& before, T rate, T inside, T outside) {
   using V = Vec<T>;
-  const V lr = V::set(rate), add_1 = V::set(1 - beta_1), add_2 = V::set(1 - beta_2), eps = V::set(epsilon);
-  row_each<T>(n, [&](auto at) {
-    const V gradient = at.load(g), m_before = at.load(m), v_before = at.load(v);
-    const V m_now = fma(add_1, gradient - m_before, m_before);
-    const V v_now = fma(add_2, gradient * gradient - v_before, v_before);
-    at.store(m, m_now);
-    at.store(v, v_now);
-    V scale = v_now;
-    if (largest) {
-      scale = max(at.load(largest), v_now);
-      at.store(largest, scale);
-    }
-    at.store(p, fnma(lr, m_now / (sqrt(scale) + eps), at.load(p)));
+  const V lr = V::set(rate), in = V::set(inside), out = V::set(outside);
+  update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
+    const V square = fma(gradient, gradient, at.load(s));
+    at.store(s, square);
+    return weight - lr * gradient / (sqrt(square + in) + out);
   });
 }
-FASTNN_INSTANTIATE(adam_span)
+FASTNN_INSTANTIATE(adagrad_span)
+
+// Two roots rather than the root of a quotient, which leaves the range of float where either is still in it.
+template <class T> void adadelta_span(T* p, const T* g, T* s, T* d, Index n, const Before<T>& before, T rate,
+                                      T rho, T added, T epsilon) {
+  using V = Vec<T>;
+  const V lr = V::set(rate), keep = V::set(rho), add = V::set(added), eps = V::set(epsilon);
+  update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
+    const V square = fma(add * gradient, gradient, keep * at.load(s)), before_it = at.load(d);
+    at.store(s, square);
+    const V update = sqrt(before_it + eps) / sqrt(square + eps) * gradient;
+    at.store(d, fma(add * update, update, keep * before_it));
+    return fnma(lr, update, weight);
+  });
+}
+FASTNN_INSTANTIATE(adadelta_span)
+
+template <class T> void lion_span(T* p, const T* g, T* m, Index n, const Before<T>& before, T rate, T beta_1,
+                                  T added_1, T beta_2, T added_2) {
+  using V = Vec<T>;
+  const V lr = V::set(rate), keep_1 = V::set(beta_1), add_1 = V::set(added_1), keep_2 = V::set(beta_2),
+          add_2 = V::set(added_2), zero = V::set(0), one = V::set(1);
+  update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
+    const V m_before = at.load(m), blend = fma(add_1, gradient, keep_1 * m_before);
+    at.store(m, fma(add_2, gradient, keep_2 * m_before));
+    const V sign = select(blend > zero, one, select(blend < zero, zero - one, blend));  // 0 and NaN stay
+    return fnma(lr, sign, weight);
+  });
+}
+FASTNN_INSTANTIATE(lion_span)
 
 }  // namespace fastnn::cpu::FASTNN_ISA
 #endif
 
 #if FASTNN_ENTRY  // ---- once --------------------------------------------------
-#include <cmath>
-
-#include "check.hpp"
-#include "parallel.hpp"
-
 namespace fastnn::cpu {
-namespace {
-
-// A part of a buffer that may be absent.
-template <class T> T* shifted(T* buffer, Index by) { return buffer ? buffer + by : nullptr; }
-
-/// Calls fn(begin, length) on pieces that cover the runs.
-template <typename Fn> void parallel_runs(const char* op, const Run* runs, Index run_count, const Fn& fn) {
-  for (Index r = 0; r < run_count; ++r)
-    check(op, runs[r].offset >= 0 && runs[r].length >= 0, "expected runs with offset, length >= 0, got (",
-          runs[r].offset, ", ", runs[r].length, ")");
-  for (Index r = 0; r < run_count; ++r) {
-    const Index offset = runs[r].offset;
-    parallel_ranges(
-        runs[r].length, 1, [&](Index begin, Index end) { fn(offset + begin, end - begin); }, 64);
-  }
-}
-
-}  // namespace
-
 template <class T> void sgd(T* p, const T* g, T* velocity, const Run* runs, Index run_count,
-                            const double* learning_rate, const SgdSettings& settings) {
+                            const double* scales, const double* learning_rate, const SgdSettings& settings) {
   const auto kernel = FASTNN_SELECT(sgd_span<T>);
-  const T rate = T(*learning_rate);
-  parallel_runs("sgd", runs, run_count, [&](Index i, Index n) {
-    kernel(p + i, g + i, shifted(velocity, i), n, rate, T(settings.momentum), settings.nesterov);
-  });
+  const T rate = T(*learning_rate * (1 - settings.dampening));
+  parallel_updates<T>("sgd", runs, run_count, scales, *learning_rate, settings.update,
+                      [&](Index i, Index n, const Before<T>& before) {
+                        kernel(p + i, g + i, shifted(velocity, i), n, before, rate, T(settings.momentum),
+                               settings.nesterov);
+                      });
 }
 FASTNN_INSTANTIATE(sgd)
 
 template <class T> void rmsprop(T* p, const T* g, T* s, T* mean, T* velocity, const Run* runs,
-                                Index run_count, const double* learning_rate,
+                                Index run_count, const double* scales, const double* learning_rate,
                                 const RmspropSettings& settings) {
   const auto kernel = FASTNN_SELECT(rmsprop_span<T>);
   const T rate = T(*learning_rate);
-  parallel_runs("rmsprop", runs, run_count, [&](Index i, Index n) {
-    kernel(p + i, g + i, s + i, shifted(mean, i), shifted(velocity, i), n, rate, T(settings.rho),
-           T(settings.momentum), T(settings.epsilon));
-  });
+  const Epsilons epsilon(settings.epsilon, settings.placement);
+  parallel_updates<T>("rmsprop", runs, run_count, scales, *learning_rate, settings.update,
+                      [&](Index i, Index n, const Before<T>& before) {
+                        kernel(p + i, g + i, s + i, shifted(mean, i), shifted(velocity, i), n, before, rate,
+                               T(settings.rho), T(1 - settings.rho), T(settings.momentum), T(epsilon.inside),
+                               T(epsilon.outside));
+                      });
 }
 FASTNN_INSTANTIATE(rmsprop)
 
-template <class T> void adam(T* p, const T* g, T* m, T* v, T* largest, const Run* runs, Index run_count,
-                             const double* learning_rate, const std::int64_t* step,
-                             const AdamSettings& settings) {
-  const double t = double(*step);
-  check("adam", t >= 1, "expected step >= 1, got ", *step);
-  const double correction = std::sqrt(1 - std::pow(settings.beta_2, t)) / (1 - std::pow(settings.beta_1, t));
-  const auto kernel = FASTNN_SELECT(adam_span<T>);
-  const T rate = T(*learning_rate * correction);
-  parallel_runs("adam", runs, run_count, [&](Index i, Index n) {
-    kernel(p + i, g + i, m + i, v + i, shifted(largest, i), n, rate, T(settings.beta_1), T(settings.beta_2),
-           T(settings.epsilon));
-  });
+template <class T> void adagrad(T* p, const T* g, T* s, const Run* runs, Index run_count,
+                                const double* scales, const double* learning_rate,
+                                const AdagradSettings& settings) {
+  const auto kernel = FASTNN_SELECT(adagrad_span<T>);
+  const T rate = T(*learning_rate);
+  const Epsilons epsilon(settings.epsilon, settings.placement);
+  parallel_updates<T>("adagrad", runs, run_count, scales, *learning_rate, settings.update,
+                      [&](Index i, Index n, const Before<T>& before) {
+                        kernel(p + i, g + i, s + i, n, before, rate, T(epsilon.inside), T(epsilon.outside));
+                      });
 }
-FASTNN_INSTANTIATE(adam)
+FASTNN_INSTANTIATE(adagrad)
+
+template <class T> void adadelta(T* p, const T* g, T* s, T* d, const Run* runs, Index run_count,
+                                 const double* scales, const double* learning_rate,
+                                 const AdadeltaSettings& settings) {
+  const auto kernel = FASTNN_SELECT(adadelta_span<T>);
+  const T rate = T(*learning_rate);
+  parallel_updates<T>("adadelta", runs, run_count, scales, *learning_rate, settings.update,
+                      [&](Index i, Index n, const Before<T>& before) {
+                        kernel(p + i, g + i, s + i, d + i, n, before, rate, T(settings.rho),
+                               T(1 - settings.rho), T(settings.epsilon));
+                      });
+}
+FASTNN_INSTANTIATE(adadelta)
+
+template <class T> void lion(T* p, const T* g, T* m, const Run* runs, Index run_count, const double* scales,
+                             const double* learning_rate, const LionSettings& settings) {
+  const auto kernel = FASTNN_SELECT(lion_span<T>);
+  const T rate = T(*learning_rate);
+  parallel_updates<T>("lion", runs, run_count, scales, *learning_rate, settings.update,
+                      [&](Index i, Index n, const Before<T>& before) {
+                        kernel(p + i, g + i, m + i, n, before, rate, T(settings.beta_1),
+                               T(1 - settings.beta_1), T(settings.beta_2), T(1 - settings.beta_2));
+                      });
+}
+FASTNN_INSTANTIATE(lion)
 
 }  // namespace fastnn::cpu
 #endif

@@ -56,7 +56,7 @@ class Dense(Layer):
 
     def call(self, x: Any) -> Any:
         if type(x) is not Tensor and x.dtype is not self._dtype:
-            x = np.asarray(x, self._dtype)  # integers and booleans
+            x = ops.cast(x, self._dtype)  # integers and booleans
         bias: Any = self.bias
         if self.use_bias == "shared":
             bias = ops.broadcast_to(bias, (self.units,))

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import initializers
+from fastnn import backend, initializers, ops
 from fastnn.arrays import Array, DTypeLike, PartialShape, float_dtype
 from fastnn.autograd import Tensor, Variable, raw
+from fastnn.random import SeedGenerator
 from fastnn.registry import Registry, snake_case
+from fastnn.structure import Structural, is_ours, structure_changed
 from fastnn.symbolic import SymbolicTensor
 
 registry = Registry("layers")
@@ -29,14 +31,6 @@ def unique_name(base: str) -> str:
     return f"{base}_{count}" if count else base
 
 
-_structure = 0
-
-
-def structure_version() -> int:
-    """Changes whenever a layer is built, added, frozen or unfrozen, so that lists of weights may be kept until then."""
-    return _structure
-
-
 class _Call(threading.local):
     training: bool | None = None
 
@@ -44,7 +38,7 @@ class _Call(threading.local):
 _call = _Call()
 
 
-class Layer:
+class Layer(Structural):
     """Base class of layers. A layer of your own implements `build` and `call`.
 
     class Scale(Layer):
@@ -81,11 +75,15 @@ class Layer:
         registry.add_own(cls)
         if "build" in cls.__dict__:
             cls.build = _marking_built(cls.build)  # type: ignore[method-assign]
+        cls.recordable = cls.__dict__.get("recordable", is_ours(cls))
         names = list(signature(cls.call).parameters)[1:]
         cls._takes_training = _accepts(cls.call, "training")
         cls._training_position = names.index("training") if cls._takes_training else 0
         cls._first_argument = names[0] if names else ""
 
+    #: Whether a step through this layer may be recorded and replayed without its Python: true if `call` does the same
+    #: kernels on arrays of the same shapes every time. Own layers may say so; by default they run as they are written.
+    recordable = False
     _takes_training = False
     _training_position = 0
     _first_argument = ""
@@ -136,21 +134,16 @@ class Layer:
         self._track(variable)
         return variable
 
-    @staticmethod
-    def _structure_changed() -> None:
-        global _structure
-        _structure += 1
-
     def _track(self, value: Any) -> None:
         if isinstance(value, Variable):
             if not any(v is value for v in self._variables):
-                self._structure_changed()
+                structure_changed()
                 self._variables.append(value)
                 self._own_trainable.append(value.trainable)
                 value.trainable = value.trainable and self._trainable
         elif isinstance(value, Layer):
             if not any(layer is value for layer in self._sublayers):
-                self._structure_changed()
+                structure_changed()
                 self._sublayers.append(value)
         elif isinstance(value, (list, tuple, dict)):
             for part in value.values() if isinstance(value, dict) else value:
@@ -176,7 +169,7 @@ class Layer:
                 self._track(value)
                 if isinstance(value, (list, dict)):
                     self._containers.append(value)
-        object.__setattr__(self, name, value)
+        super().__setattr__(name, value)
 
     def _walk(self) -> Iterator[Layer]:
         """This layer and all layers inside it, each once."""
@@ -189,6 +182,23 @@ class Layer:
                 layer._track_containers()
                 yield layer
                 waiting[:0] = layer._sublayers
+
+    def _is_recordable(self) -> bool:
+        """True if a step through this layer, and those inside it, may be replayed."""
+        for layer in self._walk():
+            functions = (value for name, value in vars(layer).items() if callable(value) and "initializer" not in name)
+            if not layer.recordable or not all(isinstance(f, Layer) or is_ours(f) for f in functions):
+                return False
+        return True
+
+    def _memory(self) -> Iterator[Array]:
+        """The arrays that stay where they are while the layer is used: weights, gradients, random streams."""
+        for layer in self._walk():
+            for value in vars(layer).values():
+                if isinstance(value, SeedGenerator):
+                    yield value.state
+            for variable in layer._variables:
+                yield from variable.memory()
 
     @property
     def variables(self) -> list[Variable]:
@@ -220,7 +230,7 @@ class Layer:
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._structure_changed()
+        structure_changed()
         for layer in self._walk():
             layer._trainable = bool(value)
             for variable, own in zip(layer._variables, layer._own_trainable, strict=True):
@@ -308,16 +318,12 @@ class Layer:
                 f"[{self.name}] expected an array, got a symbolic input; add the layer to a Sequential instead"
             )
         if isinstance(x, (Tensor, Variable)):
-            if x.dtype.kind == "f" and x.dtype != self._dtype:
-                raise TypeError(
-                    f"[{self.name}] expected a Tensor of {self._dtype}, got {x.dtype}: a tape cannot follow a cast"
-                )
-            return x
+            return ops.cast(x, self._dtype) if x.dtype.kind == "f" and x.dtype != self._dtype else x
         array = np.asarray(x)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"[{self.name}] expected an array of real numbers, got dtype {array.dtype}")
         if array.dtype.kind == "f" or not isinstance(x, (np.ndarray, np.generic)):
-            return array.astype(self._dtype, copy=False)
+            return backend.cast(array, self._dtype)
         return array
 
     def _build_from(self, x: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from fastnn import ops
 from fastnn.arrays import Array, DTypeLike
 from fastnn.autograd import Tensor, raw
+from fastnn.backend import cast
 from fastnn.losses.loss import Loss, same_rank, same_shape
 
 #: Probabilities are kept this far from 0 and 1 before their logarithm is taken, as Keras does.
@@ -52,7 +53,7 @@ class _Probabilistic(Loss):
         if reduction != "none":
             if sample_weight is None:
                 return ops.softmax_cross_entropy(logits, labels, reduction=reduction, axis=self.axis, **options)
-            weight = np.asarray(raw(sample_weight), logits.dtype)
+            weight = cast(np.asarray(raw(sample_weight)), logits.dtype)
             if self.axis in (-1, logits.ndim - 1) and weight.shape == logits.shape[:-1]:
                 return ops.softmax_cross_entropy(logits, labels, weight, reduction=reduction, axis=self.axis, **options)
         values = ops.softmax_cross_entropy(logits, labels, reduction="none", axis=self.axis, **options)
@@ -148,7 +149,7 @@ class CategoricalCrossentropy(_Probabilistic):
                 f"[{self.name}] expected one-hot labels {y_pred.shape}, got {labels.shape}; "
                 "for integer labels use SparseCategoricalCrossentropy"
             )
-        return labels.astype(y_pred.dtype, copy=False)
+        return cast(labels, y_pred.dtype)
 
     def get_config(self) -> dict[str, Any]:
         own = {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing, "axis": self.axis}

@@ -9,14 +9,16 @@ import numpy as np
 from fastnn import ops
 from fastnn.arrays import DTypeLike, float_dtype
 from fastnn.autograd import Differentiable, raw
+from fastnn.backend import cast
 from fastnn.registry import Registry
+from fastnn.structure import Structural
 
 registry = Registry("losses")
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
-class Loss:
+class Loss(Structural):
     """Base class. A loss of your own implements call(y_true, y_pred) -> one value per sample.
 
     reduction: "sum_over_batch_size" or "mean" for the sum over all values divided by their number, "sum",
@@ -54,7 +56,7 @@ class Loss:
     def reduce(self, values: Any, sample_weight: Any) -> Any:
         """Weights and reduces values, one per sample or more."""
         if sample_weight is not None:
-            weight = np.asarray(raw(sample_weight), values.dtype)
+            weight = cast(np.asarray(raw(sample_weight)), values.dtype)
             if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1:
                 weight = weight[..., 0]
             if any(n not in (1, values.shape[axis]) for axis, n in enumerate(weight.shape[: values.ndim])) or (
@@ -100,5 +102,5 @@ def same_shape(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     if y_true.shape != y_pred.shape:
         raise ValueError(f"[{name}] expected y_true of y_pred's shape {y_pred.shape}, got {y_true.shape}")
     if not isinstance(y_true, Differentiable) and y_true.dtype != y_pred.dtype:
-        y_true = y_true.astype(y_pred.dtype)
+        y_true = cast(y_true, y_pred.dtype)
     return y_true, y_pred

@@ -12,11 +12,13 @@ from fastnn import losses as loss_functions
 from fastnn import metrics as metric_functions
 from fastnn import optimizers
 from fastnn.arrays import Array
-from fastnn.autograd import GradientTape, Tensor, Variable, raw
-from fastnn.layers.layer import Layer, structure_version
+from fastnn.autograd import GradientTape, Tensor, raw
+from fastnn.layers.layer import Layer
 from fastnn.metrics import Mean, Metric
+from fastnn.models.steps import Steps
 from fastnn.models.summary import print_summary
 from fastnn.random import SeedGenerator
+from fastnn.structure import structure_version
 from fastnn.training import loop
 from fastnn.training.batches import Batch, Batches, as_arrays, class_weights, leaves, split_off
 from fastnn.training.callbacks import Callback, CallbackList, History
@@ -28,17 +30,20 @@ Logs = dict[str, float]
 class Model(Layer):
     """Base class of models. Subclasses implement `call`."""
 
+    free = frozenset({"history", "stop_training"})
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.optimizer: Any = None
         self.loss: Any = None
+        self.run_eagerly = False
         self.stop_training = False
         self.history: Any = None
         self._compiled: dict[str, Any] | None = None
         self._loss_tracker = Mean("loss")
         self._metrics: list[Metric] | None = None
         self._weighted: list[bool] = []
-        self._trained: tuple[int, list[Variable]] = (-1, [])
+        self._steps_of_version: tuple[int, Steps | None] = (-1, None)
 
     # ---- compile ---------------------------------------------------------------------------------------------
 
@@ -57,7 +62,9 @@ class Model(Layer):
         """Sets what fit and evaluate use.
 
         optimizer, loss, metrics: names, configurations or objects. metrics see no weights, weighted_metrics do.
-        run_eagerly, steps_per_execution, jit_compile and auto_scale_loss are there for Keras's sake and change nothing.
+        run_eagerly: True for a step that always runs in Python; by default a step through layers, loss and optimizer
+        of this package, or own layers that say they are `recordable`, is recorded and replayed without it.
+        steps_per_execution, jit_compile and auto_scale_loss are there for Keras's sake and change nothing.
         """
         if loss_weights is not None:
             raise ValueError(f"[compile] expected no loss_weights for a model of one output, got {loss_weights!r}")
@@ -66,6 +73,7 @@ class Model(Layer):
                 raise TypeError(f"[compile] expected {argument} as a list, got {given!r}")
         self.optimizer = optimizers.get(optimizer)
         self.loss = loss_functions.get(loss)
+        self.run_eagerly = bool(run_eagerly)
         self._compiled = {
             "optimizer": self.optimizer,
             "loss": self.loss,
@@ -136,36 +144,55 @@ class Model(Layer):
     def train_step(self, data: Batch) -> Logs:
         """One step of training on (x, y, sample_weight). Returns the figures so far."""
         x, y, sample_weight = data
-        variables = self._variables_to_train()
+        loss, y_pred = self._steps_now().train(data)
+        samples = len(x) if type(x) is np.ndarray else _samples(x)
+        self._loss_tracker.add(float(loss) * samples, samples)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _update(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, Any]:
+        """Loss and prediction of a batch, after which the weights have moved."""
+        variables = self._steps_now().variables
         with GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight)
+            scaled = self.optimizer.scale_loss(loss)
         if type(loss) is not Tensor:
             raise ValueError("[train_step] expected a loss that depends on trainable weights, got one that does not")
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        samples = len(x) if type(x) is np.ndarray else _samples(x)
-        self._loss_tracker.add(float(loss.data) * samples, samples)
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        return loss.data, raw(y_pred)
+
+    def finish_training(self) -> None:
+        """The end of fit, before its callbacks hear of it."""
+        self.optimizer.finalize_variable_values(self.trainable_variables)
 
     def test_step(self, data: Batch) -> Logs:
         """The figures so far with (x, y, sample_weight) added, without training."""
         x, y, sample_weight = data
-        y_pred = self(x, training=False)
-        if self.loss is not None:
-            loss, samples = self.compute_loss(x, y, y_pred, sample_weight, False), _samples(x)
+        if self.loss is None:
+            y_pred = self(x, training=False)
+        else:
+            loss, y_pred = self._steps_now().test(data)
+            samples = _samples(x)
             self._loss_tracker.add(float(loss) * samples, samples)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
+    def _evaluated(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, Any]:
+        """Loss and prediction of a batch, without training."""
+        y_pred = self(x, training=False)
+        return self.compute_loss(x, y, y_pred, sample_weight, False), y_pred
+
     def predict_step(self, x: Any) -> Any:
         """The prediction for a batch."""
-        return self(x, training=False)
+        return self._steps_now().predict(x)
 
-    def _variables_to_train(self) -> list[Variable]:
-        """The trainable variables, found anew only after a layer was built, added, frozen or unfrozen."""
+    def _steps_now(self) -> Steps:
+        """How steps are made, found anew only after the structure changed."""
         version = structure_version()
-        if self._trained[0] != version:
-            self._trained = (version, self.trainable_variables)
-        return self._trained[1]
+        known, steps = self._steps_of_version
+        if known != version or steps is None:
+            steps = Steps(self)
+            self._steps_of_version = (version, steps)
+        return steps
 
     # ---- one batch -------------------------------------------------------------------------------------------
 

@@ -107,7 +107,11 @@ def own_classes(model: Model) -> dict[str, type]:
     """The classes of a model's parts that are not fastnn's, by name: custom_objects for a copy."""
     compiled = model._compiled or {}
     parts = [*model._walk(), compiled.get("optimizer"), compiled.get("loss")]
-    parts += [*compiled.get("metrics", ()), *compiled.get("weighted_metrics", ())]
+    parts += [
+        getattr(compiled.get("optimizer"), "_schedule", None),
+        *compiled.get("metrics", ()),
+        *compiled.get("weighted_metrics", ()),
+    ]
     found = {type(part) for part in parts if hasattr(part, "get_config")}
     return {cls.__name__: cls for cls in found if cls.__module__.partition(".")[0] != __name__.partition(".")[0]}
 

@@ -7,6 +7,7 @@ from fastnn.arrays import PartialShape
 from fastnn.layers import InputLayer, Layer, deserialize
 from fastnn.models.model import Model
 from fastnn.registry import serialize
+from fastnn.structure import structure_changed
 from fastnn.symbolic import SymbolicTensor
 
 
@@ -55,7 +56,7 @@ class Sequential(Model):
         self._called.pop()
         self._steps = None
         self._sublayers.remove(layer)
-        self._structure_changed()
+        structure_changed()
         shape, self.built, self._build_shape = self._build_shape, False, None
         if rebuild:
             self._maybe_build()

@@ -29,6 +29,7 @@ from fastnn.ops.activation import swish as swish
 from fastnn.ops.activation import tanh as tanh
 from fastnn.ops.activation import tanh_shrink as tanh_shrink
 from fastnn.ops.activation import threshold as threshold
+from fastnn.ops.cast import cast as cast
 from fastnn.ops.concatenate import concatenate as concatenate
 from fastnn.ops.concatenate import split as split
 from fastnn.ops.concatenate import stack as stack

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.arrays import Array, normalize_axes
+from fastnn.arrays import I64, Array, normalize_axes
 from fastnn.autograd import Needs, primitive
-from fastnn.backend import floats, kernels
+from fastnn.backend import cast, floats, kernels
 from fastnn.ops.transpose import to_last_axis
 
 #: What a loss does with its values, as the kernels number it.
@@ -31,7 +31,7 @@ def check_smoothing(label_smoothing: float, where: str) -> float:
 
 def weights_like(sample_weight: Any, x: Array) -> Array | None:
     """sample_weight in x's dtype, None as it is."""
-    return None if sample_weight is None else np.asarray(sample_weight, x.dtype)
+    return None if sample_weight is None else cast(np.asarray(sample_weight), x.dtype)
 
 
 @primitive
@@ -81,12 +81,12 @@ def _labels_of(labels: Any, x: Array) -> Array:
     """Labels as integers by row, or as targets of x's shape and dtype."""
     t = labels if type(labels) is np.ndarray else np.asarray(labels)
     if t.ndim == x.ndim:
-        return t if t.dtype is x.dtype else t.astype(x.dtype)
+        return cast(t, x.dtype)
     if t.dtype.kind == "f":
         return _whole(t, x)
     if t.dtype.kind not in "iub":
         raise TypeError(f"[softmax_cross_entropy] expected integer or floating labels, got {t.dtype}")
-    return t
+    return cast(t, I64)
 
 
 def _whole(t: Array, x: Array) -> Array:
@@ -146,7 +146,7 @@ def sigmoid_cross_entropy(
     number = reduction_number(reduction, where)
     smoothing = check_smoothing(label_smoothing, where)
     z = floats(labels)
-    targets = z if z.dtype is x.dtype else z.astype(x.dtype)
+    targets = cast(z, x.dtype)
     weight = weights_like(sample_weight, x)
     run = kernels(x)
 

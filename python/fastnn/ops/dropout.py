@@ -38,4 +38,4 @@ def dropout(
     if rate == 0:
         return x
     shape = None if noise_shape is None else tuple(noise_shape)
-    return _dropout(x, rate=float(rate), noise_shape=shape, state=as_generator(seed).next())
+    return _dropout(x, rate=float(rate), noise_shape=shape, state=as_generator(seed).state)

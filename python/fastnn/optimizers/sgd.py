@@ -1,34 +1,51 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastnn.arrays import Array
 from fastnn.backend import kernels
-from fastnn.optimizers.optimizer import LearningRate, Optimizer, in_range
+from fastnn.optimizers.optimizer import LearningRate, Optimizer
+from fastnn.optimizers.plan import Part
+from fastnn.optimizers.settings import Options, in_range
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class SGD(Optimizer):
     """Gradient descent: w -= learning_rate g; with momentum v = momentum v - learning_rate g, w += v.
 
-    nesterov: w += momentum v - learning_rate g instead. Source: Sutskever et al., 2013.
+    nesterov: w += momentum v - learning_rate g instead. dampening: momentum takes in (1 - dampening) g; with
+    dampening = momentum, v is -learning_rate times the moving average of g.
+    Source: Sutskever et al., 2013.
     """
+
+    default_name = "SGD"
 
     def __init__(
         self,
         learning_rate: LearningRate = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
-        name: str | None = "SGD",
+        *,
+        dampening: float = 0.0,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(learning_rate, name)
+        super().__init__(learning_rate, **options)
         self.momentum = in_range("momentum", "SGD", momentum, 0.0, float("inf"))
         self.nesterov = bool(nesterov)
+        self.dampening = in_range("dampening", "SGD", dampening, 0.0, 1.0)
+        if dampening and not momentum:
+            raise ValueError(f"[SGD] expected dampening with momentum > 0 only, got {dampening}")
 
     def slot_names(self) -> tuple[str, ...]:
         return ("velocity",) if self.momentum else ()
 
-    def update(self, values: Array, grads: Array, slots: dict[str, Array], runs: Array) -> None:
-        kernels(values).sgd(values, grads, slots.get("velocity"), runs, self._rate, self.momentum, self.nesterov)
+    def update(self, part: Part) -> None:
+        kernels(part.values).sgd(
+            part.values, part.grads, part.slots.get("velocity"), *self._shared(part), *self._limits(),
+            self.momentum, self.dampening, self.nesterov,
+        )  # fmt: skip
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
+        own = {"momentum": self.momentum, "nesterov": self.nesterov, "dampening": self.dampening}
+        return {**super().get_config(), **own}

@@ -22,6 +22,8 @@ class Trainable(Protocol):
 
     def reset_metrics(self) -> None: ...
 
+    def finish_training(self) -> None: ...
+
 
 def fit(
     model: Trainable,
@@ -47,6 +49,8 @@ def fit(
             callbacks.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
+        if epochs > initial_epoch:
+            model.finish_training()
     finally:
         callbacks.on_train_end(logs)
 

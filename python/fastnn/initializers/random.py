@@ -1,6 +1,7 @@
-"""How weights begin. Every initializer is a callable (shape, dtype) -> array; calling it twice gives the same values.
+"""Weights that begin at random.
 
-Fans: a shape (..., i, o) has fan in i and fan out o, each times the product of the axes before.
+Fans: a shape (..., i, o) has fan in i and fan out o, each times the product of the axes before: the window of a
+convolution.
 """
 
 from __future__ import annotations
@@ -12,56 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import Array, DTypeLike, float_dtype
+from fastnn.initializers.initializer import Initializer
 from fastnn.random import SeedGenerator, as_generator
-from fastnn.registry import Registry
-
-_registry = Registry("initializers")
-get = _registry.get
-deserialize = _registry.deserialize
-
-
-class Initializer:
-    """Base class: subclasses implement __call__ and get_config."""
-
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        raise NotImplementedError(f"[{type(self).__name__}] expected __call__ to be implemented")
-
-    def get_config(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Initializer:
-        return cls(**config)
-
-    def __init_subclass__(cls) -> None:
-        _registry.add_own(cls)
-
-
-class Zeros(Initializer):
-    """All zeros."""
-
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        return np.zeros(shape, float_dtype(dtype, "Zeros"))
-
-
-class Ones(Initializer):
-    """All ones."""
-
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        return np.ones(shape, float_dtype(dtype, "Ones"))
-
-
-class Constant(Initializer):
-    """All equal to value, or value itself where it is an array of that shape."""
-
-    def __init__(self, value: Any = 0.0) -> None:
-        self.value = value
-
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        return np.array(np.broadcast_to(np.asarray(self.value), tuple(shape)), float_dtype(dtype, "Constant"))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"value": np.asarray(self.value).tolist()}
 
 
 class RandomInitializer(Initializer):
@@ -118,6 +71,31 @@ class RandomUniform(RandomInitializer):
 
     def get_config(self) -> dict[str, Any]:
         return {"minval": self.minval, "maxval": self.maxval, **super().get_config()}
+
+
+class Orthogonal(RandomInitializer):
+    """gain times a random orthogonal matrix; of a shape (..., n), the rows or columns of (product of ..., n), whichever
+    are fewer, are orthonormal.
+
+    Uniformly distributed over orthogonal matrices: the Q of a normal matrix, signed so that R's diagonal is positive.
+    Source: Saxe et al., 2013.
+    """
+
+    def __init__(self, gain: float = 1.0, seed: int | SeedGenerator | None = None) -> None:
+        super().__init__(seed)
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
+        if len(shape) < 2:
+            raise ValueError(f"[Orthogonal] expected a shape of 2 axes or more, got {tuple(shape)}")
+        rows, columns = prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(self.generator().standard_normal((max(rows, columns), min(rows, columns))))
+        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        drawn: Array = self.gain * (q.T if rows < columns else q).reshape(shape)
+        return drawn.astype(float_dtype(dtype, "Orthogonal"))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gain": self.gain, **super().get_config()}
 
 
 class VarianceScaling(RandomInitializer):
@@ -235,9 +213,3 @@ def fans(shape: tuple[int, ...]) -> tuple[float, float]:
         return float(shape[0]), float(shape[0])
     receptive_field = prod(shape[:-2])
     return float(shape[-2] * receptive_field), float(shape[-1] * receptive_field)
-
-
-_registry.add(Zeros, "zero")
-_registry.add(Ones, "one")
-_registry.add(RandomNormal, "normal")
-_registry.add(RandomUniform, "uniform")
