@@ -177,7 +177,7 @@ def test_activation_layers_refuse_negative_settings():
     ("shared_axes", "shape"), [(None, (4, 5, 3)), ((1, 2), (1, 1, 3)), ([3], (4, 5, 1)), (2, (4, 1, 3))]
 )
 def test_prelu_learns_its_slopes(rng, shared_axes, shape):
-    layer = layers.PReLU(fastnn.initializers.Constant(0.25), shared_axes, dtype="float64")
+    layer = layers.PReLU(fastnn.initializers.Constant(0.25), shared_axes=shared_axes, dtype="float64")
     x = rng.standard_normal((2, 4, 5, 3))
     with GradientTape() as tape:
         y = layer(x)
@@ -197,6 +197,14 @@ def test_prelu_refuses_axes_it_cannot_share():
     with pytest.raises(ValueError, match="expected known lengths but for shared axes"):
         layers.PReLU().build((None, None, 5))
     layers.PReLU(shared_axes=1).build((None, None, 5))
+
+
+def test_slopes_may_be_penalised_and_limited():
+    layer = layers.PReLU("ones", alpha_regularizer="l2", alpha_constraint="non_neg")
+    layer.build((None, 3))
+    np.testing.assert_allclose(float(layer.losses[0]), 0.03, rtol=1e-6)
+    twin = layers.PReLU.from_config(layer.get_config())
+    assert type(twin.alpha_constraint) is fastnn.constraints.NonNeg
 
 
 def test_a_mask_takes_elements_out_of_softmax(rng):

@@ -64,6 +64,25 @@ def assert_same_training(make, x, y, weight=None, recorded=True, change=lambda m
 
 
 @pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: layers.PReLU("ones"),
+        layers.ELU,
+        lambda: layers.ReLU(1.0, 0.1, 0.2),
+        lambda: layers.Maxout(4, 3),
+        lambda: layers.Softmax(0),
+        *(
+            lambda name=name: layers.Activation(name)
+            for name in ("glu", "sparsemax", "mish", "squareplus", "hard_tanh")
+        ),
+        *(lambda name=name: layers.Dense(6, name) for name in ("elu", "selu", "hard_sigmoid", "silu", "glu")),
+    ],
+)
+def test_activations_are_replayed(rng, layer):
+    assert_same_training(lambda eager: network(eager=eager, extra=[layer]), *table(rng))
+
+
+@pytest.mark.parametrize(
     "optimizer",
     ["sgd", "rmsprop", "adam", "adamw", "nadam", "lion", scheduled, clipped, averaged],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import activations, initializers, ops
+from fastnn import activations, constraints, initializers, ops, regularizers
 from fastnn.arrays import PartialShape
 from fastnn.autograd import raw
 from fastnn.layers.layer import Layer
@@ -85,9 +85,18 @@ class PReLU(Layer):
     for one slope per channel of images.
     """
 
-    def __init__(self, alpha_initializer: Any = "zeros", shared_axes: Any = None, **options: Any) -> None:
+    def __init__(
+        self,
+        alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
         self.shared_axes = None if axes is None else [int(axis) for axis in axes]
 
@@ -100,7 +109,13 @@ class PReLU(Layer):
         lengths = [length for length in shape if length is not None]
         if len(lengths) < len(shape):
             raise ValueError(f"[{self.name}] expected known lengths but for shared axes, got {input_shape}")
-        self.alpha = self.add_weight(lengths, self.alpha_initializer, name="alpha")
+        self.alpha = self.add_weight(
+            lengths,
+            self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+            name="alpha",
+        )
 
     def call(self, x: Any) -> Any:
         return ops.prelu(x, self.alpha)
@@ -109,8 +124,13 @@ class PReLU(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"alpha_initializer": serialize(self.alpha_initializer), "shared_axes": self.shared_axes}
-        return {**super().get_config(), **own}
+        return {
+            **super().get_config(),
+            "alpha_initializer": serialize(self.alpha_initializer),
+            "alpha_regularizer": serialize(self.alpha_regularizer),
+            "alpha_constraint": serialize(self.alpha_constraint),
+            "shared_axes": self.shared_axes,
+        }
 
 
 class ELU(_Elementwise):
