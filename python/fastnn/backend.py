@@ -84,7 +84,7 @@ def float_pair(a: Any, b: Any) -> tuple[Array, Array]:
     dtype = np.result_type(a, b)
     if dtype.kind in "biu":
         dtype = F64
-    return _promoted(a.astype(dtype, copy=False)), _promoted(b.astype(dtype, copy=False))
+    return _promoted(cast(a, dtype)), _promoted(cast(b, dtype))
 
 
 def constant(array: Array) -> Array:
@@ -132,7 +132,7 @@ def _promoted(x: Any) -> Array:
         native: Array = np.asarray(array, F32 if array.dtype == F32 else F64)
         return native
     if array.dtype.kind in "biu":
-        return array.astype(floatx() if not isinstance(x, (np.ndarray, np.generic)) else F64)
+        return cast(array, F64 if isinstance(x, (np.ndarray, np.generic)) else np.dtype(floatx()))
     if array.dtype == np.float16:
         return array.astype(F32)
     raise TypeError(f"[ops] expected real numbers, got an array of dtype {array.dtype}")

@@ -179,6 +179,8 @@ FASTNN_INSTANTIATE(gemm_kernels)
 #endif
 
 #if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include <bit>
+
 #include "check.hpp"
 #include "parallel.hpp"
 #include "workspace.hpp"
@@ -214,9 +216,18 @@ struct Plan {
   Method method = Method::tiles;
   bool pack_a = false, pack_b = false;
   Index columns = 0, depth = 0;        // of a block
+  Index slices = 1;                    // of the columns, each a task that packs its own part of b
   Index a_stride = 0, c_stride = 0;    // of the rows of packed a, of partial sums
   Index a_scratch = 0, b_scratch = 0;  // elements
 };
+
+/// A power of two, as many cores have, of slices worth a task: of 9 vectors at least, or two of 4; wider
+/// where each of them copies a.
+Index slices_of(const GemmShape& s, Index lanes, bool pack_a) {
+  const Index vectors = parts(s.n, lanes), worth = s.m * s.n * s.k / kGrainMultiplies;
+  const Index wide = pack_a ? s.n / 256 : std::max(vectors / 9, std::min<Index>(2, vectors / 4));
+  return Index(std::bit_floor(std::uint64_t(std::max<Index>(std::min({worth, kMaxTasks, wide}), 1))));
+}
 
 template <class T> Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
   Plan plan;
@@ -236,14 +247,17 @@ template <class T> Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) 
         s.n > panel && b_bytes > kCacheBytes;  // a panel's rows lie apart, and it is read from afar
     plan.pack_b = s.b_col != 1 || (s.m >= 64 && (far || s.k * panel * Index(sizeof(T)) > kCacheBytes)) ||
                   (s.m >= 16 && b_bytes > 16 * kCacheBytes);
-    // Broadcasts walk down the columns of a: at such distances they fall into few sets of the cache.
+    // Broadcasts walk down the columns of a: at such distances they fall into few sets of the cache. Where
+    // there are few columns to make up for a copy, the block is made shallow enough for these sets instead.
     const bool scattered = s.k > 256 && s.a_col > 1 && s.a_col * Index(sizeof(T)) % 2048 == 0;
-    plan.pack_a =
-        s.m >= 64 && s.k >= 128 && s.n > panel &&
-        (scattered || (plan.pack_b && s.n >= 128 && s.m * s.k * Index(sizeof(T)) > kCacheBytes / 4));
-    plan.depth = even_block(s.k, plan.pack_a || plan.pack_b ? 512 : 1024, 1);
-    // Few rows read a block of b few times: then it had better stay in the second-level cache.
-    plan.columns = plan.pack_b ? even_block(s.n, (s.m < 256 ? 8 : 22) * panel, panel) : s.n;
+    const bool shallow = scattered && s.n <= 2 * panel;
+    const bool big = plan.pack_b && s.m > 256 && s.n >= 128 && s.m * s.k * Index(sizeof(T)) > kCacheBytes / 4;
+    plan.pack_a = s.m >= 64 && s.k >= 128 && s.n > panel && !shallow && (scattered || big);
+    plan.depth = even_block(s.k, shallow ? 128 : plan.pack_a || plan.pack_b ? 512 : 1024, 1);
+    // Few rows read a block of b few times: it had better stay in the second-level cache of whom packed it.
+    const bool few = s.m <= 256;
+    if (plan.pack_b && few) plan.slices = slices_of(s, run.lanes, plan.pack_a);
+    plan.columns = plan.pack_b ? even_block(parts(s.n, plan.slices), (few ? 8 : 22) * panel, panel) : s.n;
     if (plan.pack_b) plan.b_scratch = up(plan.columns, run.lanes) * plan.depth;
   }
   if (plan.pack_a) {
@@ -315,8 +329,19 @@ template <class T> class Gemm {
   }
 
   void tiles(const T* a, const T* b, T* c, T* z, T* scratch) const {
-    for (Index j = 0; j < s_.n; j += plan_.columns) {
-      const Index cols = std::min(plan_.columns, s_.n - j);
+    if (plan_.slices == 1) return tiles(a, b, c, z, scratch, 0, s_.n);
+    const Index vectors = parts(s_.n, run_.lanes);
+    parallel_tasks(plan_.slices, [&](Index t) {
+      const Workspace<T> memory(std::size_t(plan_.b_scratch));
+      tiles(a, b, c, z, memory.data(), vectors * t / plan_.slices * run_.lanes,
+            std::min(s_.n, vectors * (t + 1) / plan_.slices * run_.lanes));
+    });
+  }
+
+  /// Columns [begin, end).
+  void tiles(const T* a, const T* b, T* c, T* z, T* scratch, Index begin, Index end) const {
+    for (Index j = begin; j < end; j += plan_.columns) {
+      const Index cols = std::min(plan_.columns, end - j);
       Epilogue<T> epilogue = epilogue_;
       if (epilogue.bias) epilogue.bias += j;
       for (Index p = 0; p < s_.k; p += plan_.depth) {
@@ -421,7 +446,8 @@ void gemm(const T* a, const T* b, T* c, const GemmShape& shape, const Epilogue<T
   const Index work = s.m * s.n * s.k;
   const Index tasks = std::min({count, std::max<Index>(1, count * work / kGrainMultiplies), kMaxTasks});
   const bool side_by_side = count > 1 && work < 8 * kGrainMultiplies;
-  const Index scratch = up(plan.method == Method::dot ? plan.a_scratch : plan.b_scratch, 16);
+  const Index scratch =
+      plan.slices > 1 ? 0 : up(plan.method == Method::dot ? plan.a_scratch : plan.b_scratch, 16);
   const Workspace<T> memory(std::size_t((side_by_side ? tasks : 1) * scratch));
   const auto range = [&](Index begin, Index end, T* own) {
     each_product(s.batch, begin, end, [&](Index at_a, Index at_b, Index at_c) {

@@ -14,7 +14,7 @@ import numpy as np
 from fastnn import backend
 from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive, raw
-from fastnn.backend import float_pair, floats, kernels
+from fastnn.backend import constant, float_pair, floats, kernels
 from fastnn.ops import direct
 from fastnn.ops.reduce import sum_to
 
@@ -175,7 +175,7 @@ def _where(condition: Any, x1: Any, x2: Any, *, out: Array | None = None) -> Any
     y = run.where(chosen, a, b, out)
 
     def pullback(dy: Array, needs: Needs) -> tuple[None, Array | None, Array | None]:
-        zero = np.zeros((), dy.dtype)
+        zero = constant(np.zeros((), dy.dtype))
         da = sum_to(run.where(chosen, dy, zero), a.shape) if needs[1] else None
         db = sum_to(run.where(chosen, zero, dy), b.shape) if needs[2] else None
         return None, da, db
