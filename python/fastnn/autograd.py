@@ -698,12 +698,13 @@ def value_and_grad(fn: Callable[..., Any], argnums: int | Sequence[int] = 0) -> 
         with GradientTape() as tape:
             inputs = [tape.watch(a) if i in positions else a for i, a in enumerate(args)]
             y = fn(*inputs, **options)
-        if np.size(raw(y)) != 1:
+        value = raw(y)
+        if (value.size if type(value) is ndarray else np.size(value)) != 1:
             raise ValueError(
-                f"[value_and_grad] expected a scalar from {getattr(fn, '__name__', fn)}, got shape {np.shape(raw(y))}"
+                f"[value_and_grad] expected a scalar from {getattr(fn, '__name__', fn)}, got shape {np.shape(value)}"
             )
         grads = tape.gradient(y, [inputs[i] for i in positions], None, "zero")
-        return raw(y), grads[0] if isinstance(argnums, int) else tuple(grads)
+        return value, grads[0] if isinstance(argnums, int) else tuple(grads)
 
     return both
 

@@ -35,8 +35,8 @@ def unary(name: str, *parameters: float) -> Callable[[Op], Op]:
     return decorate
 
 
-def binary(name: str) -> Callable[[Op], Op]:
-    """The same for two plain arrays of one floating dtype."""
+def binary(name: str, axes: int = 0) -> Callable[[Op], Op]:
+    """The same for two plain arrays of one floating dtype with at least so many axes."""
     kernel = backend.function(name)
 
     def decorate(general: Op) -> Op:
@@ -46,7 +46,7 @@ def binary(name: str) -> Callable[[Op], Op]:
                 a, b = args
                 if type(a) is ndarray and type(b) is ndarray:
                     dtype = a.dtype
-                    if dtype is b.dtype and (dtype is F32 or dtype is F64):
+                    if dtype is b.dtype and (dtype is F32 or dtype is F64) and a.ndim >= axes <= b.ndim:
                         return kernel(a, b)
             return general(*args, **options)
 

@@ -9,6 +9,7 @@ import numpy as np
 from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive, raw
 from fastnn.backend import float_pair, kernels
+from fastnn.ops import direct
 from fastnn.ops.elementwise import multiply
 from fastnn.ops.reduce import sum_to
 
@@ -35,6 +36,7 @@ def gemm(a: Any, b: Any, *, transpose_a: bool = False, transpose_b: bool = False
     return c, pullback
 
 
+@direct.binary("matmul", axes=2)
 @primitive
 def matmul(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
     """Matrix product as numpy.matmul: y[..., i, j] = sum_p x1[..., i, p] x2[..., p, j].

@@ -90,6 +90,7 @@ class Optimizer(Structural):
         self._whole: list[Part] = []  # all own weights, with a gradient or without
         self._variables: list[Variable] = []
         self._loose: list[Part] = []  # plain arrays, by position
+        self._all: tuple[int, ...] = ()  # the positions of all of them
 
     def __init_subclass__(cls) -> None:
         registry.add_own(cls)
@@ -345,12 +346,32 @@ class Optimizer(Structural):
             kernels(array).assign(array, variable.want.out)
 
     def _apply_to_arrays(self, grads: Sequence[Any], params: Sequence[Any]) -> None:
+        plan = self._plan_for_arrays(grads, params) if not self._takes(grads, params) else self._plans[self._all]
+        self._take(plan, self._loose)
+        if self._overwrites():
+            self._put_averages(self._loose)
+
+    def _takes(self, grads: Sequence[Any], params: Sequence[Any]) -> bool:
+        """Takes the arrays of the step before and gradients like them, as a loop brings them; False for others."""
+        if len(self._loose) != len(params):
+            return False
+        for p, gradient, part in zip(params, grads, self._loose, strict=True):
+            if p is not part.values or type(gradient) is not np.ndarray:
+                return False
+            if gradient.dtype is not p.dtype or gradient.shape != p.shape:
+                return False
+        for gradient, part in zip(grads, self._loose, strict=True):
+            part.take(part.values, gradient)
+        return self._all in self._plans
+
+    def _plan_for_arrays(self, grads: Sequence[Any], params: Sequence[Any]) -> Plan:
         arrays = [self._plain(p) for p in params]
         for gradient, p in zip(grads, arrays, strict=True):
             if gradient is not None and np.shape(gradient) != p.shape:
                 raise ValueError(f"[{self.name}] expected a gradient of shape {p.shape}, got {np.shape(gradient)}")
         if not self._loose:
             self._loose = [Part(p, p, self._new_slots(p), np.array([[0, p.size, 1]], np.int64)) for p in arrays]
+            self._all = tuple(range(len(arrays)))
         if len(self._loose) != len(arrays):
             raise ValueError(
                 f"[{self.name}] expected the {len(self._loose)} arrays of the first step, got {len(arrays)}"
@@ -363,9 +384,7 @@ class Optimizer(Structural):
             plan = self._plans[key] = self._plan([self._loose[position] for position in key])
         for p, gradient, part in zip(arrays, grads, self._loose, strict=True):
             part.take(p, None if gradient is None else np.asarray(raw(gradient), p.dtype))
-        self._take(plan, self._loose)
-        if self._overwrites():
-            self._put_averages(self._loose)
+        return plan
 
     def _plain(self, p: Any) -> Array:
         if not isinstance(p, np.ndarray) or p.dtype.kind != "f" or not p.flags.writeable or not p.flags.c_contiguous:
