@@ -1,44 +1,71 @@
-"""Writes the benchmark section of README.md from the files in bench/results.
+"""Writes the benchmark sections of README.md and docs/performance.md from the files in bench/results.
 
-    python -m bench.readme_table            replaces what stands between the two markers
+    python -m bench.readme_table            replaces what stands between the markers
     python -m bench.readme_table --check    fails if that would change anything
 
-One table per file, so one per machine and number of threads; one line per family of cases. A ratio is another
+README: one table per file, so one per machine and number of threads; one line per family of cases. A ratio is another
 library's time over fastnn's: above 1 fastnn is faster. Every case of the file that fastnn can do enters, lost ones
-included; cases it cannot do, and cases whose outputs differ, are counted in words below the table.
+included; cases it cannot do, and cases whose outputs differ, are counted in words below the table. docs/performance.md: every case,
+every peer, and what a busy program beside does to a step.
 """
 
 import argparse
+import json
 import statistics
 import sys
 from pathlib import Path
 
-from bench import record
+from bench import record, report
 from bench.record import Record, Result, ratio
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 WHOLE_GROUPS = ("dropout", "infer", "loss", "optim", "train")  # one line each; others one per group/part
-README = record.ROOT / "README.md"
+README, PERFORMANCE = record.ROOT / "README.md", record.ROOT / "docs" / "performance.md"
+LOAD = record.RESULTS / "load" / "foreign-load.json"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing, fail if README.md is out of date")
     options = parser.parse_args()
-    old = README.read_text()
-    new = replaced(old, section(sorted(record.RESULTS.glob("*.json"))))
-    if options.check and new != old:
-        sys.exit("README.md is out of date: run python -m bench.readme_table")
-    if new != old:
-        README.write_text(new)
+    files = sorted(record.RESULTS.glob("*.json"))
+    for page, inside in ((README, section(files)), (PERFORMANCE, details(files))):
+        old = page.read_text()
+        new = replaced(page.name, old, inside)
+        if options.check and new != old:
+            sys.exit(f"{page.name} is out of date: run python -m bench.readme_table")
+        if new != old:
+            page.write_text(new)
 
 
-def replaced(text: str, inside: str) -> str:
-    """The text with what stands between the markers replaced."""
+def details(files: list[Path]) -> str:
+    """Every case of every file, and the effect of a busy program."""
+    lines = []
+    for file in files:
+        results = record.load(file)
+        groups: report.Groups = {}
+        for name, result in results["cases"].items():
+            if record.best(result):
+                groups.setdefault(family(name), {})[name] = result
+        lines += ["", f"## {heading(results)}", *report.tables(groups)]
+    return "\n".join([*lines, "", *load()]).strip()
+
+
+def load() -> list[str]:
+    """The table of bench.foreign_load, if it has been run."""
+    if not LOAD.exists():
+        return []
+    cases = json.loads(LOAD.read_text())["cases"]
+    lines = ["## A busy program on one of two processors", "", "| us | median | mean | 99th percentile |", "|---|--:|--:|--:|"]
+    return [*lines, *(f"| {name} | {c['median']} | {c['mean']} | {c['p99']} |" for name, c in cases.items())]
+
+
+def replaced(name: str, text: str, inside: str) -> str:
+    """The text of the page `name` with what stands between the markers replaced."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        sys.exit(f"README.md lacks the markers {BEGIN} and {END}")
+        sys.exit(f"{name} lacks the markers {BEGIN} and {END}")
     return f"{before}{BEGIN}\n{inside}\n{END}{after}"
 
 

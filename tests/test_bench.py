@@ -150,11 +150,11 @@ def test_table_has_means_losses_and_worst_rows(results: record.Record) -> None:
 
 def test_section_is_replaced_between_its_markers() -> None:
     text = f"before\n{readme_table.BEGIN}\nold\n{readme_table.END}\nafter\n"
-    new = readme_table.replaced(text, "new")
+    new = readme_table.replaced("page", text, "new")
     assert new == f"before\n{readme_table.BEGIN}\nnew\n{readme_table.END}\nafter\n"
-    assert readme_table.replaced(new, "new") == new
+    assert readme_table.replaced("page", new, "new") == new
     with pytest.raises(SystemExit, match="lacks the markers"):
-        readme_table.replaced("no markers", "new")
+        readme_table.replaced("page", "no markers", "new")
 
 
 def test_a_record_survives_the_file(results: record.Record, tmp_path: Path) -> None:
