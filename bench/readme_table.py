@@ -5,8 +5,9 @@
 
 README: one table per file, so one per machine and number of threads; one line per family of cases. A ratio is another
 library's time over fastnn's: above 1 fastnn is faster. Every case of the file that fastnn can do enters, lost ones
-included; cases it cannot do, and cases whose outputs differ, are counted in words below the table. docs/performance.md: every case,
-every peer, and what a busy program beside does to a step.
+included; cases it cannot do, and cases whose outputs differ, are counted in words below the table.
+
+docs/performance.md: every case and every peer, and what a busy program beside it does to a step.
 """
 
 import argparse
@@ -56,8 +57,9 @@ def load() -> list[str]:
     if not LOAD.exists():
         return []
     cases = json.loads(LOAD.read_text())["cases"]
-    lines = ["## A busy program on one of two processors", "", "| us | median | mean | 99th percentile |", "|---|--:|--:|--:|"]
-    return [*lines, *(f"| {name} | {c['median']} | {c['mean']} | {c['p99']} |" for name, c in cases.items())]
+    rows = [f"| {name} | {c['median']} | {c['mean']} | {c['p99']} |" for name, c in cases.items()]
+    head = "## A busy program on one of two processors"
+    return [head, "", "| us | median | mean | 99th percentile |", "|---|--:|--:|--:|", *rows]
 
 
 def replaced(name: str, text: str, inside: str) -> str:
