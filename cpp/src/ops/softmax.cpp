@@ -71,51 +71,27 @@ FASTNN_INSTANTIATE(log_softmax_backward_rows)
 #endif
 
 #if FASTNN_ENTRY  // ---- once --------------------------------------------------
-#include "check.hpp"
-#include "parallel.hpp"
+#include "row_maps.hpp"
 
 namespace fastnn::cpu {
-namespace {
-
-void check_sizes(const char* op, Index rows, Index cols) {
-  check(op, rows >= 0 && cols >= 0, "expected rows, cols >= 0, got (", rows, ", ", cols, ")");
-}
-
-}  // namespace
 
 template <class T> void softmax(const T* x, T* y, Index rows, Index cols) {
-  check_sizes("softmax", rows, cols);
-  const auto kernel = FASTNN_SELECT(softmax_rows<T>);
-  parallel_ranges(rows, cols, [=](Index begin, Index end) {
-    kernel(x + begin * cols, y + begin * cols, end - begin, cols);
-  });
+  map_rows("softmax", FASTNN_SELECT(softmax_rows<T>), rows, cols, y, x);
 }
 FASTNN_INSTANTIATE(softmax)
 
 template <class T> void softmax_backward(const T* y, const T* dy, T* dx, Index rows, Index cols) {
-  check_sizes("softmax_backward", rows, cols);
-  const auto kernel = FASTNN_SELECT(softmax_backward_rows<T>);
-  parallel_ranges(rows, cols, [=](Index begin, Index end) {
-    kernel(y + begin * cols, dy + begin * cols, dx + begin * cols, end - begin, cols);
-  });
+  map_rows("softmax_backward", FASTNN_SELECT(softmax_backward_rows<T>), rows, cols, dx, y, dy);
 }
 FASTNN_INSTANTIATE(softmax_backward)
 
 template <class T> void log_softmax(const T* x, T* y, Index rows, Index cols) {
-  check_sizes("log_softmax", rows, cols);
-  const auto kernel = FASTNN_SELECT(log_softmax_rows<T>);
-  parallel_ranges(rows, cols, [=](Index begin, Index end) {
-    kernel(x + begin * cols, y + begin * cols, end - begin, cols);
-  });
+  map_rows("log_softmax", FASTNN_SELECT(log_softmax_rows<T>), rows, cols, y, x);
 }
 FASTNN_INSTANTIATE(log_softmax)
 
 template <class T> void log_softmax_backward(const T* y, const T* dy, T* dx, Index rows, Index cols) {
-  check_sizes("log_softmax_backward", rows, cols);
-  const auto kernel = FASTNN_SELECT(log_softmax_backward_rows<T>);
-  parallel_ranges(rows, cols, [=](Index begin, Index end) {
-    kernel(y + begin * cols, dy + begin * cols, dx + begin * cols, end - begin, cols);
-  });
+  map_rows("log_softmax_backward", FASTNN_SELECT(log_softmax_backward_rows<T>), rows, cols, dx, y, dy);
 }
 FASTNN_INSTANTIATE(log_softmax_backward)
 

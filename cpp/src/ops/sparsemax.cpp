@@ -61,33 +61,17 @@ FASTNN_INSTANTIATE(sparsemax_backward_rows)
 #endif
 
 #if FASTNN_ENTRY  // ---- once --------------------------------------------------
-#include "check.hpp"
-#include "parallel.hpp"
+#include "row_maps.hpp"
 
 namespace fastnn::cpu {
-namespace {
-
-void check_sizes(const char* op, Index rows, Index cols) {
-  check(op, rows >= 0 && cols >= 0, "expected rows, cols >= 0, got (", rows, ", ", cols, ")");
-}
-
-}  // namespace
 
 template <class T> void sparsemax(const T* x, T* y, Index rows, Index cols) {
-  check_sizes("sparsemax", rows, cols);
-  const auto kernel = FASTNN_SELECT(sparsemax_rows<T>);
-  parallel_ranges(rows, cols, [=](Index begin, Index end) {
-    kernel(x + begin * cols, y + begin * cols, end - begin, cols);
-  });
+  map_rows("sparsemax", FASTNN_SELECT(sparsemax_rows<T>), rows, cols, y, x);
 }
 FASTNN_INSTANTIATE(sparsemax)
 
 template <class T> void sparsemax_backward(const T* y, const T* dy, T* dx, Index rows, Index cols) {
-  check_sizes("sparsemax_backward", rows, cols);
-  const auto kernel = FASTNN_SELECT(sparsemax_backward_rows<T>);
-  parallel_ranges(rows, cols, [=](Index begin, Index end) {
-    kernel(y + begin * cols, dy + begin * cols, dx + begin * cols, end - begin, cols);
-  });
+  map_rows("sparsemax_backward", FASTNN_SELECT(sparsemax_backward_rows<T>), rows, cols, dx, y, dy);
 }
 FASTNN_INSTANTIATE(sparsemax_backward)
 
