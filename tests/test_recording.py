@@ -438,3 +438,14 @@ def test_a_recording_gives_its_memory_back(rng):
     model.run_eagerly = True
     model.train_on_batch(x, y)
     assert before <= fastnn.memory_stats()["in_use_bytes"] < held
+
+
+def test_strided_inputs_do_not_keep_dense_ones_from_being_recorded(rng):
+    x, _ = table(rng)
+    model = network()
+    for _ in range(3):
+        model.predict_on_batch(every_other(x))
+    assert recordings(model)[1] == 0
+    for _ in range(3):
+        model.predict_on_batch(x)
+    assert recordings(model)[1] == 1

@@ -54,7 +54,7 @@ class Recordings:
         for array in arrays:
             if type(array) is not ndarray:
                 return self._function(*arrays)
-        kind = tuple((a.shape, a.dtype) for a in arrays)
+        kind = tuple([(a.shape, a.dtype, a.flags.c_contiguous) for a in arrays])
         if kind not in self._seen or kind in self._refused:
             if len(self._seen) >= MOST_SEEN:
                 self._seen.clear()
