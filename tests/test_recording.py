@@ -4,6 +4,7 @@ import gc
 import os
 import pickle
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -449,3 +450,17 @@ def test_strided_inputs_do_not_keep_dense_ones_from_being_recorded(rng):
     for _ in range(3):
         model.predict_on_batch(x)
     assert recordings(model)[1] == 1
+
+
+def test_a_penalty_that_changes_is_followed(rng):
+    x, y = table(rng)
+    weights = []
+    for eager in (False, True):
+        penalty = fastnn.regularizers.L2(0.01)
+        model = network(eager=eager, extra=[partial(layers.Dense, 4, kernel_regularizer=penalty)])
+        for step in range(6):
+            if step == 4:
+                penalty.l2 = 0.5
+            model.train_on_batch(x, y)
+        weights.append(model.layers[1].get_weights()[0])
+    np.testing.assert_array_equal(*weights)

@@ -8,6 +8,7 @@ from typing import Any
 from fastnn import ops
 from fastnn.registry import Registry
 from fastnn.registry import serialize as serialize
+from fastnn.structure import Structural
 
 _registry = Registry("constraints")
 
@@ -15,7 +16,7 @@ Axes = int | Sequence[int]
 _EPSILON = 1e-7
 
 
-class Constraint:
+class Constraint(Structural):
     """Base class. A limit of your own implements __call__(w) -> the array to put in w's place, and get_config."""
 
     def __init_subclass__(cls) -> None:

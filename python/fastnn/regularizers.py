@@ -11,11 +11,12 @@ from fastnn import ops
 from fastnn.backend import constant
 from fastnn.registry import Registry
 from fastnn.registry import serialize as serialize
+from fastnn.structure import Structural
 
 _registry = Registry("regularizers")
 
 
-class Regularizer:
+class Regularizer(Structural):
     """Base class. A penalty of your own implements __call__(x) -> a scalar, made of fastnn.ops, and get_config."""
 
     def __init_subclass__(cls) -> None:
