@@ -27,6 +27,7 @@ LAYERS = [
     "random",
     "registry",
     "autograd",
+    "masks",
     "symbolic",
     "ops",
     "testing",

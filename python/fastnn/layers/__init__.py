@@ -12,6 +12,8 @@ from fastnn.layers.activation import ReLU as ReLU
 from fastnn.layers.activation import Softmax as Softmax
 from fastnn.layers.dense import Dense as Dense
 from fastnn.layers.dropout import Dropout as Dropout
+from fastnn.layers.embedding import Embedding as Embedding
+from fastnn.layers.embedding import Masking as Masking
 from fastnn.layers.input import Input as Input
 from fastnn.layers.input import InputLayer as InputLayer
 from fastnn.layers.layer import Layer as Layer

@@ -16,6 +16,8 @@ from fastnn.registry import serialize
 class _Elementwise(Layer):
     """A layer whose output has its input's shape."""
 
+    supports_masking = True
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.built = True
@@ -84,6 +86,8 @@ class PReLU(Layer):
     One slope for each feature. shared_axes: the axes, counted with the batch's as 0, along which one is shared; (1, 2)
     for one slope per channel of images.
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -156,7 +160,8 @@ _MASKED = -1e9
 class Softmax(_Elementwise):
     """Softmax over axis, one or several: y = exp(x) / sum(exp(x)).
 
-    mask of a call: True, or above 1/2, for what takes part. Anything else gets 0; where nothing takes part, all does.
+    mask of a call: in x's shape, True, or above 1/2, for what takes part. Anything else gets 0; where nothing takes
+    part, all does. A mask of steps, which lacks x's last axes, is handed on and changes nothing.
     """
 
     def __init__(self, axis: Any = -1, **options: Any) -> None:
@@ -164,7 +169,7 @@ class Softmax(_Elementwise):
         self.axis = list(axis) if isinstance(axis, (tuple, list)) else axis
 
     def call(self, x: Any, mask: Any = None) -> Any:
-        if mask is None:
+        if mask is None or (np.ndim(raw(mask)) > 1 and np.shape(raw(mask)) == x.shape[: np.ndim(raw(mask))] != x.shape):
             return activations.softmax(x, self.axis)
         mask = raw(mask)
         chosen = mask if np.asarray(mask).dtype == bool else ops.greater(mask, 0.5)
@@ -182,6 +187,8 @@ class Maxout(Layer):
     kernel: (i, u pieces), bias: (u pieces,), the pieces of a unit side by side. Not one of Keras's layers.
     Source: Goodfellow et al., 2013.
     """
+
+    supports_masking = True
 
     def __init__(
         self,

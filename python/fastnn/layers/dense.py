@@ -21,6 +21,8 @@ class Dense(Layer):
     x: (..., i). Returns (..., u). kernel: (i, u), bias: (u,) or (1,).
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         units: int,

@@ -16,6 +16,8 @@ class Dropout(Layer):
     random stream of the program. Outside training it passes its input through. Source: Srivastava et al., 2014.
     """
 
+    supports_masking = True
+
     def __init__(
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **options: Any
     ) -> None:

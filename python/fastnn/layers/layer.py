@@ -14,6 +14,8 @@ import numpy as np
 from fastnn import backend, constraints, initializers, ops, regularizers
 from fastnn.arrays import Array, DTypeLike, PartialShape, float_dtype
 from fastnn.autograd import Tensor, Variable, raw
+from fastnn.masks import mask_of, masks_of, set_mask
+from fastnn.masks import table as _masks
 from fastnn.random import SeedGenerator
 from fastnn.registry import Registry, serialize, snake_case
 from fastnn.structure import Structural, is_ours, structure_changed, structure_version
@@ -55,6 +57,10 @@ class Layer(Structural):
 
     Called inside a GradientTape on a Tensor, or with trainable weights, a layer returns a Tensor; else arrays in,
     arrays out. `training` is the call's argument, else that of the enclosing call, else False.
+
+    Masks: call() gets that of its input as `mask`, if it has such an argument, and those of inputs of other names as
+    `<name>_mask`. With `supports_masking` the output gets what compute_mask() says, by default the input's mask. A
+    layer that can do neither refuses an input with a mask, unless drop_mask=True says that the mask ends here.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Layer(Structural):
         trainable: bool = True,
         dtype: DTypeLike | None = None,
         name: str | None = None,
+        drop_mask: bool = False,
         **options: Any,
     ) -> None:
         object.__setattr__(self, "_variables", [])
@@ -83,6 +90,12 @@ class Layer(Structural):
         self._build_shape: PartialShape | None = None
         if activity_regularizer is not None:
             self.activity_regularizer = regularizers.get(activity_regularizer)
+        if drop_mask:
+            self.drop_mask = True
+
+    #: Whether an output gets a mask, and whether the input's is neither used nor handed on.
+    supports_masking = False
+    drop_mask = False
 
     #: The penalty of the layer's output, or None.
     activity_regularizer: Callable[[Any], Any] | None = None
@@ -97,6 +110,10 @@ class Layer(Structural):
         cls._takes_training = _accepts(cls.call, "training")
         cls._training_position = names.index("training") if cls._takes_training else 0
         cls._first_argument = names[0] if names else ""
+        cls._mask_arguments = tuple(_mask_arguments(names))
+        if "compute_mask" in cls.__dict__:
+            cls._makes_masks = cls.__dict__.get("_makes_masks", True)
+            cls.supports_masking = cls.__dict__.get("supports_masking", True)
 
     #: Whether a step through this layer may be recorded and replayed without its Python: true if `call` does the same
     #: kernels on arrays of the same shapes every time. Own layers may say so; by default they run as they are written.
@@ -104,6 +121,8 @@ class Layer(Structural):
     _takes_training = False
     _training_position = 0
     _first_argument = ""
+    _mask_arguments: tuple[tuple[int, str, int, str], ...] = ()
+    _makes_masks = False  # whether compute_mask() is to be asked where no input has a mask
 
     # ---- what a subclass implements --------------------------------------------------------------------------
 
@@ -126,9 +145,15 @@ class Layer(Structural):
             )
         return tuple(a if a == b else None for a, b in zip(*shapes, strict=True))
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the output, or None: by default that of the inputs. Asked where `supports_masking` is True."""
+        return previous_mask
+
     def get_config(self) -> dict[str, Any]:
         """What the constructor needs to make this layer again."""
         config = {"name": self.name, "trainable": self._trainable, "dtype": self._dtype.name}
+        if self.drop_mask:
+            config["drop_mask"] = True
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
         return config
@@ -299,11 +324,10 @@ class Layer(Structural):
         for layer in self._walk():
             layer.__dict__.pop("_losses", None)
 
-    def _with_penalty(self, y: Any) -> Any:
-        """The output y, whose penalty was added."""
+    def _add_penalty(self, y: Any) -> None:
+        """Adds the penalty of the output y."""
         for part in y if isinstance(y, (list, tuple)) else [y]:
             self.add_loss(self.activity_regularizer(part))  # type: ignore[misc]
-        return y
 
     def count_params(self) -> int:
         """Number of elements in all weights. Raises ValueError before the layer is built."""
@@ -346,6 +370,8 @@ class Layer(Structural):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not args and self._first_argument in kwargs:
             args = (kwargs.pop(self._first_argument),)
+        inputs = args[0] if args else None
+        mask = self._find_masks(args, kwargs) if _masks or "mask" in kwargs else None
         if args:
             x = args[0]
             if type(x) is np.ndarray:
@@ -370,15 +396,55 @@ class Layer(Structural):
             del kwargs["training"]
         if training is outer:
             y = self.call(*args, **kwargs)
-            return y if self.activity_regularizer is None else self._with_penalty(y)
-        if outer is None and _Added.losses:
-            self._forget_losses()
-        _call.training = training
-        try:
-            y = self.call(*args, **kwargs)
-            return y if self.activity_regularizer is None else self._with_penalty(y)
-        finally:
-            _call.training = outer
+        else:
+            if outer is None and _Added.losses:
+                self._forget_losses()
+            _call.training = training
+            try:
+                y = self.call(*args, **kwargs)
+            finally:
+                _call.training = outer
+        if self.activity_regularizer is not None:
+            self._add_penalty(y)
+        if mask is not None or self._makes_masks:
+            self._hand_on_mask(inputs, y, mask)
+        return y
+
+    def _find_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Adds the masks of the inputs to the arguments of call(). Returns that of the first input, given or found."""
+        if self.drop_mask:
+            return None
+        mask = None
+        for position, name, mask_position, mask_name in self._mask_arguments:
+            if len(args) > mask_position:
+                given = args[mask_position]
+            else:
+                given = kwargs.get(mask_name)
+                if given is None:
+                    given = masks_of(args[position] if len(args) > position else kwargs.get(name))
+                    if given is not None:
+                        kwargs[mask_name] = given
+            mask = given if position == 0 else mask
+        if mask is None and args:
+            mask = masks_of(args[0])
+        if mask is not None and not (self.supports_masking or self._mask_arguments):
+            raise ValueError(
+                f"[{self.name}] expected an input without a mask, which {type(self).__name__} would lose; with "
+                "drop_mask=True it may"
+            )
+        return mask
+
+    def _hand_on_mask(self, inputs: Any, y: Any, mask: Any) -> None:
+        """Gives the outputs their masks, where they have none yet."""
+        if not self.supports_masking:
+            return
+        outputs = y if isinstance(y, (list, tuple)) else [y]
+        if all(mask_of(output) is not None for output in outputs):
+            return
+        masks = self.compute_mask(inputs, mask)
+        for output, own in zip(outputs, masks if isinstance(masks, (list, tuple)) else [masks], strict=False):
+            if own is not None and mask_of(output) is None:
+                set_mask(output, own)
 
     def _cast(self, x: Any) -> Any:
         """Floating inputs in this layer's dtype, whatever nesting they come in; anything else as it is."""
@@ -431,6 +497,14 @@ def _marking_built(build: Callable[..., None]) -> Callable[..., None]:
         self.built = True
 
     return marked
+
+
+def _mask_arguments(names: list[str]) -> Iterator[tuple[int, str, int, str]]:
+    """Of the arguments of a call(): (position, name) of an input, and of what is its mask."""
+    for position, name in enumerate(names):
+        for mask_name in ("mask", name + "_mask") if position == 0 else (name + "_mask",):
+            if mask_name in names:
+                yield position, name, names.index(mask_name), mask_name
 
 
 def _accepts(function: Callable[..., Any], name: str) -> bool:

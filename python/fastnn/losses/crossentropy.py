@@ -84,7 +84,7 @@ class SparseCategoricalCrossentropy(_Probabilistic):
         super().__init__(from_logits, axis, reduction, name, dtype)
         self.ignore_class = ignore_class
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         if type(y_pred) is not Tensor:
             y_pred = self.prediction(y_pred)
         labels, rows = self._labels(y_true, y_pred), self._rows(y_pred)
@@ -137,7 +137,7 @@ class CategoricalCrossentropy(_Probabilistic):
         super().__init__(from_logits, axis, reduction, name, dtype)
         self.label_smoothing = float(label_smoothing)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_pred = self.prediction(y_pred)
         labels, rows = self._labels(y_true, y_pred), self._rows(y_pred)
         options = {"axis": self.axis, "label_smoothing": self.label_smoothing}
@@ -185,7 +185,7 @@ class BinaryCrossentropy(_Probabilistic):
         super().__init__(from_logits, axis, reduction, name, dtype)
         self.label_smoothing = float(label_smoothing)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_true, logits = same_shape(self.name, y_true, self._logits(self.prediction(y_pred)))
         if self.reduction in ("none", None) or self.axis not in (-1, logits.ndim - 1) or not logits.ndim:
             return self.reduce(self._values(y_true, logits), sample_weight)

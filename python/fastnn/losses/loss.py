@@ -11,6 +11,8 @@ from fastnn import ops
 from fastnn.arrays import Array, DTypeLike, Shape, float_dtype
 from fastnn.autograd import Differentiable, raw
 from fastnn.backend import cast
+from fastnn.masks import mask_of
+from fastnn.masks import table as _masks
 from fastnn.registry import Registry
 from fastnn.structure import Structural
 
@@ -40,8 +42,8 @@ class Loss(Structural):
 
     def __init_subclass__(cls) -> None:
         registry.add_own(cls)
-        if "call" in cls.__dict__ and "__call__" not in cls.__dict__:  # rather than the fused one of its parent
-            cls.__call__ = Loss.__call__  # type: ignore[method-assign]
+        if "call" in cls.__dict__ and "value" not in cls.__dict__:  # rather than the fused one of its parent
+            cls.value = Loss.value  # type: ignore[method-assign]
 
     @property
     def dtype(self) -> str:
@@ -51,6 +53,13 @@ class Loss(Structural):
         raise NotImplementedError(f"[{type(self).__name__}] expected call() to be implemented")
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        if _masks and (mask := mask_of(y_pred)) is not None:
+            mean = self.reduction in ("mean", "sum_over_batch_size")
+            sample_weight = masked_weight(self.name, sample_weight, mask, mean, raw(y_pred).dtype)
+        return self.value(y_true, y_pred, sample_weight)
+
+    def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The loss. sample_weight: with y_pred's mask in it, if it has one."""
         y_pred = self.prediction(y_pred)
         return self.reduce(self.call(y_true, y_pred), sample_weight)
 
@@ -128,6 +137,21 @@ def fit_weight(name: str, sample_weight: Any, shape: Shape, dtype: DTypeLike) ->
         raise ValueError(f"[{name}] expected sample_weight that fits values of shape {shape}, got {given}")
     weight = weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim))
     return np.broadcast_to(weight, shape)
+
+
+def masked_weight(name: str, sample_weight: Any, mask: Array, mean: bool, dtype: DTypeLike) -> Any:
+    """sample_weight, or 1, where mask is True, else 0.
+
+    mean: True for a mean over the values that count alone: the weights grow by the number of all values over theirs.
+    """
+    weight = ops.cast(mask, dtype)
+    if mean:
+        weight = ops.multiply(weight, ops.divide(float(mask.size), ops.add(ops.sum(weight), 1e-7)))
+    if sample_weight is None:
+        return weight
+    given = np.asarray(raw(sample_weight))
+    shape = mask.shape if given.ndim <= mask.ndim else given.shape
+    return ops.multiply(fit_weight(name, given, shape, dtype), fit_weight(name, weight, shape, dtype))
 
 
 def same_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ class _Residual(Loss):
 
     _op: Callable[..., Any]
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_true, y_pred = same_shape(self.name, y_true, self.prediction(y_pred))
         return self.fused(self._op, y_pred, y_true, sample_weight, y_pred.shape[:-1], **self._options(y_pred))
 
@@ -113,7 +113,7 @@ class RootMeanSquaredError(Loss):
     ) -> None:
         super().__init__(name, reduction, dtype)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_true, y_pred = same_shape(self.name, y_true, self.prediction(y_pred))
         return _root(self.fused(ops.mean_squared_error, y_pred, y_true, sample_weight, y_pred.shape[:-1]))
 

@@ -9,6 +9,7 @@ import numpy as np
 from fastnn.arrays import Array, DTypeLike
 from fastnn.autograd import raw
 from fastnn.losses.loss import same_rank
+from fastnn.masks import mask_of
 from fastnn.metrics.metric import MeanMetricWrapper
 from fastnn.ops import argmax, count_correct
 
@@ -114,10 +115,11 @@ class BinaryAccuracy(MeanMetricWrapper):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         labels, p = raw(y_true), raw(y_pred)
-        if sample_weight is None and _column(labels) and _column(p) and len(labels) == len(p):
+        plain = sample_weight is None and mask_of(y_pred) is None
+        if plain and _column(labels) and _column(p) and len(labels) == len(p):
             self.add(float(np.count_nonzero((p > self.threshold).ravel() == labels.ravel())), len(p))
         else:
-            super().update_state(labels, p, sample_weight)
+            super().update_state(labels, y_pred, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "threshold": self.threshold}
@@ -131,10 +133,11 @@ class CategoricalAccuracy(MeanMetricWrapper):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         one_hot, scores = raw(y_true), raw(y_pred)
-        if sample_weight is None and _plain(one_hot, scores, 2):  # kernels, and no arrays in between but the labels
+        plain = sample_weight is None and mask_of(y_pred) is None
+        if plain and _plain(one_hot, scores, 2):  # kernels, and no arrays in between but the labels
             self.add(float(count_correct(scores, argmax(one_hot, axis=-1))), len(scores))
         else:
-            super().update_state(one_hot, scores, sample_weight)
+            super().update_state(one_hot, y_pred, sample_weight)
 
 
 class SparseCategoricalAccuracy(MeanMetricWrapper):
@@ -145,10 +148,11 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         labels, scores = raw(y_true), raw(y_pred)
-        if sample_weight is None and _plain(labels, scores, 1):  # one kernel, no arrays in between
+        plain = sample_weight is None and mask_of(y_pred) is None
+        if plain and _plain(labels, scores, 1):  # one kernel, no arrays in between
             self.add(float(count_correct(scores, labels)), len(labels))
         else:
-            super().update_state(labels, scores, sample_weight)
+            super().update_state(labels, y_pred, sample_weight)
 
 
 class TopKCategoricalAccuracy(MeanMetricWrapper):

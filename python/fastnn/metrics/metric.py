@@ -11,7 +11,8 @@ from fastnn import initializers
 from fastnn.arrays import Array, DTypeLike
 from fastnn.autograd import Variable, raw
 from fastnn.layers.layer import unique_name
-from fastnn.losses.loss import fit_weight
+from fastnn.losses.loss import fit_weight, masked_weight
+from fastnn.masks import mask_of, masked
 from fastnn.registry import Registry, snake_case
 
 registry = Registry("metrics")
@@ -163,6 +164,9 @@ class MeanMetricWrapper(_Average):
         self._fn, self._options = fn, options
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        mask = mask_of(y_pred)
+        if mask is not None:
+            sample_weight = masked_weight(self.name, sample_weight, mask, False, np.float64)
         self._add(self._fn(raw(y_true), raw(y_pred), **self._options), sample_weight)
 
 
@@ -170,7 +174,8 @@ class MeanOverOutputs(MeanMetricWrapper):
     """Mean of a loss that is a mean over the last axis: numbers in one axis are samples of one output."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        y_true, y_pred = np.asarray(raw(y_true)), np.asarray(raw(y_pred))
+        mask, y_true, y_pred = mask_of(y_pred), np.asarray(raw(y_true)), np.asarray(raw(y_pred))
         if y_true.ndim == y_pred.ndim == 1:
             y_pred = y_pred[:, None]
+        y_pred = masked(y_pred, mask)
         super().update_state(y_true, y_pred, sample_weight)

@@ -14,6 +14,7 @@ from fastnn import ops, optimizers
 from fastnn.arrays import Array
 from fastnn.autograd import GradientTape, Tensor, raw
 from fastnn.layers.layer import Layer
+from fastnn.masks import mask_of, masked
 from fastnn.metrics import Mean, Metric
 from fastnn.models.steps import Steps
 from fastnn.models.summary import print_summary
@@ -31,6 +32,8 @@ class Model(Layer):
     """Base class of models. Subclasses implement `call`."""
 
     free = frozenset({"history", "stop_training"})
+    supports_masking = True
+    _makes_masks = False
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -44,6 +47,10 @@ class Model(Layer):
         self._metrics: list[Metric] | None = None
         self._weighted: list[bool] = []
         self._steps_of_version: tuple[int, Steps | None] = (-1, None)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """None: an output has the mask that the layers inside have given it."""
+        return None
 
     # ---- compile ---------------------------------------------------------------------------------------------
 
@@ -132,7 +139,7 @@ class Model(Layer):
         if self._metrics is None:
             self._metrics = self._make_metrics(y, y_pred)
         if self._metrics:
-            values = raw(y_pred)
+            values = masked(raw(y_pred), mask_of(y_pred))
             for metric, weighted in zip(self._metrics, self._weighted, strict=True):
                 metric.update_state(y, values, sample_weight if weighted else None)
         return self.get_metrics_result()
@@ -152,8 +159,8 @@ class Model(Layer):
         self._loss_tracker.add(float(loss) * samples, samples)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
-    def _update(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, Any]:
-        """Loss and prediction of a batch, after which the weights have moved."""
+    def _update(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
+        """Loss, prediction and, if it has one, its mask, after which the weights have moved."""
         variables = self._steps_now().variables
         with GradientTape() as tape:
             y_pred = self(x, training=True)
@@ -162,7 +169,7 @@ class Model(Layer):
         if type(loss) is not Tensor:
             raise ValueError("[train_step] expected a loss that depends on trainable weights, got one that does not")
         self.optimizer.apply(tape.gradient(scaled, variables), variables)
-        return loss.data, raw(y_pred)
+        return loss.data, raw(y_pred), *_mask_beside(y_pred)
 
     def finish_training(self) -> None:
         """The end of fit, before its callbacks hear of it."""
@@ -179,10 +186,10 @@ class Model(Layer):
             self._loss_tracker.add(float(loss) * samples, samples)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
-    def _evaluated(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, Any]:
-        """Loss and prediction of a batch, without training."""
+    def _evaluated(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
+        """Loss, prediction and, if it has one, its mask, without training."""
         y_pred = self(x, training=False)
-        return self.compute_loss(x, y, y_pred, sample_weight, False), y_pred
+        return self.compute_loss(x, y, y_pred, sample_weight, False), y_pred, *_mask_beside(y_pred)
 
     def predict_step(self, x: Any) -> Any:
         """The prediction for a batch."""
@@ -404,6 +411,12 @@ class Model(Layer):
         from fastnn.models.saving import from_state, own_classes, to_state
 
         return from_state(*to_state(self), own_classes(self))
+
+
+def _mask_beside(y_pred: Any) -> list[Array]:
+    """The prediction's mask, if it has one."""
+    mask = mask_of(y_pred)
+    return [] if mask is None else [mask]
 
 
 def _listed(callbacks: Callback | Iterable[Callback] | None) -> list[Callback]:

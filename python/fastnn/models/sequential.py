@@ -5,6 +5,7 @@ from typing import Any
 
 from fastnn.arrays import PartialShape
 from fastnn.layers import InputLayer, Layer, deserialize
+from fastnn.masks import masked
 from fastnn.models.model import Model
 from fastnn.registry import serialize
 from fastnn.structure import structure_changed
@@ -117,15 +118,22 @@ class Sequential(Model):
             input_shape = layer.compute_output_shape(input_shape)
         return input_shape
 
-    def call(self, x: Any, training: bool | None = None) -> Any:
+    def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
         if self._steps is None:
-            self._steps = [self._step_of(layer) for layer in self._called]
-        for step in self._steps:
+            masks = any(layer._makes_masks for layer in self._walk())
+            self._steps = list(self._called) if masks else [self._step_of(layer) for layer in self._called]
+        steps: Sequence[Callable[[Any], Any]] = self._steps
+        if mask is not None:
+            x, steps = masked(x, mask), self._called
+        for step in steps:
             x = step(x)
         return x
 
     def _step_of(self, layer: Layer) -> Callable[[Any], Any]:
-        """layer, or its call() where all else that calling it does is done: it is built, and of the model's dtype."""
+        """layer, or its call() where all else that calling it does is done: it is built, and of the model's dtype.
+
+        Without masks, that is.
+        """
         plain = type(layer).__call__ is Layer.__call__ and not layer._takes_training
         plain = plain and layer.activity_regularizer is None
         return layer.call if plain and layer.built and layer._dtype is self._dtype else layer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn.arrays import Array
 from fastnn.autograd import constants, recording
+from fastnn.masks import set_mask
 from fastnn.recording import Recordings
 from fastnn.structure import is_ours
 from fastnn.training.batches import Batch
@@ -40,26 +41,33 @@ class Steps:
         """Loss and prediction of a batch, after which the weights have moved."""
         recordings = self._training
         if recordings is None or recording():
-            return self._model._update(*data)
+            return _masked(self._model._update(*data))
         arrays = _given(data)
         step = recordings.find(arrays)
         if step is not None:
             results: Sequence[Any] | None = self._model.optimizer.replay(step, arrays, self.variables)
             if results is not None:
-                return results
-        return recordings.call(arrays)
+                return _masked(results)
+        return _masked(recordings.call(arrays))
 
     def test(self, data: Batch) -> Sequence[Any]:
         """Loss and prediction of a batch, without training."""
         if self._testing is None or recording():
-            return self._model._evaluated(*data)
-        return self._testing.replay_or_call(_given(data))
+            return _masked(self._model._evaluated(*data))
+        return _masked(self._testing.replay_or_call(_given(data)))
 
     def predict(self, x: Any) -> Any:
         """The prediction for a batch."""
         if self._predicting is None or recording():
             return self._model(x, training=False)
         return self._predicting.replay_or_call((x,))[0]
+
+
+def _masked(results: Sequence[Any]) -> Sequence[Any]:
+    """Loss and prediction, which gets the mask that comes third, if one does."""
+    if len(results) == 3:
+        set_mask(results[1], results[2])
+    return results[:2]
 
 
 def _given(data: Batch) -> tuple[Any, ...]:
