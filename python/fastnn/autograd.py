@@ -15,7 +15,9 @@ from numpy import ndarray
 
 from fastnn.arrays import F32, F64, Array, DTypeLike, Shape, float_dtype
 from fastnn.backend import full, kernels, not_recordable
+from fastnn.operators import Operators, dispatch
 from fastnn.structure import structure_changed
+from fastnn.symbolic import SymbolicTensor, apply_op, is_symbolic
 
 
 class Want:
@@ -44,17 +46,14 @@ class _Active(threading.local):
 
 _active = _Active()
 
-#: Ops by name, for operators and NumPy functions on Tensors; the ops package fills it.
-dispatch: dict[str, Callable[..., Any]] = {}
-
 
 def recording() -> bool:
     """True while a tape records on this thread."""
     return _active.tape is not None
 
 
-class Differentiable:
-    """What Tensor and Variable share: operators, and NumPy functions that lead to ops so that no gradient is lost."""
+class Differentiable(Operators):
+    """What Tensor and Variable share: operators and NumPy functions lead to ops, so that no gradient is lost."""
 
     __slots__ = ()
 
@@ -102,101 +101,6 @@ class Differentiable:
                 "be lost; use fastnn.ops, or .numpy() to leave the tape on purpose"
             )
         return np.array(self.numpy(), dtype, copy=copy)  # read-only unless it is a copy
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        op = dispatch.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
-        if method != "__call__" or op is None:
-            raise TypeError(
-                f"[numpy.{ufunc.__name__}] expected arrays, got a {type(self).__name__}; use fastnn.ops or .numpy()"
-            )
-        out = options.pop("out", None)
-        if out is not None:
-            options["out"] = out[0] if isinstance(out, tuple) else out
-        return op(*inputs, **options)
-
-    def __array_function__(self, func: Any, types: Any, args: Any, options: Any) -> Any:
-        op = dispatch.get(func.__name__)
-        if op is None:
-            raise TypeError(
-                f"[numpy.{func.__name__}] expected arrays, got a {type(self).__name__}; use fastnn.ops or .numpy()"
-            )
-        return op(*args, **options)
-
-    def __getitem__(self, key: Any) -> Any:
-        return dispatch["getitem"](self, key=key)
-
-    def __neg__(self) -> Any:
-        return dispatch["negative"](self)
-
-    def __abs__(self) -> Any:
-        return dispatch["absolute"](self)
-
-    def __add__(self, other: Any) -> Any:
-        return dispatch["add"](self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return dispatch["add"](other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return dispatch["subtract"](self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return dispatch["subtract"](other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return dispatch["multiply"](self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return dispatch["multiply"](other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return dispatch["divide"](self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return dispatch["divide"](other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        return dispatch["power"](self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return dispatch["power"](other, self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return dispatch["matmul"](self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return dispatch["matmul"](other, self)
-
-    def __lt__(self, other: Any) -> Any:
-        return dispatch["less"](self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return dispatch["less_equal"](self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return dispatch["greater"](self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return dispatch["greater_equal"](self, other)
-
-    # == and != stay identity, so that Tensors and Variables can be keys; use ops.equal.
-
-    def reshape(self, *shape: Any) -> Any:
-        return dispatch["reshape"](self, shape[0] if len(shape) == 1 else shape)
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return dispatch["sum"](self, axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return dispatch["mean"](self, axis=axis, keepdims=keepdims)
-
-    @property
-    def T(self) -> Any:
-        return dispatch["transpose"](self)
-
-
-# Where NumPy's name of a ufunc is not ours.
-_UFUNCS = {"true_divide": "divide", "fabs": "absolute"}
 
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
@@ -377,16 +281,16 @@ def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
 
     The op takes arrays, Tensors and Variables. It returns a Tensor if a tape is recording and one of them is tracked,
     else an array. Array arguments come first; `pullback(dy, needs)` returns one gradient for each of them, and may
-    return None where needs is None.
+    return None where needs is None. A call on symbolic tensors becomes a node of their graph.
     """
 
     @wraps(forward)
     def op(*args: Any, **options: Any) -> Any:
         for a in args:
-            if type(a) is not ndarray and isinstance(a, Differentiable):
+            if type(a) is not ndarray and isinstance(a, Operators):
                 return _call(forward, args, options)
         for v in options.values():
-            if isinstance(v, Differentiable):
+            if isinstance(v, Operators):
                 return _call(forward, args, options)
         return forward(*args, **options)[0]
 
@@ -396,13 +300,39 @@ def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
 def _call(forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """A call with Tensors or Variables among the arguments: recorded if a tape is there, else on their arrays."""
     for v in options.values():
-        if isinstance(v, Differentiable):
+        if isinstance(v, Operators):
             args, options = _positional(forward, args, options)
             break
     tape = _active.tape
     if tape is not None:
         return tape._record(forward, args, options)
+    if is_symbolic(args):
+        return apply_op(forward.__name__, args, options)
     return forward(*[raw(a) for a in args], **options)[0]
+
+
+def composite(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes one node of a call on symbolic tensors, for an op that is made of others and asks its arguments more than
+    their number of axes."""
+
+    @wraps(function)
+    def op(*args: Any, **options: Any) -> Any:
+        for a in args:
+            if type(a) is not ndarray and _holds_symbol(a):
+                return apply_op(function.__name__, args, options)
+        for v in options.values():
+            if _holds_symbol(v):
+                return apply_op(function.__name__, args, options)
+        return function(*args, **options)
+
+    return op
+
+
+def _holds_symbol(argument: Any) -> bool:
+    kind = type(argument)
+    if kind is list or kind is tuple:
+        return SymbolicTensor in map(type, argument)
+    return kind is SymbolicTensor
 
 
 def _positional(forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -490,6 +420,8 @@ class GradientTape:
                 else:
                     inputs.append(None)
                 arrays.append(a._value)
+            elif kind is SymbolicTensor:
+                return apply_op(forward.__name__, args, options)
             else:
                 inputs.append(None)
                 arrays.append(a)
@@ -716,6 +648,8 @@ __all__ = [
     "Tensor",
     "Variable",
     "Want",
+    "composite",
+    "dispatch",
     "primitive",
     "raw",
     "recording",

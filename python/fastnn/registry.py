@@ -15,6 +15,16 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+_name_counts: dict[str, int] = {}
+
+
+def unique_name(base: str) -> str:
+    """base, then base_1, base_2 ..., as Keras counts."""
+    count = _name_counts.get(base, 0)
+    _name_counts[base] = count + 1
+    return f"{base}_{count}" if count else base
+
+
 class Registry:
     """The classes or functions of one kind, found by class name, by snake_case name, or by an alias."""
 

@@ -16,6 +16,7 @@ from fastnn.layers.embedding import Embedding as Embedding
 from fastnn.layers.embedding import Masking as Masking
 from fastnn.layers.input import Input as Input
 from fastnn.layers.input import InputLayer as InputLayer
+from fastnn.layers.input_spec import InputSpec as InputSpec
 from fastnn.layers.layer import Layer as Layer
 from fastnn.layers.layer import registry as _registry
 from fastnn.layers.reshaping import Flatten as Flatten

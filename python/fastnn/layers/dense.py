@@ -8,6 +8,7 @@ from fastnn import activations, constraints, initializers, ops, regularizers
 from fastnn.activations import FUSED
 from fastnn.arrays import DTypeLike, PartialShape
 from fastnn.autograd import Tensor
+from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.layer import Layer
 from fastnn.registry import serialize
 
@@ -63,6 +64,7 @@ class Dense(Layer):
         features = input_shape[-1] if input_shape else None
         if features is None:
             raise ValueError(f"[{self.name}] expected an input whose last axis has a known length, got {input_shape}")
+        self.input_spec = InputSpec(min_ndim=1, axes={-1: features})
         self.kernel = self.add_weight(
             (features, self.units),
             self.kernel_initializer,

@@ -7,21 +7,35 @@ import numpy as np
 
 from fastnn.arrays import DTypeLike, PartialShape
 from fastnn.layers.layer import Layer
-from fastnn.symbolic import SymbolicTensor
+from fastnn.symbolic import Node, SymbolicTensor, symbolic_dtype
 
 
 class InputLayer(Layer):
-    """States a model's input. shape: without the batch; batch_shape: with it. Passes its input through."""
+    """States a model's input, `output`. shape: without the batch; batch_shape: with it. Passes its input through.
+
+    dtype: floating, integer or bool; floatx() if None. input_tensor: a symbolic tensor to take shape and dtype from.
+    optional: whether a model may be given None for it. sparse and ragged are there for Keras's sake and have to be
+    false.
+    """
 
     def __init__(
         self,
         shape: Sequence[int | None] | None = None,
         batch_size: int | None = None,
         dtype: DTypeLike | None = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
         batch_shape: Sequence[int | None] | None = None,
+        input_tensor: SymbolicTensor | None = None,
+        optional: bool = False,
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
+        if sparse or ragged:
+            raise ValueError("[InputLayer] expected neither sparse nor ragged, got one: there are no such arrays")
+        if input_tensor is not None:
+            shape, batch_shape = None, input_tensor.shape
+            dtype = input_tensor.dtype if dtype is None else dtype
         if (shape is None) == (batch_shape is None):
             raise ValueError(f"[InputLayer] expected either shape or batch_shape, got {shape} and {batch_shape}")
         given = batch_shape if shape is None else shape
@@ -30,9 +44,17 @@ class InputLayer(Layer):
         for length in given:
             if length is not None and (not isinstance(length, (int, np.integer)) or length < 0):
                 raise ValueError(f"[InputLayer] expected lengths that are None or integers >= 0, got {tuple(given)}")
-        super().__init__(dtype=dtype, name=name, trainable=trainable)
+        taken = symbolic_dtype(dtype)
+        super().__init__(dtype=taken if taken.kind == "f" else None, name=name, trainable=trainable)
         self.batch_shape: PartialShape = (batch_size, *shape) if shape is not None else tuple(batch_shape or ())
+        self.optional = bool(optional)
         self.built = True
+        self._nodes = [Node(self, (), {}, SymbolicTensor(self.batch_shape, taken, self.name))]
+
+    @property
+    def dtype(self) -> str:
+        taken: np.dtype[Any] = self.output.dtype
+        return taken.name
 
     def call(self, x: Any) -> Any:
         return x
@@ -41,16 +63,36 @@ class InputLayer(Layer):
         return self.batch_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, "name": self.name}
+        optional = {"optional": True} if self.optional else {}
+        return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, "name": self.name, **optional}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_taken": self.dtype}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        taken = state.pop("_taken")
+        self.__dict__.update(state)
+        object.__setattr__(self, "_nodes", [Node(self, (), {}, SymbolicTensor(self.batch_shape, taken, self.name))])
 
 
 def Input(
     shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
     dtype: DTypeLike | None = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
     batch_shape: Sequence[int | None] | None = None,
     name: str | None = None,
+    tensor: SymbolicTensor | None = None,
+    optional: bool = False,
 ) -> SymbolicTensor:
-    """The shape of a model's input, for the front of a Sequential. shape: without the batch."""
-    layer = InputLayer(shape, batch_size, dtype, batch_shape, name)
-    return SymbolicTensor(layer.batch_shape, dtype, layer.name)
+    """A model's input, for the functional API and for the front of a Sequential. shape: without the batch.
+
+    x = Input((4,))
+    model = Model(x, Dense(2)(x))
+
+    Arguments as those of InputLayer.
+    """
+    layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name)
+    made: SymbolicTensor = layer.output
+    return made

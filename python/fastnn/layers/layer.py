@@ -14,23 +14,15 @@ import numpy as np
 from fastnn import backend, constraints, initializers, ops, regularizers
 from fastnn.arrays import Array, DTypeLike, PartialShape, float_dtype
 from fastnn.autograd import Tensor, Variable, raw
+from fastnn.layers.input_spec import check_inputs
 from fastnn.masks import mask_of, masks_of, set_mask
 from fastnn.masks import table as _masks
 from fastnn.random import SeedGenerator
-from fastnn.registry import Registry, serialize, snake_case
+from fastnn.registry import Registry, serialize, snake_case, unique_name
 from fastnn.structure import Structural, is_ours, structure_changed, structure_version
-from fastnn.symbolic import SymbolicTensor
+from fastnn.symbolic import Node, SymbolicTensor, is_symbolic, located, of_shapes, probed, shapes_of, symbols
 
 registry = Registry("layers")
-
-_name_counts: dict[str, int] = {}
-
-
-def unique_name(base: str) -> str:
-    """base, then base_1, base_2 ..., as Keras counts."""
-    count = _name_counts.get(base, 0)
-    _name_counts[base] = count + 1
-    return f"{base}_{count}" if count else base
 
 
 class _Call(threading.local):
@@ -135,15 +127,32 @@ class Layer(Structural):
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
         """The shape that call() makes of input_shape. By default found by calling it on zeros of two batch sizes."""
-        shapes = []
-        for probe in (2, 3):
-            zeros = np.zeros([probe if length is None else length for length in input_shape], self._dtype)
-            shapes.append(np.shape(raw(self(zeros))))
-        if len(shapes[0]) != len(shapes[1]):
-            raise ValueError(
-                f"[{self.name}] expected one number of axes for every batch, got {shapes[0]} and {shapes[1]}"
-            )
-        return tuple(a if a == b else None for a, b in zip(*shapes, strict=True))
+        y = probed(self, (of_shapes(input_shape, self._dtype),), {})
+        shapes: PartialShape = shapes_of(y)
+        return shapes
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """What call() makes of symbolic tensors, as symbolic tensors: shapes from compute_output_shape() if it says."""
+        shapes = self._output_shapes(args, kwargs)
+        if shapes is None or not all(layer.built for layer in self._walk()):
+            found = probed(self, args, kwargs)  # which also builds what is inside
+            self._forget_losses()
+            return found if shapes is None else of_shapes(shapes, self._dtype)
+        return of_shapes(shapes, self._dtype)
+
+    def _output_shapes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What compute_output_shape() says of a call; None if it is not overwritten, or does not cover the call."""
+        cls = type(self)
+        if cls.compute_output_shape is Layer.compute_output_shape:
+            return None
+        given = dict(signature(self.call).bind(*args, **kwargs).arguments)
+        settings = given.pop("kwargs", {})
+        known = list(signature(self.compute_output_shape).parameters)
+        first, *others = [name for name in given if name not in ("training", "mask") and given[name] is not None]
+        if settings or any(f"{name}_shape" not in known for name in others):
+            return None
+        shapes = {f"{name}_shape": shapes_of(given[name]) for name in others}
+        return self.compute_output_shape(shapes_of(given[first]), **shapes)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the output, or None: by default that of the inputs. Asked where `supports_masking` is True."""
@@ -378,6 +387,8 @@ class Layer(Structural):
                 if x.dtype is not self._dtype:
                     args = (self._cast(x), *args[1:])
             elif type(x) is not Tensor or x.data.dtype is not self._dtype:
+                if is_symbolic(x):
+                    return self._add_node(args, kwargs)
                 args = (self._cast(x), *args[1:])
             if not self.built:
                 self._build_from(args[0])
@@ -446,16 +457,49 @@ class Layer(Structural):
             if own is not None and mask_of(output) is None:
                 set_mask(output, own)
 
+    def _add_node(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call on symbolic tensors: builds the layer and becomes a node of their graph. Returns its outputs."""
+        with located(self, (args, kwargs)):
+            check_inputs(self.input_spec, shapes_of(args[0]), self.name)
+            if not self.built:
+                self._build_from(args[0])
+            node = Node(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+        self.__dict__.setdefault("_nodes", []).append(node)
+        return node.outputs
+
+    #: An InputSpec, or a list or dict of them, that calls on symbolic tensors are checked against; None for no check.
+    input_spec: Any = None
+
+    def _node(self, what: str) -> Node:
+        nodes: list[Node] = self.__dict__.get("_nodes", [])
+        if not nodes:
+            raise AttributeError(
+                f"[{self.name}] expected a layer of a graph, got one without {what}; call it on an Input first"
+            )
+        return nodes[0]
+
+    @property
+    def input(self) -> Any:
+        """The symbolic tensor, or the list of them, that the layer was first called on."""
+        inputs = self._node("input").inputs
+        return inputs[0] if len(inputs) == 1 else inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbolic tensor, or the list of them, that its first call on symbolic tensors made."""
+        outputs = symbols(self._node("output").outputs)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy of a layer is in no graph yet."""
+        return {name: value for name, value in self.__dict__.items() if name != "_nodes"}
+
     def _cast(self, x: Any) -> Any:
         """Floating inputs in this layer's dtype, whatever nesting they come in; anything else as it is."""
         if isinstance(x, (list, tuple)) and any(isinstance(part, (np.ndarray, Tensor, Variable)) for part in x):
             return type(x)(self._cast(part) for part in x)
         if isinstance(x, dict):
             return {key: self._cast(part) for key, part in x.items()}
-        if isinstance(x, SymbolicTensor):
-            raise TypeError(
-                f"[{self.name}] expected an array, got a symbolic input; add the layer to a Sequential instead"
-            )
         if isinstance(x, (Tensor, Variable)):
             return ops.cast(x, self._dtype) if x.dtype.kind == "f" and x.dtype != self._dtype else x
         array = np.asarray(x)
@@ -484,6 +528,8 @@ def _shape_of(x: Any) -> Any:
         return [_shape_of(part) for part in x]
     if isinstance(x, dict):
         return {key: _shape_of(part) for key, part in x.items()}
+    if isinstance(x, SymbolicTensor):
+        return x.shape
     shape = np.shape(raw(x))
     return (None, *shape[1:]) if shape else shape
 

@@ -10,10 +10,9 @@ import numpy as np
 from fastnn import initializers
 from fastnn.arrays import Array, DTypeLike
 from fastnn.autograd import Variable, raw
-from fastnn.layers.layer import unique_name
 from fastnn.losses.loss import fit_weight, masked_weight
 from fastnn.masks import mask_of, masked
-from fastnn.registry import Registry, snake_case
+from fastnn.registry import Registry, snake_case, unique_name
 
 registry = Registry("metrics")
 

@@ -30,7 +30,10 @@ class Sequential(Model):
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Puts a layer at the end. Raises TypeError for what is no layer, ValueError for a name that is taken."""
         if isinstance(layer, SymbolicTensor):
-            layer = InputLayer(batch_shape=layer.shape, dtype=layer.dtype, name=layer.name)
+            made_by = layer.node.operation if layer.node is not None else None
+            if not isinstance(made_by, InputLayer):
+                raise TypeError(f"[{self.name}] expected a Layer or an Input, got the output of {layer.name}")
+            layer = made_by
         if not isinstance(layer, Layer):
             raise TypeError(f"[{self.name}] expected a Layer or an Input, got {type(layer).__name__}")
         if any(layer.name == other.name for other in self._layers):

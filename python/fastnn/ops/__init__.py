@@ -1,6 +1,6 @@
 """The primitives: arrays in, arrays out; Tensors while a tape records. Names are Keras's where Keras has one."""
 
-from fastnn.autograd import dispatch as _dispatch
+from fastnn.operators import dispatch as _dispatch
 from fastnn.ops.activation import binary_step as binary_step
 from fastnn.ops.activation import celu as celu
 from fastnn.ops.activation import elu as elu

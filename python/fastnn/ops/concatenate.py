@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import Array, normalize_axes
-from fastnn.autograd import Needs, primitive, raw
+from fastnn.autograd import Needs, composite, primitive, raw
 from fastnn.backend import floats, kernels
 from fastnn.ops.getitem import getitem
 from fastnn.ops.transpose import reshape
@@ -50,6 +50,7 @@ def _concatenate(*arrays: Any, axis: int, out: Array | None = None) -> Any:
     return y, pullback
 
 
+@composite
 def concatenate(arrays: Any, axis: int | None = 0, *, out: Array | None = None) -> Any:
     """Arrays one after the other along axis.
 
@@ -83,6 +84,7 @@ def _stack(*arrays: Any, axis: int, out: Array | None = None) -> Any:
     return y, pullback
 
 
+@composite
 def stack(arrays: Any, axis: int = 0, *, out: Array | None = None) -> Any:
     """Arrays side by side along a new axis.
 
@@ -92,6 +94,7 @@ def stack(arrays: Any, axis: int = 0, *, out: Array | None = None) -> Any:
     return _stack(*_listed(arrays, "stack"), axis=axis, out=out)
 
 
+@composite
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """x cut along axis, as a list of views.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastnn.arrays import Array
-from fastnn.autograd import Needs, primitive
+from fastnn.autograd import Needs, composite, primitive
 from fastnn.backend import floats, kernels
 from fastnn.random import SeedGenerator, as_generator
 
@@ -21,6 +21,7 @@ def _dropout(x: Any, *, rate: float, noise_shape: tuple[int, ...] | None, state:
     return y, pullback
 
 
+@composite
 def dropout(
     x: Any, rate: float, *, noise_shape: Sequence[int] | None = None, seed: int | SeedGenerator | None = None
 ) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastnn import backend
 from fastnn.arrays import Array
-from fastnn.autograd import Needs, primitive, raw
+from fastnn.autograd import Needs, composite, primitive, raw
 from fastnn.backend import constant, float_pair, floats, kernels
 from fastnn.ops import direct
 from fastnn.ops.reduce import sum_to
@@ -68,6 +68,7 @@ def _clip_scalar(x: Any, low: float, high: float, *, out: Array | None = None) -
     return from_row("clip", x, (low, high, 0.0), out)
 
 
+@composite
 def clip(x: Any, x_min: Any, x_max: Any, *, out: Array | None = None) -> Any:
     """Clips to an interval: y = min(max(x, x_min), x_max).
 
@@ -183,6 +184,7 @@ def _where(condition: Any, x1: Any, x2: Any, *, out: Array | None = None) -> Any
     return y, pullback
 
 
+@composite
 def where(condition: Any, x1: Any = None, x2: Any = None, *, out: Array | None = None) -> Any:
     """Choice: y = x1 where condition holds, x2 elsewhere.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import Array, DTypeLike, floatx
-from fastnn.autograd import Needs, primitive, raw
+from fastnn.autograd import Needs, composite, primitive, raw
 from fastnn.backend import floats, kernels
 
 
@@ -38,6 +38,7 @@ def take(x: Any, indices: Any, axis: int | None = None, *, out: Array | None = N
     return run.take(flat, where, at, out), pullback
 
 
+@composite
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: DTypeLike | None = None, sparse: bool = False) -> Array:
     """One where the class is: y[..., c] = 1 if x[...] = c, else 0.
 

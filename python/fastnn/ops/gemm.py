@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import Array
-from fastnn.autograd import Needs, primitive, raw
+from fastnn.autograd import Needs, composite, primitive, raw
 from fastnn.backend import float_pair, kernels
 from fastnn.ops import direct
 from fastnn.ops.elementwise import multiply
@@ -93,6 +93,7 @@ def _with_vectors(a: Array, b: Array, out: Array | None) -> Any:
     return y, pullback
 
 
+@composite
 def dot(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
     """Dot product as numpy.dot for up to two axes: y[i, j] = sum_p x1[i, p] x2[p, j]; a scalar multiplies.
 

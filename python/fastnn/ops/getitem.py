@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import Array
-from fastnn.autograd import Needs, primitive, raw
+from fastnn.autograd import Needs, composite, primitive, raw
 from fastnn.backend import full, kernels
 from fastnn.ops.gather import take
 
@@ -26,6 +26,7 @@ def _view(x: Any, *, key: tuple[Any, ...]) -> Any:
     return y, pullback
 
 
+@composite
 def getitem(x: Any, key: Any) -> Any:
     """Indexing: y = x[key].
 
