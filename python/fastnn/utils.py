@@ -2,5 +2,12 @@
 
 from fastnn.random import set_random_seed as set_random_seed
 from fastnn.registry import serialize as serialize_keras_object
+from fastnn.training.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
+from fastnn.training.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+from fastnn.training.dataset import PyDataset as PyDataset
+from fastnn.training.dataset import PyDataset as Sequence
 
-__all__ = ["serialize_keras_object", "set_random_seed"]
+__all__ = [
+    "PyDataset", "Sequence", "pack_x_y_sample_weight", "serialize_keras_object", "set_random_seed",
+    "unpack_x_y_sample_weight",
+]  # fmt: skip

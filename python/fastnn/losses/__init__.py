@@ -45,6 +45,7 @@ from fastnn.losses.regression import mean_squared_error as mean_squared_error
 from fastnn.losses.regression import mean_squared_logarithmic_error as mean_squared_logarithmic_error
 from fastnn.losses.regression import root_mean_squared_error as root_mean_squared_error
 from fastnn.registry import serialize as serialize
+from fastnn.structure import is_ours as _is_ours
 
 _registry.add(MeanSquaredError, "mse", "MSE")
 _registry.add(MeanAbsoluteError, "mae", "MAE")
@@ -64,6 +65,7 @@ class _FunctionLoss(Loss):
     def __init__(self, fn: _Any) -> None:
         super().__init__(getattr(fn, "__name__", None))
         self.fn = fn
+        self.recordable = _is_ours(fn)
 
     def call(self, y_true: _Any, y_pred: _Any) -> _Any:
         return self.fn(y_true, y_pred)
@@ -74,8 +76,25 @@ class _FunctionLoss(Loss):
         )
 
 
-def get(identifier: _Any) -> Loss | None:
-    """The loss of that name, configuration or function; None for None."""
+#: What is chosen by the shapes of labels and predictions.
+BY_SHAPE = ("crossentropy", "ce")
+
+
+def _crossentropy_by_shape(y_true: _Any, y_pred: _Any) -> type[Loss]:
+    """The cross-entropy that "crossentropy" means for labels and predictions of these shapes."""
+    if y_pred.shape[-1:] in ((1,), ()) or y_pred.ndim < 2:
+        return BinaryCrossentropy
+    sparse = y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1
+    return SparseCategoricalCrossentropy if sparse else CategoricalCrossentropy
+
+
+def get(identifier: _Any, y_true: _Any = None, y_pred: _Any = None) -> Loss | None:
+    """The loss of that name, configuration or function; None for None.
+
+    "crossentropy" and "ce" are chosen by the shapes of y_true and y_pred.
+    """
+    if isinstance(identifier, str) and identifier in BY_SHAPE and y_true is not None:
+        return _crossentropy_by_shape(y_true, y_pred)()
     if identifier is None or isinstance(identifier, Loss):
         return identifier
     if callable(identifier) and not isinstance(identifier, type):

@@ -30,6 +30,9 @@ class Loss(Structural):
     sample_weight: one weight per value, or per sample, or anything in between that fits from the first axis on.
     """
 
+    #: Whether the same kernels run for all values of the same shapes.
+    recordable = True
+
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: DTypeLike | None = None
     ) -> None:

@@ -93,6 +93,20 @@ _registry.add(R2Score, "r2_score")
 _registry.add(BinaryIoU, "binary_iou")
 deserialize = _registry.deserialize
 
+for _more_is_better in (
+    Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy, TopKCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy, AUC, Precision, Recall, TruePositives, TrueNegatives, PrecisionAtRecall,
+    RecallAtPrecision, SensitivityAtSpecificity, SpecificityAtSensitivity, ConcordanceCorrelation, PearsonCorrelation,
+    F1Score, FBetaScore, BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU, CosineSimilarity, R2Score,
+):  # fmt: skip
+    _more_is_better.direction = "up"
+for _less_is_better in (
+    FalseNegatives, FalsePositives, CategoricalHinge, Hinge, SquaredHinge, BinaryCrossentropy, CategoricalCrossentropy,
+    KLDivergence, Poisson, SparseCategoricalCrossentropy, LogCoshError, MeanAbsoluteError, MeanAbsolutePercentageError,
+    MeanSquaredError, MeanSquaredLogarithmicError, RootMeanSquaredError,
+):  # fmt: skip
+    _less_is_better.direction = "down"
+
 #: What is chosen by the shapes of labels and predictions.
 _BY_SHAPE: dict[str, _Any] = {
     "accuracy": _accuracy_by_shape,

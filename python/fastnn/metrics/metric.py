@@ -30,6 +30,9 @@ class Metric:
             return float(self.largest)
     """
 
+    #: "up" if more is better, "down" if less is, None if that is not known.
+    direction: str | None = None
+
     def __init__(self, dtype: DTypeLike | None = None, name: str | None = None) -> None:
         self.name = name or unique_name(snake_case(type(self).__name__))
         self.dtype = dtype

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastnn import layers, losses, metrics, optimizers
+from fastnn import layers
 from fastnn.arrays import Array
 from fastnn.autograd import Variable
 from fastnn.io import safetensors
@@ -87,14 +87,7 @@ def from_state(
         generators[key].state[...] = stream
     compiled = description.get("compile")
     if compiled is not None:
-        model.compile(
-            optimizer=optimizers.deserialize(compiled["optimizer"], custom),
-            loss=losses.deserialize(compiled["loss"], custom),
-            metrics=[metrics.deserialize(m, custom) if isinstance(m, dict) else m for m in compiled["metrics"]],
-            weighted_metrics=[
-                metrics.deserialize(m, custom) if isinstance(m, dict) else m for m in compiled["weighted_metrics"]
-            ],
-        )
+        model.compile_from_config(compiled, custom)
         state = _part(arrays, _OPTIMIZER)
         if state:
             keys = weight_keys(model)
@@ -105,13 +98,10 @@ def from_state(
 
 def own_classes(model: Model) -> dict[str, type]:
     """The classes of a model's parts that are not fastnn's, by name: custom_objects for a copy."""
-    compiled = model._compiled or {}
-    parts = [*model._walk(), compiled.get("optimizer"), compiled.get("loss")]
-    parts += [
-        getattr(compiled.get("optimizer"), "_schedule", None),
-        *compiled.get("metrics", ()),
-        *compiled.get("weighted_metrics", ()),
-    ]
+    parts: list[Any] = list(model._walk())
+    for given in (model._compiled or {}).values():
+        parts += _leaves(given)
+    parts += [getattr(model.optimizer, "_schedule", None)]
     found = {type(part) for part in parts if hasattr(part, "get_config")}
     return {cls.__name__: cls for cls in found if cls.__module__.partition(".")[0] != __name__.partition(".")[0]}
 
@@ -196,25 +186,18 @@ def _set_weights(model: Layer, arrays: dict[str, Array]) -> None:
 
 
 def _compile_config(model: Model) -> dict[str, Any] | None:
-    compiled = model._compiled
-    if compiled is None:
-        return None
     try:
-        return {
-            "optimizer": serialize(compiled["optimizer"]),
-            "loss": serialize(compiled["loss"]),
-            "metrics": [_metric_config(m) for m in compiled["metrics"]],
-            "weighted_metrics": [_metric_config(m) for m in compiled["weighted_metrics"]],
-        }
+        return model.get_compile_config()
     except (ValueError, TypeError) as error:
         warnings.warn(f"[save] the training state is left out: {error}", stacklevel=4)
         return None
 
 
-def _metric_config(metric: Any) -> Any:
-    if callable(metric) and not isinstance(metric, metrics.Metric):
-        raise ValueError(f"[{metric.__name__}] expected a built-in metric, got a function, which cannot be saved")
-    return serialize(metric)
+def _leaves(given: Any) -> list[Any]:
+    """What stands in lists and dicts."""
+    if isinstance(given, (list, tuple, dict)):
+        return [leaf for part in (given.values() if isinstance(given, dict) else given) for leaf in _leaves(part)]
+    return [given]
 
 
 __all__ = ["from_state", "layers", "load_model", "save_model", "to_state", "weight_keys"]

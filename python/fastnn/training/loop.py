@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import Any, Protocol
 
-from fastnn.training.batches import Batch, Batches
+from fastnn.training.batches import Batch
 from fastnn.training.callbacks.callback import CallbackList
+from fastnn.training.epochs import Epochs
+from fastnn.training.interrupts import Interrupts
 
-Logs = dict[str, float]
+Logs = dict[str, Any]
 
 
 class Trainable(Protocol):
-    """What the loops need of a model. Steps return the running figures of the epoch."""
+    """What the loops need of a model.
+
+    steps(training, figures): a function of a batch that does a step and returns the figures so far; it may leave them
+    out if nobody listens, figures being False. epoch_figures(logs): those of an epoch whose last step returned logs.
+    """
 
     stop_training: bool
 
-    def train_step(self, data: Batch) -> Logs: ...
+    def steps(self, training: bool, figures: bool) -> Callable[[Batch], Logs | None]: ...
 
-    def test_step(self, data: Batch) -> Logs: ...
+    def epoch_figures(self, logs: Logs | None) -> Logs: ...
 
     def reset_metrics(self) -> None: ...
 
@@ -27,45 +33,65 @@ class Trainable(Protocol):
 
 def fit(
     model: Trainable,
-    batches: Batches,
+    data: Epochs,
     callbacks: CallbackList,
     epochs: int,
     initial_epoch: int,
-    steps_per_epoch: int | None,
     validate: Callable[[], Logs] | None,
     validation_freq: int | Collection[int],
 ) -> None:
-    """Runs epochs of train steps, validating after those that validation_freq names."""
+    """Runs epochs of train steps, validating after those that validation_freq names.
+
+    Ctrl-C raises KeyboardInterrupt after the running step. on_train_end is heard whatever ends training.
+    """
     model.stop_training = False
-    callbacks.on_train_begin()
     logs: Logs = {}
+    with Interrupts() as interrupts:
+        callbacks.on_train_begin(None)
+        try:
+            for epoch in range(initial_epoch, epochs):
+                model.reset_metrics()
+                callbacks.on_epoch_begin(epoch)
+                found = _train_epoch(model, data, callbacks, interrupts)
+                if found is None:  # the data have ended
+                    break
+                logs = dict(found)
+                if validate is not None and _due(epoch, validation_freq):
+                    logs.update({f"val_{name}": value for name, value in validate().items()})
+                callbacks.on_epoch_end(epoch, logs)
+                if model.stop_training:
+                    break
+            if epochs > initial_epoch:
+                model.finish_training()
+        finally:
+            callbacks.on_train_end(logs)
+
+
+def _train_epoch(model: Trainable, data: Epochs, callbacks: CallbackList, interrupts: Interrupts) -> Logs | None:
+    """The figures of an epoch; None if it had no batch."""
+    heard = callbacks.hears("on_train_batch_begin") or callbacks.hears("on_train_batch_end")
+    step = model.steps(True, heard)
+    begin, end, check = callbacks.on_train_batch_begin, callbacks.on_train_batch_end, interrupts.check
+    logs: Logs | None = None
+    number = -1
     try:
-        for epoch in range(initial_epoch, epochs):
-            model.reset_metrics()
-            callbacks.on_epoch_begin(epoch)
-            logs = dict(_train_epoch(model, batches, callbacks, steps_per_epoch))
-            if validate is not None and _due(epoch, validation_freq):
-                logs.update({f"val_{name}": value for name, value in validate().items()})
-            callbacks.on_epoch_end(epoch, logs)
-            if model.stop_training:
-                break
-        if epochs > initial_epoch:
-            model.finish_training()
+        for number, batch in enumerate(data):
+            if heard:
+                begin(number, logs)
+            interrupts.busy = True
+            logs = step(batch)
+            check()
+            if heard:
+                end(number, logs)
+                if model.stop_training:
+                    break
     finally:
-        callbacks.on_train_end(logs)
-
-
-def _train_epoch(model: Trainable, batches: Batches, callbacks: CallbackList, steps: int | None) -> Logs:
-    logs: Logs = {}
-    for step, batch in enumerate(batches):
-        if steps is not None and step >= steps:
-            break
-        callbacks.on_train_batch_begin(step)
-        logs = model.train_step(batch)
-        callbacks.on_train_batch_end(step, logs)
-        if model.stop_training:
-            break
-    return logs
+        interrupts.busy = False
+    if number < 0:
+        data.warn(0)
+        return None
+    data.on_epoch_end()
+    return model.epoch_figures(logs)
 
 
 def _due(epoch: int, validation_freq: int | Collection[int]) -> bool:
@@ -74,16 +100,18 @@ def _due(epoch: int, validation_freq: int | Collection[int]) -> bool:
     return epoch + 1 in validation_freq
 
 
-def evaluate(model: Trainable, batches: Batches, callbacks: CallbackList, steps: int | None) -> Logs:
+def evaluate(model: Trainable, data: Epochs, callbacks: CallbackList) -> Logs:
     """Figures over all batches, without training."""
+    heard = callbacks.hears("on_test_batch_begin") or callbacks.hears("on_test_batch_end")
+    step = model.steps(False, heard)
     model.reset_metrics()
     callbacks.on_test_begin()
-    logs: Logs = {}
-    for step, batch in enumerate(batches):
-        if steps is not None and step >= steps:
-            break
-        callbacks.on_test_batch_begin(step)
-        logs = model.test_step(batch)
-        callbacks.on_test_batch_end(step, logs)
-    callbacks.on_test_end(logs)
-    return logs
+    logs: Logs | None = None
+    for number, batch in enumerate(data):
+        callbacks.on_test_batch_begin(number, logs)
+        logs = step(batch)
+        callbacks.on_test_batch_end(number, logs)
+    data.on_epoch_end()
+    figures = model.epoch_figures(logs)
+    callbacks.on_test_end(figures)
+    return figures
