@@ -78,6 +78,35 @@ def act_bwd(p: Settings, x: Array, y: Array, dy: Array) -> Run:
     return lambda: (backward(saved, dy, *parameters),)
 
 
+# ------------------------------------------------------------------------------------------------------- norms
+
+
+def channels_last(x: Array) -> Array:
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def channels_first(x: Array) -> Array:
+    """A view, to be compared with what other peers return."""
+    return x.transpose(0, 3, 1, 2)
+
+
+def batchnorm_fwd(p: Settings, x: Array, gamma: Array, beta: Array) -> Run:
+    batch_norm, x = find("ops.batch_norm"), channels_last(x)
+    mean, variance = np.zeros_like(gamma), np.ones_like(gamma)
+    return lambda: (channels_first(batch_norm(x, gamma, beta, mean, variance, momentum=0.9, epsilon=p.eps)),)
+
+
+def batchnorm_bwd(p: Settings, x: Array, gamma: Array, beta: Array, dy: Array) -> Run:
+    backward, x, dy = find("_core.batch_norm_backward"), channels_last(x), channels_last(dy)
+    _, mean, inverse = find("_core.batch_norm")(x, gamma, beta, None, None, None, 0.9, p.eps)
+
+    def run() -> Outputs:
+        dx, dgamma, dbeta = backward(x, gamma, beta, None, mean, inverse, dy)
+        return channels_first(dx), dgamma, dbeta
+
+    return run
+
+
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "sgd": ("SGD", {}),
     "momentum": ("SGD", {"momentum": 0.9}),

@@ -19,6 +19,7 @@ from fastnn.layers.input import InputLayer as InputLayer
 from fastnn.layers.input_spec import InputSpec as InputSpec
 from fastnn.layers.layer import Layer as Layer
 from fastnn.layers.layer import registry as _registry
+from fastnn.layers.normalization import BatchNormalization as BatchNormalization
 from fastnn.layers.reshaping import Flatten as Flatten
 from fastnn.layers.reshaping import Reshape as Reshape
 from fastnn.registry import serialize as serialize
