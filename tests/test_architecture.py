@@ -202,8 +202,8 @@ def test_core_knows_no_python(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", CORE + BINDINGS, ids=name_of)
-def test_openmp_pragmas_are_in_parallel_hpp(path: Path) -> None:
-    assert path.name == "parallel.hpp" or not re.search(r"#pragma\s+omp|_Pragma", without_comments(path))
+def test_openmp_pragmas_are_in_workers_openmp_cpp(path: Path) -> None:
+    assert path.name == "workers_openmp.cpp" or not re.search(r"#pragma\s+omp|_Pragma", without_comments(path))
 
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)

@@ -17,7 +17,7 @@ def test_info_lists_the_facts(capsys):
     assert facts["fastnn"] == fastnn.__version__ and facts["numpy"] == np.__version__
     assert fastnn.backend.build_info()["active_isa"] in facts["instruction sets"].split("in use: ")[1]
     assert facts["threads"].startswith(f"{fastnn.get_num_threads()} in use; ")
-    assert all(facts[name] for name in ("python", "compiler", "cpu", "openmp", "memory pool", "optional"))
+    assert all(facts[name] for name in ("python", "compiler", "cpu", "threads", "memory pool", "optional"))
 
 
 def test_python_dash_m_is_the_command():

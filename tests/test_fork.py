@@ -1,4 +1,4 @@
-"""OpenMP's threads do not follow into a forked child: what runs there must neither wait for them nor differ.
+"""The other threads do not follow into a forked child: what runs there must neither wait for them nor differ.
 
 Each test runs in a fresh interpreter with a time limit, since what it guards against is waiting for ever.
 """

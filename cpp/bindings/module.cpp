@@ -9,10 +9,6 @@
 #include "fastnn/core/memory.hpp"
 #include "fastnn/core/threads.hpp"
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 namespace py = pybind11;
 using fastnn::Isa;
 
@@ -58,6 +54,7 @@ void bind_threads(py::module_& m) {
   m.def("set_thread_limit", &fastnn::set_thread_limit, py::arg("n"));
   m.def("available_threads", &fastnn::available_threads);
   m.def("forked", &fastnn::forked);
+  m.def("threading", &fastnn::threading);
 }
 
 void bind_memory(py::module_& m) {
@@ -75,11 +72,6 @@ void bind_memory(py::module_& m) {
 
 void bind_build(py::module_& m) {
   m.def("compiler", &compiler);
-#if defined(_OPENMP)
-  m.attr("openmp") = _OPENMP;
-#else
-  m.attr("openmp") = 0;
-#endif
   m.attr("__version__") = FASTNN_VERSION;
 }
 

@@ -1,25 +1,23 @@
 #pragma once
 
-// The only file with an OpenMP pragma. Work is split into tasks by shape alone, never by the number of
-// threads, and tasks write disjoint memory: so the bits of a result are the same at any thread count.
+// Work is split into tasks by shape alone, never by the number of threads, and tasks write disjoint memory:
+// so the bits of a result are the same at any thread count.
 
 #include <algorithm>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 #include "fastnn/core/threads.hpp"
 #include "fastnn/core/types.hpp"
+#include "workers.hpp"
 
 namespace fastnn {
 
-/// Elements of a pass over memory that are worth a task of their own, some microseconds of work. Starting
-/// and joining a second thread costs 1 to 2 us when it is awake and waiting, and a time slice when another
-/// program has its processor: small work stays on one thread.
+/// Elements of a pass over memory that are worth a task of their own, some microseconds of work. A second
+/// thread costs 1 us when it is awake and waiting, and some 10 us when it sleeps: small work stays on one
+/// thread.
 constexpr Index kGrain = 32 * 1024;
 
 /// Flushes denormals to zero while alive and restores the caller's mode: optimizer moments decay into
@@ -49,32 +47,23 @@ class FlushDenormals {
   FlushDenormals& operator=(const FlushDenormals&) = delete;
 };
 
-/// Threads worth starting for `tasks` tasks here: 1 inside another parallel region or a forked child.
+/// Threads worth having for `tasks` tasks here: 1 inside a task or in a forked child.
 inline int threads_for(Index tasks) {
-#if defined(_OPENMP)
-  if (tasks > 1 && !forked() && !omp_in_parallel()) return int(std::min<Index>(tasks, num_threads()));
-#endif
-  (void)tasks;
-  return 1;
+  if (tasks < 2 || forked() || in_shared_task()) return 1;
+  return int(std::min<Index>(tasks, num_threads()));
 }
 
 /// Calls fn(task) once for every task in [0, tasks), on several threads if there are several tasks.
 /// The caller chooses tasks big enough to be worth a thread. fn must not throw.
 template <typename Fn> void parallel_tasks(Index tasks, const Fn& fn) {
+  const FlushDenormals flush;
   const int threads = threads_for(tasks);
   if (threads == 1) {
-    const FlushDenormals flush;
     for (Index t = 0; t < tasks; ++t) fn(t);
     return;
   }
-#if defined(_OPENMP)
-#pragma omp parallel num_threads(threads)
-  {
-    const FlushDenormals flush;
-#pragma omp for schedule(static)
-    for (Index t = 0; t < tasks; ++t) fn(t);
-  }
-#endif
+  const auto run = [](const void* what, Index task) { (*static_cast<const Fn*>(what))(task); };
+  share_tasks({tasks, run, &fn}, threads);
 }
 
 /// Calls fn(begin, end) on disjoint ranges that cover [0, count), all but the last ending at multiples of

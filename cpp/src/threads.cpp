@@ -23,8 +23,8 @@ namespace {
 std::atomic<bool> is_forked{false};
 thread_local int limit = 0;
 
-// libgomp's threads do not exist in a forked child, and its next parallel region there would wait for
-// them for ever (gcc 12); tests/test_fork.py shows it.
+// Other threads do not exist in a forked child: workers would not come, and OpenMP's next region there would
+// wait for its own for ever (gcc 12). tests/test_fork.py shows it.
 const bool guard_installed = [] {
 #if !defined(_WIN32)
   pthread_atfork(nullptr, nullptr, [] { is_forked.store(true); });

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -10,29 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy import ndarray
 
+from fastnn import _core
 from fastnn.arrays import F32, F64, Array, floatx
-
-
-@contextmanager
-def _short_waits() -> Iterator[None]:
-    """While the compiled module is loaded: tells gcc's OpenMP to wait some 100 us for other threads before sleeping.
-
-    By default it spins for milliseconds, and where another program has the processor that its partner needs, small
-    networks trained 30 to 70 times slower with two threads than with one. A wait policy of the user's own is kept.
-    """
-    name = "GOMP_SPINCOUNT"
-    if name in os.environ or "OMP_WAIT_POLICY" in os.environ:
-        yield
-        return
-    os.environ[name] = "10000"
-    try:
-        yield
-    finally:
-        del os.environ[name]
-
-
-with _short_waits():
-    from fastnn import _core
 
 __version__: str = _core.__version__
 
@@ -185,10 +163,9 @@ def gather_rows(array: Array, rows: Array) -> Array:
 
 def build_info() -> dict[str, Any]:
     """How the kernels were built and what they run on."""
-    date = _core.openmp
     return {
         "compiler": _core.compiler(),
-        "openmp": f"version of {date // 100}-{date % 100:02}" if date else "absent: one thread",
+        "threading": _core.threading(),
         "supported_isas": _core.supported_isas(),
         "active_isa": _core.active_isa(),
         "available_threads": _core.available_threads(),

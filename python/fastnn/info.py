@@ -28,9 +28,8 @@ def describe() -> dict[str, str]:
         "instruction sets": f"{', '.join(build['supported_isas'])}; in use: {build['active_isa']}",
         "threads": (
             f"{backend.get_num_threads()} in use; {affinity} processors by affinity, "
-            f"{build['available_threads']} within the container's quota"
+            f"{build['available_threads']} within the container's quota; work is shared by {build['threading']}"
         ),
-        "openmp": build["openmp"],
         "memory pool": f"keeps at most {build['pool_limit'] // 2**20} MiB",
         "optional": parts,
     }

@@ -29,7 +29,10 @@ class ThreadLimit {
   int before_;
 };
 
-/// True in a child of fork(): OpenMP's threads did not follow, so everything there runs on one thread.
+/// True in a child of fork(): the other threads did not follow, so everything there runs on one thread.
 bool forked();
+
+/// What shares work among threads in this build, in words.
+const char* threading();
 
 }  // namespace fastnn
