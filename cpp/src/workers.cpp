@@ -2,10 +2,10 @@
 // scheduled: another program may have its processor for a time slice of milliseconds, while most regions last
 // some 10 us. So work is offered to the workers, never handed to them.
 //
-// Tasks are dealt out in as many runs of neighbours as there are threads. A thread takes the tasks of its own run
-// one by one, so that a row is met by the thread whose cache holds it from the call before, and then helps with
-// the runs of the others. When the caller finds no task left, it withdraws the offers that were not taken up, and
-// waits for the others, each of which is inside its last task.
+// Tasks are dealt out in as many runs of neighbours as there are threads. A thread takes the tasks of its own
+// run one by one, so that a row is met by the thread whose cache holds it from the call before, and then
+// helps with the runs of the others. When the caller finds no task left, it withdraws the offers that were
+// not taken up, and waits for the others, each of which is inside its last task.
 //
 //           caller: offer            worker: accept           worker: done
 //   idle  ----------------> offered ----------------> running -------------> idle
@@ -39,12 +39,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// How long a worker looks out for the next offer before it sleeps. Waking it costs the caller some microseconds
-// and comes some tens of them later; the calls of a training step follow each other faster than this.
+// How long a worker looks out for the next offer before it sleeps. Waking it costs the caller some
+// microseconds and comes some tens of them later; the calls of a training step follow each other faster than
+// this.
 constexpr std::chrono::microseconds kLookOut{100};
 
-// How long the caller looks out for the last worker. Asleep it leaves its processor to a worker that waits for
-// one, since the system moves threads to idle processors.
+// How long the caller looks out for the last worker. Asleep it leaves its processor to a worker that waits
+// for one, since the system moves threads to idle processors.
 constexpr std::chrono::microseconds kPatience{20};
 
 enum State : int { kIdle, kAsleep, kOffered, kRunning, kAwaited };
@@ -130,7 +131,8 @@ class alignas(64) Worker {
     const FlushDenormals flush;
     in_task = true;
     for (;;) {
-      const bool offered = look_out(kLookOut, [this] { return state_.load(std::memory_order_relaxed) == kOffered; });
+      const bool offered =
+          look_out(kLookOut, [this] { return state_.load(std::memory_order_relaxed) == kOffered; });
       if (!offered) sleep();
       accept();
     }

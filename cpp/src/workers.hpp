@@ -14,8 +14,8 @@ struct Tasks {
   const void* fn;
 };
 
-/// Runs every task once on the calling thread and at most `threads` - 1 others, and returns when all are done.
-/// Denormals are flushed in the others; the caller sees to its own mode.
+/// Runs every task once on the calling thread and at most `threads` - 1 others, and returns when all are
+/// done. Denormals are flushed in the others; the caller sees to its own mode.
 void share_tasks(const Tasks& tasks, int threads);
 
 /// True inside a task that share_tasks runs: what it calls stays on its thread.

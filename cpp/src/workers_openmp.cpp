@@ -1,5 +1,6 @@
-// share_tasks by OpenMP: for programs that want one set of threads for this library and for code of their own.
-// The region ends when its last thread has come, so a busy program beside it costs time slices; see workers.cpp.
+// share_tasks by OpenMP: for programs that want one set of threads for this library and for code of their
+// own. The region ends when its last thread has come, so a busy program beside it costs time slices; see
+// workers.cpp.
 
 #include <omp.h>
 

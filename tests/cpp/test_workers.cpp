@@ -1,5 +1,5 @@
-// share_tasks: every task once, whoever comes; nested calls, callers side by side, more threads than processors.
-// Meant for the thread sanitizer too.
+// share_tasks: every task once, whoever comes; nested calls, callers side by side, more threads than
+// processors. Meant for the thread sanitizer too.
 
 #include <algorithm>
 #include <atomic>
