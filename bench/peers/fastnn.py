@@ -54,6 +54,52 @@ def dense_bwd(p: Settings, x: Array, w: Array, y: Array, dy: Array) -> Run:
     return lambda: backward(x, w, y, dy, relu)
 
 
+# ------------------------------------------------------------------------------------------------------ images
+
+
+def channels_last(x: Array) -> Array:
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def channels_first(x: Array) -> Array:
+    """A view, to be compared with what other peers return."""
+    return x.transpose(0, 3, 1, 2)
+
+
+# ----------------------------------------------------------------------------------------------------- pooling
+
+
+def pool_windows(p: Settings, x: Array) -> list[Any]:
+    padding = find("ops.windows").paddings(p.pad, 2, "pool")
+    return list(find("ops.windows").windows_over(x.shape[1:3], (p.k, p.k), (p.stride, p.stride), padding, "pool"))
+
+
+def pool_fwd(op: Any, p: Settings, x: Array, **options: Any) -> Run:
+    x = channels_last(x)
+    return lambda: (channels_first(op(x, p.k, p.stride, p.pad, **options)),)
+
+
+def maxpool_fwd(p: Settings, x: Array) -> Run:
+    return pool_fwd(find("ops.max_pool2d"), p, x)
+
+
+def avgpool_fwd(p: Settings, x: Array) -> Run:
+    return pool_fwd(find("ops.avg_pool2d"), p, x, count_include_pad=True)  # as PyTorch divides
+
+
+def maxpool_bwd(p: Settings, x: Array, dy: Array) -> Run:
+    backward, x, dy = find("_core.max_pool2d_backward"), channels_last(x), channels_last(dy)
+    h, w = pool_windows(p, x)
+    return lambda: (channels_first(backward(x, dy, h, w)),)
+
+
+def avgpool_bwd(p: Settings, x: Array, dy: Array) -> Run:
+    backward, x, dy = find("_core.avg_pool2d_backward"), channels_last(x), channels_last(dy)
+    h, w = pool_windows(p, x)
+    window = find("_core.pool_divisors")["window"]
+    return lambda: (channels_first(backward(dy, x.shape, h, w, window)),)
+
+
 # -------------------------------------------------------------------------------------------------- elementwise
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -79,15 +125,6 @@ def act_bwd(p: Settings, x: Array, y: Array, dy: Array) -> Run:
 
 
 # ------------------------------------------------------------------------------------------------------- norms
-
-
-def channels_last(x: Array) -> Array:
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-
-
-def channels_first(x: Array) -> Array:
-    """A view, to be compared with what other peers return."""
-    return x.transpose(0, 3, 1, 2)
 
 
 def batchnorm_fwd(p: Settings, x: Array, gamma: Array, beta: Array) -> Run:

@@ -79,6 +79,16 @@ from fastnn.ops.getitem import getitem as getitem
 from fastnn.ops.glu import glu as glu
 from fastnn.ops.maxout import maxout as maxout
 from fastnn.ops.penalty import penalty as penalty
+from fastnn.ops.pool2d import adaptive_average_pool as adaptive_average_pool
+from fastnn.ops.pool2d import adaptive_max_pool as adaptive_max_pool
+from fastnn.ops.pool2d import average_pool as average_pool
+from fastnn.ops.pool2d import avg_pool1d as avg_pool1d
+from fastnn.ops.pool2d import avg_pool2d as avg_pool2d
+from fastnn.ops.pool2d import avg_pool3d as avg_pool3d
+from fastnn.ops.pool2d import max_pool as max_pool
+from fastnn.ops.pool2d import max_pool1d as max_pool1d
+from fastnn.ops.pool2d import max_pool2d as max_pool2d
+from fastnn.ops.pool2d import max_pool3d as max_pool3d
 from fastnn.ops.reduce import argmax as argmax
 from fastnn.ops.reduce import argmin as argmin
 from fastnn.ops.reduce import count_correct as count_correct

@@ -1,0 +1,497 @@
+// Pooling over windows of a channels-last image.
+//
+// All passes are bound by memory, so each reads and writes every array once, and what windows share is found
+// in the cache. With many channels a vector lies along the channels of one pixel. With few, most of its lanes
+// would be empty: there, vectors lie along the row (w*c elements). The rows of the windows are first made one
+// row, in which every element then takes in those c, 2c ... behind it, and the pixels where windows begin are
+// the result.
+//
+// The gradient of the maximum is found from x, not from stored positions: a position per output costs a
+// fourth of reading x again with 2x2 windows, but memory for as long as the tape lives.
+
+#include "fastnn/pool2d.hpp"
+
+#include "kernel.hpp"
+
+namespace fastnn::cpu {
+
+/// Positions [begin, end).
+struct Span {
+  Index begin, end;
+  bool operator==(const Span&) const = default;
+};
+
+/// The rows of one image that a task of max_pool2d_backward writes, and what its windows are like.
+struct Band {
+  Span rows;     ///< of dx
+  Span windows;  ///< rows of dy whose windows reach into them
+  bool adds;     ///< whether windows overlap
+  bool clears;   ///< whether there are pixels between windows, or windows overlap
+};
+
+FASTNN_DECLARE(void, max_pool_pixels,
+               (const T* x, T* y, const Span& rows, const Span* cols, const Pool2dShape& shape))
+FASTNN_DECLARE(void, max_pool_folded,
+               (const T* x, T* y, const Span& rows, const Pool2dShape& shape, T* scratch))
+FASTNN_DECLARE(void, max_pool_backward_band,
+               (const T* x, const T* dy, T* dx, const Span* rows, const Span* cols, const Band& band,
+                const Pool2dShape& shape))
+FASTNN_DECLARE(void, avg_pool_pixels,
+               (const T* x, T* y, const Span& rows, const Span* cols, const T* scale, T row_scale,
+                const Pool2dShape& shape))
+FASTNN_DECLARE(void, avg_pool_folded,
+               (const T* x, T* y, const Span& rows, const T* scale, T row_scale, const Pool2dShape& shape,
+                T* scratch))
+FASTNN_DECLARE(void, avg_pool_backward_row,
+               (const T* dy, T* dx, const Span& rows, const Span* cols, const T* row_scale, const T* scale,
+                const Pool2dShape& shape))
+FASTNN_DECLARE(void, avg_pool_backward_folded,
+               (const T* dy, T* dx, const Span& rows, const T* row_scale, const T* scale,
+                const Pool2dShape& shape, T* scratch))
+
+}  // namespace fastnn::cpu
+
+#if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
+#include "simd/rows.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+/// The larger one, and of two equal ones the first; NaN if either is.
+template <class V> static inline V larger(V m, V v) { return select(v == v, max(v, m), v); }
+
+template <class T> static inline void fill(T* y, Index n, T value) {
+  const auto v = Vec<T>::set(value);
+  row_each<T>(n, [&](auto at) { at.store(y, v); });
+}
+
+/// The elements of a window at one place among the channels, row by row: first, then next(so far, element).
+template <class T, class At, class Next> static inline Vec<T> over_window(const T* x, Index row, Index c,
+                                                                          Index rows, Index cols, At at,
+                                                                          const Next& next) {
+  Vec<T> so_far = at.load(x);
+  for (Index q = 1; q < cols; ++q) so_far = next(so_far, at.load(x + q * c));
+  for (Index r = 1; r < rows; ++r) {
+    x += row;
+    for (Index q = 0; q < cols; ++q) so_far = next(so_far, at.load(x + q * c));
+  }
+  return so_far;
+}
+
+template <class T>
+void max_pool_pixels(const T* x, T* y, const Span& rows, const Span* cols, const Pool2dShape& shape) {
+  using V = Vec<T>;
+  const Index c = shape.c, row = shape.x_row(), height = rows.end - rows.begin;
+  x += rows.begin * row;
+  for (Index j = 0; j < shape.w.out; ++j, y += c) {
+    const T* first = x + cols[j].begin * c;
+    const Index width = cols[j].end - cols[j].begin;
+    const auto next = [](V m, V v) { return larger(m, v); };
+    if (height == 2 && width == 2)
+      row_each<T>(c, [&](auto at) { at.store(y, over_window(first, row, c, 2, 2, at, next)); });
+    else if (height == 3 && width == 3)
+      row_each<T>(c, [&](auto at) { at.store(y, over_window(first, row, c, 3, 3, at, next)); });
+    else
+      row_each<T>(c, [&](auto at) { at.store(y, over_window(first, row, c, height, width, at, next)); });
+  }
+}
+FASTNN_INSTANTIATE(max_pool_pixels)
+
+/// One row of windows by way of one row of pixels, with `empty` in place of padding. join(a, b) takes in one
+/// element, finish(j, v) makes pixel j's.
+template <class T, class Join, class Finish>
+static inline void pool_folded(const T* x, T* y, const Span& rows, const Pool2dShape& shape, T* scratch,
+                               T empty, const Join& join, const Finish& finish) {
+  using V = Vec<T>;
+  const Index c = shape.c, row = shape.x_row(), before = shape.w.before * c;
+  const Index starts =
+      (shape.w.out - 1) * shape.w.step * c + c;  // from the first window's begin to the last's
+  const Index all = starts + (shape.w.size - 1) * c;
+  const Index inside = all - before < row ? all - before : row;
+  x += rows.begin * row;
+  fill(scratch, before, empty);
+  T* folded = scratch + before;
+  row_each<T>(inside, [&](auto at) {
+    V m = at.load(x);
+    for (Index r = 1; r < rows.end - rows.begin; ++r) m = join(m, at.load(x + r * row));
+    at.store(folded, m);
+  });
+  fill(folded + inside, all - before - inside, empty);
+  row_each<T>(starts, [&](auto at) {  // in place: what is read lies at or behind what is written
+    V m = at.load(scratch);
+    for (Index q = 1; q < shape.w.size; ++q) m = join(m, at.load(scratch + q * c));
+    at.store(scratch, m);
+  });
+  const Index step = shape.w.step * c;
+  if (c == 1) {
+    for (Index j = 0; j < shape.w.out; ++j) y[j] = finish(j, scratch[j * step]);
+  } else {
+    for (Index j = 0; j < shape.w.out; ++j, y += c, scratch += step)
+      row_each<T>(c, [&](auto at) { at.store(y, finish(j, at.load(scratch))); });
+  }
+}
+
+template <class T>
+void max_pool_folded(const T* x, T* y, const Span& rows, const Pool2dShape& shape, T* scratch) {
+  using V = Vec<T>;
+  pool_folded(
+      x, y, rows, shape, scratch, T(-__builtin_inf()), [](V m, V v) { return larger(m, v); },
+      [](Index, auto m) { return m; });
+}
+FASTNN_INSTANTIATE(max_pool_folded)
+
+/// Gives dy to the largest element of one window and 0 to the others: adds it, or writes it.
+template <class T, bool kAdds, class At>
+static inline void give_to_largest(const T* x, T* dx, Index row, Index c, const Span& rows, const Span& kept,
+                                   Index cols, Vec<T> dy, At at) {
+  using V = Vec<T>;
+  const V one = V::set(1), zero = V::set(0);
+  V m = V::set(T(-__builtin_inf())), place = zero, here = zero;
+  for (Index r = rows.begin; r < rows.end; ++r) {
+    for (Index q = 0; q < cols; ++q, here = here + one) {
+      const V v = at.load(x + r * row + q * c);
+      const auto better = (v > m) | (v != v);
+      m = select(better, v, m);
+      place = select(better, here, place);
+    }
+  }
+  here = V::set(T((kept.begin - rows.begin) * cols));
+  for (Index r = kept.begin; r < kept.end; ++r) {
+    for (Index q = 0; q < cols; ++q, here = here + one) {
+      T* to = dx + r * row + q * c;
+      const V share = select(place == here, dy, zero);
+      at.store(to, kAdds ? at.load(to) + share : share);
+    }
+  }
+}
+
+template <class T, bool kAdds>
+static inline void max_pool_backward(const T* x, const T* dy, T* dx, const Span& rows, const Span& kept,
+                                     const Span* cols, const Pool2dShape& shape) {
+  const Index c = shape.c, row = shape.x_row();
+  for (Index j = 0; j < shape.w.out; ++j, dy += c) {
+    const Index first = cols[j].begin * c, width = cols[j].end - cols[j].begin;
+    const Span two{rows.begin, rows.begin + 2};
+    if (!kAdds && rows.end == two.end && kept.begin == rows.begin && kept.end == rows.end && width == 2)
+      row_each<T>(c, [&](auto at) {
+        give_to_largest<T, kAdds>(x + first, dx + first, row, c, two, two, 2, at.load(dy), at);
+      });
+    else
+      row_each<T>(c, [&](auto at) {
+        give_to_largest<T, kAdds>(x + first, dx + first, row, c, rows, kept, width, at.load(dy), at);
+      });
+  }
+}
+
+template <class T> void max_pool_backward_band(const T* x, const T* dy, T* dx, const Span* rows,
+                                               const Span* cols, const Band& band, const Pool2dShape& shape) {
+  const Index row = shape.x_row();
+  Index clean = band.rows.begin;  // rows of dx before it have their zeros or their values
+  const auto clear_to = [&](Index end) {
+    if (end > band.rows.end) end = band.rows.end;
+    if (end > clean) fill(dx + clean * row, (end - clean) * row, T(0));
+    if (end > clean) clean = end;
+  };
+  for (Index i = band.windows.begin; i < band.windows.end; ++i) {
+    const Span kept{rows[i].begin > band.rows.begin ? rows[i].begin : band.rows.begin,
+                    rows[i].end < band.rows.end ? rows[i].end : band.rows.end};
+    clear_to(band.clears ? kept.end : kept.begin);
+    if (kept.end > clean) clean = kept.end;
+    const T* gradient = dy + i * shape.y_row();
+    if (band.adds)
+      max_pool_backward<T, true>(x, gradient, dx, rows[i], kept, cols, shape);
+    else
+      max_pool_backward<T, false>(x, gradient, dx, rows[i], kept, cols, shape);
+  }
+  clear_to(band.rows.end);
+}
+FASTNN_INSTANTIATE(max_pool_backward_band)
+
+/// Sum of a window's elements: each row by itself, then the rows.
+template <class T, class At>
+static inline Vec<T> window_sum(const T* x, Index row, Index c, Index rows, Index cols, At at) {
+  Vec<T> total = Vec<T>::set(0);
+  for (Index r = 0; r < rows; ++r, x += row) {
+    Vec<T> line = at.load(x);
+    for (Index q = 1; q < cols; ++q) line = line + at.load(x + q * c);
+    total = r == 0 ? line : total + line;
+  }
+  return total;
+}
+
+template <class T> void avg_pool_pixels(const T* x, T* y, const Span& rows, const Span* cols, const T* scale,
+                                        T row_scale, const Pool2dShape& shape) {
+  using V = Vec<T>;
+  const Index c = shape.c, row = shape.x_row(), height = rows.end - rows.begin;
+  x += rows.begin * row;
+  for (Index j = 0; j < shape.w.out; ++j, y += c) {
+    const T* first = x + cols[j].begin * c;
+    const Index width = cols[j].end - cols[j].begin;
+    const V s = V::set(row_scale * scale[j]);
+    if (height == 2 && width == 2)
+      row_each<T>(c, [&](auto at) { at.store(y, s * window_sum(first, row, c, 2, 2, at)); });
+    else if (height == 3 && width == 3)
+      row_each<T>(c, [&](auto at) { at.store(y, s * window_sum(first, row, c, 3, 3, at)); });
+    else
+      row_each<T>(c, [&](auto at) { at.store(y, s * window_sum(first, row, c, height, width, at)); });
+  }
+}
+FASTNN_INSTANTIATE(avg_pool_pixels)
+
+template <class T> void avg_pool_folded(const T* x, T* y, const Span& rows, const T* scale, T row_scale,
+                                        const Pool2dShape& shape, T* scratch) {
+  using V = Vec<T>;
+  struct Scale {
+    const T* scale;
+    T row_scale;
+    T operator()(Index j, T v) const { return v * (row_scale * scale[j]); }
+    V operator()(Index j, V v) const { return v * V::set(row_scale * scale[j]); }
+  };
+  pool_folded(
+      x, y, rows, shape, scratch, T(0), [](V m, V v) { return m + v; }, Scale{scale, row_scale});
+}
+FASTNN_INSTANTIATE(avg_pool_folded)
+
+template <class T> void avg_pool_backward_row(const T* dy, T* dx, const Span& rows, const Span* cols,
+                                              const T* row_scale, const T* scale, const Pool2dShape& shape) {
+  using V = Vec<T>;
+  const Index c = shape.c, row = shape.y_row();
+  for (Index j = 0; j < shape.w.in; ++j, dx += c) {
+    const Span over = cols[j];
+    row_each<T>(c, [&](auto at) {
+      V total = V::set(0);
+      for (Index r = rows.begin; r < rows.end; ++r)
+        for (Index q = over.begin; q < over.end; ++q)
+          total = fma(at.load(dy + r * row + q * c), V::set(row_scale[r] * scale[q]), total);
+      at.store(dx, total);
+    });
+  }
+}
+FASTNN_INSTANTIATE(avg_pool_backward_row)
+
+/// The rows of windows are made one row of gradients, which are put where their windows begin; from there,
+/// every pixel takes in those of windows that began up to size - 1 pixels before.
+template <class T> void avg_pool_backward_folded(const T* dy, T* dx, const Span& rows, const T* row_scale,
+                                                 const T* scale, const Pool2dShape& shape, T* scratch) {
+  using V = Vec<T>;
+  const Index c = shape.c, row = shape.y_row(), reach = (shape.w.size - 1) * c;
+  const Index begin = reach + shape.w.before * c,
+              step = shape.w.step * c;  // of pixel 0 in scratch, of windows
+  fill(scratch, begin + shape.x_row(), T(0));
+  dy += rows.begin * row;
+  const T* row_scales = row_scale + rows.begin;
+  T* to = scratch + reach;
+  for (Index j = 0; j < shape.w.out; ++j, dy += c, to += step) {
+    for (Index k = 0; k < c; ++k) {
+      T total = 0;
+      for (Index r = 0; r < rows.end - rows.begin; ++r) total += dy[r * row + k] * row_scales[r];
+      to[k] = total * scale[j];
+    }
+  }
+  const T* from = scratch + begin;
+  row_each<T>(shape.x_row(), [&](auto at) {
+    V total = at.load(from);
+    for (Index q = 1; q < shape.w.size; ++q) total = total + at.load(from - q * c);
+    at.store(dx, total);
+  });
+}
+FASTNN_INSTANTIATE(avg_pool_backward_folded)
+
+}  // namespace fastnn::cpu::FASTNN_ISA
+#endif
+
+#if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include "check.hpp"
+#include "parallel.hpp"
+#include "workspace.hpp"
+
+namespace fastnn::cpu {
+
+namespace {
+
+void check_windows(const char* op, const Windows& w) {
+  check(op, w.in >= 0 && w.out >= 0 && w.step >= 1 && w.size >= 1 && w.divisor >= 1 && w.before >= 0,
+        "expected sizes >= 0 and windows of at least 1, got ", w.in, " -> ", w.out, ", size ", w.size,
+        ", step ", w.step);
+  for (Index i : {Index(0), w.out - 1})
+    check(op, w.out == 0 || w.begin(i) < w.end(i), "expected no window in padding alone, got window ", i,
+          " of size ", w.size, " over ", w.in, " elements");
+}
+
+/// The windows of one axis, and what follows from them.
+template <class T> class Axis {
+ public:
+  Axis(const char* op, const Windows& windows)
+      : windows_(windows), spans_((check_windows(op, windows), std::size_t(windows.out))) {
+    for (Index i = 0; i < windows.out; ++i) spans_.data()[i] = {windows.begin(i), windows.end(i)};
+  }
+
+  const Span* spans() const { return spans_.data(); }
+  const Span& operator[](Index i) const { return spans_.data()[i]; }
+
+  /// True if two windows share a position.
+  bool overlaps() const {
+    for (Index i = 1; i < windows_.out; ++i)
+      if (spans_.data()[i].begin < spans_.data()[i - 1].end) return true;
+    return false;
+  }
+
+  /// True if every position lies in a window.
+  bool covers() const {
+    Index end = 0;
+    for (Index i = 0; i < windows_.out && spans_.data()[i].begin <= end; ++i) end = spans_.data()[i].end;
+    return end == windows_.in;
+  }
+
+  /// The windows that reach into `positions`.
+  Span over(const Span& positions) const {
+    Span found{0, windows_.out};
+    while (found.begin < found.end && spans_.data()[found.begin].end <= positions.begin) ++found.begin;
+    while (found.begin < found.end && spans_.data()[found.end - 1].begin >= positions.end) --found.end;
+    return found;
+  }
+
+  /// scale[i] = 1 / elements of window i.
+  void scales(PoolDivisor divisor, T* scale) const {
+    for (Index i = 0; i < windows_.out; ++i)
+      scale[i] = divisor == PoolDivisor::none     ? T(1)
+                 : divisor == PoolDivisor::window ? T(1) / T(windows_.size)
+                                                  : T(1) / T((*this)[i].end - (*this)[i].begin);
+  }
+
+  /// over[p]: the windows that cover position p.
+  void covering(Span* over) const {
+    Span now{0, 0};
+    for (Index p = 0; p < windows_.in; ++p) {
+      while (now.end < windows_.out && spans_.data()[now.end].begin <= p) ++now.end;
+      while (now.begin < now.end && spans_.data()[now.begin].end <= p) ++now.begin;
+      over[p] = now;
+    }
+  }
+
+ private:
+  Windows windows_;
+  Workspace<Span> spans_;
+};
+
+/// True if so few channels leave most of a vector empty, and the windows are all alike.
+template <class T> bool folds(const Pool2dShape& shape) {
+  return shape.c * Index(sizeof(T)) <= 32 && shape.w.divisor == 1;
+}
+
+/// Elements of the row that pool_folded works on.
+std::size_t folded_size(const Pool2dShape& shape) {
+  return std::size_t(((shape.w.out - 1) * shape.w.step + shape.w.size + shape.w.before) * shape.c);
+}
+
+}  // namespace
+
+template <class T> void max_pool2d(const T* x, T* y, Pool2dShape shape) {
+  const Axis<T> rows("max_pool2d", shape.h), cols("max_pool2d", shape.w);
+  const Index x_image = shape.h.in * shape.x_row();
+  parallel_ranges(shape.n * shape.h.out, shape.y_row() + x_image / std::max<Index>(1, shape.h.out),
+                  [&](Index begin, Index end) {
+                    const bool folded = folds<T>(shape);
+                    const Workspace<T> scratch(folded ? folded_size(shape) : 0);
+                    const auto fold = FASTNN_SELECT(max_pool_folded<T>);
+                    const auto pixels = FASTNN_SELECT(max_pool_pixels<T>);
+                    for (Index i = begin; i < end; ++i) {
+                      const T* image = x + i / shape.h.out * x_image;
+                      const Span& window = rows[i % shape.h.out];
+                      T* to = y + i * shape.y_row();
+                      if (folded)
+                        fold(image, to, window, shape, scratch.data());
+                      else
+                        pixels(image, to, window, cols.spans(), shape);
+                    }
+                  });
+}
+FASTNN_INSTANTIATE(max_pool2d)
+
+template <class T> void max_pool2d_backward(const T* x, const T* dy, T* dx, Pool2dShape shape) {
+  constexpr const char* op = "max_pool2d_backward";
+  constexpr Index kMost = 1 << 24;  // positions that float counts exactly
+  const Axis<T> rows(op, shape.h), cols(op, shape.w);
+  check(op, shape.h.size / shape.h.divisor <= kMost / (shape.w.size / shape.w.divisor + 1),
+        "expected windows of at most ", kMost, " elements, got ", shape.h.size, " x ", shape.w.size);
+  Band plan{};
+  plan.adds = rows.overlaps() || cols.overlaps();
+  plan.clears = plan.adds || !cols.covers();
+  const Index h = shape.h.in, x_image = h * shape.x_row(), y_image = shape.h.out * shape.y_row();
+  // Whole images; if there are few, bands of rows of several windows each, as those at the seam are looked at
+  // twice.
+  const Index windows = (4 * shape.h.size / shape.h.divisor + shape.h.step - 1) / shape.h.step;
+  const Index step = shape.n >= 16 ? h : std::min(h, std::max<Index>(1, windows) * shape.h.step);
+  parallel_ranges(
+      shape.n * h, shape.x_row(),
+      [&](Index begin, Index end) {
+        for (Index stop; begin < end; begin = stop) {
+          const Index image = begin / h;
+          stop = std::min(end, (image + 1) * h);
+          Band band = plan;
+          band.rows = {begin - image * h, stop - image * h};
+          band.windows = rows.over(band.rows);
+          FASTNN_SELECT(max_pool_backward_band<T>)
+          (x + image * x_image, dy + image * y_image, dx + image * x_image, rows.spans(), cols.spans(), band,
+           shape);
+        }
+      },
+      std::max<Index>(1, step));
+}
+FASTNN_INSTANTIATE(max_pool2d_backward)
+
+template <class T> void avg_pool2d(const T* x, T* y, Pool2dShape shape, PoolDivisor divisor) {
+  const Axis<T> rows("avg_pool2d", shape.h), cols("avg_pool2d", shape.w);
+  const Workspace<T> row_scales(std::size_t(shape.h.out)), scales(std::size_t(shape.w.out));
+  rows.scales(divisor, row_scales.data());
+  cols.scales(divisor, scales.data());
+  const Index x_image = shape.h.in * shape.x_row();
+  parallel_ranges(shape.n * shape.h.out, shape.y_row() + x_image / std::max<Index>(1, shape.h.out),
+                  [&](Index begin, Index end) {
+                    const bool folded = folds<T>(shape);
+                    const Workspace<T> scratch(folded ? folded_size(shape) : 0);
+                    const auto fold = FASTNN_SELECT(avg_pool_folded<T>);
+                    const auto pixels = FASTNN_SELECT(avg_pool_pixels<T>);
+                    for (Index i = begin; i < end; ++i) {
+                      const T* image = x + i / shape.h.out * x_image;
+                      const Index row = i % shape.h.out;
+                      T *to = y + i * shape.y_row(), scale = row_scales.data()[row];
+                      if (folded)
+                        fold(image, to, rows[row], scales.data(), scale, shape, scratch.data());
+                      else
+                        pixels(image, to, rows[row], cols.spans(), scales.data(), scale, shape);
+                    }
+                  });
+}
+FASTNN_INSTANTIATE(avg_pool2d)
+
+template <class T> void avg_pool2d_backward(const T* dy, T* dx, Pool2dShape shape, PoolDivisor divisor) {
+  const Axis<T> rows("avg_pool2d_backward", shape.h), cols("avg_pool2d_backward", shape.w);
+  const Workspace<T> row_scales(std::size_t(shape.h.out)), scales(std::size_t(shape.w.out));
+  rows.scales(divisor, row_scales.data());
+  cols.scales(divisor, scales.data());
+  const Workspace<Span> over_rows(std::size_t(shape.h.in)), over_cols(std::size_t(shape.w.in));
+  rows.covering(over_rows.data());
+  cols.covering(over_cols.data());
+  const Index h = shape.h.in, y_image = shape.h.out * shape.y_row(), x_row = shape.x_row();
+  parallel_ranges(shape.n * h, x_row, [&](Index begin, Index end) {
+    const bool folded = folds<T>(shape);
+    const Workspace<T> scratch(folded ? folded_size(shape) + std::size_t(x_row) : 0);
+    const auto fold = FASTNN_SELECT(avg_pool_backward_folded<T>);
+    const auto pixels = FASTNN_SELECT(avg_pool_backward_row<T>);
+    for (Index i = begin; i < end; ++i) {
+      const T* image = dy + i / h * y_image;
+      const Span over = over_rows.data()[i % h];
+      T* to = dx + i * x_row;
+      if (i > begin && i % h > 0 && over == over_rows.data()[i % h - 1])
+        std::copy(to - x_row, to, to);
+      else if (folded)
+        fold(image, to, over, row_scales.data(), scales.data(), shape, scratch.data());
+      else
+        pixels(image, to, over, over_cols.data(), row_scales.data(), scales.data(), shape);
+    }
+  });
+}
+FASTNN_INSTANTIATE(avg_pool2d_backward)
+
+}  // namespace fastnn::cpu
+#endif
