@@ -458,3 +458,23 @@ def test_a_variable_of_no_real_numbers_is_refused(value):
     """None once became NaN."""
     with pytest.raises(TypeError, match=r"\[Variable\] expected real numbers, got"):
         Variable(value)
+
+
+def test_an_op_may_have_several_outputs():
+    @primitive
+    def both(x):
+        def pullback(dy, needs):
+            first, second = dy
+            return ((0 if first is None else 2 * first) + (0 if second is None else 3 * second),)
+
+        return (2 * x, 3 * x), pullback
+
+    x = np.arange(3.0)
+    double, triple = both(x)
+    np.testing.assert_array_equal([double, triple], [2 * x, 3 * x])
+    for used, slope in (((0,), 2), ((1,), 3), ((0, 1), 5)):
+        with GradientTape() as tape:
+            xt = tape.watch(x)
+            outputs = both(xt)
+            loss = sum(ops.sum(outputs[k]) for k in used)
+        np.testing.assert_array_equal(tape.gradient(loss, xt), np.full(3, slope))

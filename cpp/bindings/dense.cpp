@@ -1,6 +1,7 @@
 #include "fastnn/dense.hpp"
 
 #include "arrays.hpp"
+#include "unary_codes.hpp"
 
 namespace py = pybind11;
 using namespace fastnn::py;
@@ -25,17 +26,6 @@ Shape output_shape(const Array& x, const DenseShape& shape) {
   Shape y = shape_of(x);
   y.back() = shape.u;
   return y;
-}
-
-constexpr int kUnaryCount = 0
-#define FASTNN_UNARY(name, Functor, saved) +1
-#include "fastnn/elementwise.def"
-#undef FASTNN_UNARY
-    ;
-
-Unary unary_of(const char* op, int code) {
-  require(op, code >= 0 && code < kUnaryCount, "expected a code of _core.unary_codes, got ", code);
-  return Unary(code);
 }
 
 /// y, or (y, z) if keep_z.

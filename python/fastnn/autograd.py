@@ -31,13 +31,14 @@ class Want:
 
 WANT = Want()
 Needs = Sequence[Want | None]
-#: (dy, needs) -> one gradient per array argument, None where needs is None
-Pullback = Callable[[Array, Needs], Sequence[Array | None]]
+#: (dy, needs) -> one gradient per array argument, None where needs is None. For an op of several outputs dy is a tuple,
+#: with None for an output that nothing came back to.
+Pullback = Callable[[Any, Needs], Sequence[Array | None]]
 
 
-#: One recorded call: per argument the Tensor or Variable it came from (None if constant), the output, its pullback.
-#: A plain tuple, as making a named one costs more than the rest of recording.
-Node = tuple[tuple["Tensor | Variable | None", ...], "Tensor", Pullback]
+#: One recorded call: per argument the Tensor or Variable it came from (None if constant), the output or the tuple of
+#: them, the pullback. A plain tuple, as making a named one costs more than the rest of recording.
+Node = tuple[tuple["Tensor | Variable | None", ...], "Tensor | tuple[Tensor, ...]", Pullback]
 
 
 class _Active(threading.local):
@@ -281,7 +282,8 @@ def primitive(forward: Callable[..., Any]) -> Callable[..., Any]:
 
     The op takes arrays, Tensors and Variables. It returns a Tensor if a tape is recording and one of them is tracked,
     else an array. Array arguments come first; `pullback(dy, needs)` returns one gradient for each of them, and may
-    return None where needs is None. A call on symbolic tensors becomes a node of their graph.
+    return None where needs is None. y may be a tuple of arrays: then dy is one too, with None for an output that has
+    no gradient. A call on symbolic tensors becomes a node of their graph.
     """
 
     @wraps(forward)
@@ -435,7 +437,11 @@ class GradientTape:
         if pullback is None:  # not differentiable: comparisons, argmax
             return y
         sources = tuple(inputs)
-        output = Tensor(y, forward, sources, options)
+        output: Any
+        if type(y) is tuple:
+            output = tuple([Tensor(part, forward, sources, options) for part in y])
+        else:
+            output = Tensor(y, forward, sources, options)
         self._nodes.append((sources, output, pullback))
         return output
 
@@ -488,9 +494,15 @@ def backpropagate(
     kept = set(reached)
     plan = _plan(nodes, reached)
     for inputs, output, pullback, needs in reversed(plan):
-        dy = grads.get(output) if output in kept else grads.pop(output, None)
-        if dy is None:
-            continue
+        dy: Any
+        if type(output) is tuple:
+            dy = tuple([grads.get(part) if part in kept else grads.pop(part, None) for part in output])
+            if not any(part is not None for part in dy):
+                continue
+        else:
+            dy = grads.get(output) if output in kept else grads.pop(output, None)
+            if dy is None:
+                continue
         for source, need, gradient in zip(inputs, needs, pullback(dy, needs), strict=False):
             if need is not None and gradient is not None:
                 before = grads.get(source)
@@ -506,7 +518,7 @@ def backpropagate(
     return found
 
 
-def _plan(nodes: Sequence[Node], reached: dict[Any, Want]) -> list[tuple[Any, Tensor, Pullback, list[Want | None]]]:
+def _plan(nodes: Sequence[Node], reached: dict[Any, Want]) -> list[tuple[Any, Any, Pullback, list[Want | None]]]:
     """The nodes that lead to a source, each with what it needs to compute."""
     plan = []
     writer: dict[Any, tuple[list[Want | None], int]] = {}  # the one use of a source whose gradient is written in place
@@ -525,7 +537,11 @@ def _plan(nodes: Sequence[Node], reached: dict[Any, Want]) -> list[tuple[Any, Te
                         writer[source] = (needs, len(needs))
             needs.append(need)
         if wanted:
-            reached.setdefault(output, WANT)
+            if type(output) is tuple:
+                for part in output:
+                    reached.setdefault(part, WANT)
+            else:
+                reached.setdefault(output, WANT)
             plan.append((inputs, output, pullback, needs))
     return plan
 

@@ -19,7 +19,11 @@ from fastnn.layers.input import InputLayer as InputLayer
 from fastnn.layers.input_spec import InputSpec as InputSpec
 from fastnn.layers.layer import Layer as Layer
 from fastnn.layers.layer import registry as _registry
+from fastnn.layers.lstm import LSTM as LSTM
+from fastnn.layers.lstm import LSTMCell as LSTMCell
 from fastnn.layers.normalization import BatchNormalization as BatchNormalization
+from fastnn.layers.recurrent import RNN as RNN
+from fastnn.layers.recurrent import StackedRNNCells as StackedRNNCells
 from fastnn.layers.reshaping import Flatten as Flatten
 from fastnn.layers.reshaping import Reshape as Reshape
 from fastnn.registry import serialize as serialize

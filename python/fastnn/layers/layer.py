@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from inspect import Parameter, signature
 from math import prod
@@ -262,6 +262,11 @@ class Layer(Structural):
                     yield value.state
             for variable in layer._variables:
                 yield from variable.memory()
+            yield from layer._kept_arrays()
+
+    def _kept_arrays(self) -> Iterable[Array]:
+        """Arrays beside the weights that stay where they are from call to call."""
+        return ()
 
     @property
     def variables(self) -> list[Variable]:

@@ -77,6 +77,7 @@ from fastnn.ops.gemm import gemm as gemm
 from fastnn.ops.gemm import matmul as matmul
 from fastnn.ops.getitem import getitem as getitem
 from fastnn.ops.glu import glu as glu
+from fastnn.ops.lstm import lstm as lstm
 from fastnn.ops.maxout import maxout as maxout
 from fastnn.ops.penalty import penalty as penalty
 from fastnn.ops.pool2d import adaptive_average_pool as adaptive_average_pool

@@ -1,0 +1,63 @@
+#pragma once
+
+// What the bindings of the recurrent ops share: shapes, optional arguments, activation functions.
+
+#include <tuple>
+
+#include "arrays.hpp"
+#include "fastnn/core/recurrent.hpp"
+#include "unary_codes.hpp"
+
+namespace fastnn::py {
+
+/// A function's code and parameters, as the table of unary_codes has them.
+using Activation = std::tuple<int, double, double, double>;
+
+inline RnnActivations activations_of(const char* op, const Activation& candidate, const Activation& gate) {
+  const auto parameters = [](const Activation& a) {
+    return UnaryParameters{std::get<1>(a), std::get<2>(a), std::get<3>(a)};
+  };
+  return {unary_of(op, std::get<0>(candidate)), parameters(candidate), unary_of(op, std::get<0>(gate)),
+          parameters(gate)};
+}
+
+/// The sizes of a layer with `gates` columns of w and r for each unit.
+inline RnnShape rnn_shape(const char* op, const Array& x, const Array& w, const Array& r, Index gates,
+                          bool reverse) {
+  require(op, x.ndim() == 3, "expected x with 3 axes (n, t, i), got ", x);
+  require(op, r.ndim() == 2 && r.shape(1) == gates * r.shape(0), "expected r (u, ", gates, " u), got ", r);
+  const Index i = x.shape(2), u = r.shape(0);
+  require(op, w.ndim() == 2 && w.shape(0) == i && w.shape(1) == gates * u, "expected w (", i, ", ", gates * u,
+          ") for x ", x, " and r ", r, ", got ", w);
+  return {x.shape(0), x.shape(1), i, u, reverse};
+}
+
+/// An argument that may be None.
+template <class T> class OptionalInput {
+ public:
+  OptionalInput(const char* op, const char* name, const Out& x, const Shape& shape) {
+    if (!x) return;
+    require(op, shape_of(*x) == shape, "expected ", name, " of shape ", shape, ", got ", *x);
+    input_.emplace(op, name, *x);
+  }
+  const T* data() const { return input_ ? input_->data() : nullptr; }
+
+ private:
+  std::optional<Input<T>> input_;
+};
+
+/// A result that is made only if it is wanted.
+template <class T> class OptionalOutput {
+ public:
+  OptionalOutput(const char* op, bool wanted, const Shape& shape, const Out& out = std::nullopt,
+                 std::initializer_list<Array> inputs = {}) {
+    if (wanted) output_.emplace(op, shape, out, inputs);
+  }
+  T* data() { return output_ ? output_->data() : nullptr; }
+  pyb::object object() { return output_ ? pyb::object(output_->array()) : pyb::none(); }
+
+ private:
+  std::optional<Output<T>> output_;
+};
+
+}  // namespace fastnn::py

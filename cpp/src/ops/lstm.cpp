@@ -1,0 +1,244 @@
+// Long short-term memory. Notation of the course: a^<t> is the hidden state, c^<t> the cell, gates are i
+// (input, "update" there), f (forget) and o (output), and the candidate, c with a tilde, is written g here.
+//
+//   forward    z = x w + b for all steps at once, into `gates`
+//              for each step, for some rows of the batch:  z += a^<t-1> r;  z -> (i, f, g, o), c^<t>, a^<t>
+//   backward   for each step from the last, for some rows:  da^<t>, dc^<t> -> dz;  da^<t-1> = dz r^T
+//              dw = x^T dz, dr = a^T dz, db = sum of dz, dx = dz w^T, each one product over all steps
+//
+// Memory: gates (t, n, 4u), cells and hidden (t + 1, n, u), kept only where a backward pass will follow;
+// dz (t, n, 4u) during that pass. tanh(c^<t>) is computed again there, which costs what reading it would.
+#include "fastnn/lstm.hpp"
+
+#include "recurrent.hpp"
+
+namespace fastnn::cpu {
+
+/// A forward pass. cells and hidden hold the states of step k at k % slots: 1 or 2 slots where nothing is
+/// kept.
+template <class T> struct LstmForward {
+  RnnShape shape;
+  RnnActivations activations;
+  Factor<T> r;
+  const bool* mask;
+  const T* drop;
+  T *y, *gates, *cells, *hidden;
+  Index cell_slots, hidden_slots;
+
+  T* cell(Index step, Index row) const { return cells + (step % cell_slots * shape.n + row) * shape.u; }
+  T* state(Index step, Index row) const { return hidden + (step % hidden_slots * shape.n + row) * shape.u; }
+};
+
+template <class T> struct LstmBackward {
+  RnnShape shape;
+  RnnActivations activations;
+  Factor<T> r_transposed;
+  const bool* mask;
+  const T *drop, *gates, *cells, *dy;
+  T *dz, *dh, *dc;
+  bool first;  // whether the gradient of the first state is wanted
+};
+
+template <class T> struct LstmKernels {
+  Index lanes, tile_vectors;
+  void (*pack)(const Factor<T>& factor, const T* b, Index b_row, Index b_col);
+  /// Sequences [begin, end) through all steps. scratch: (end - begin, u), used with dropout.
+  void (*forward)(const LstmForward<T>&, Index begin, Index end, T* scratch);
+  void (*backward)(const LstmBackward<T>&, Index begin, Index end, T* scratch);
+};
+
+FASTNN_DECLARE(const LstmKernels<T>&, lstm_kernels, ())
+
+}  // namespace fastnn::cpu
+
+#if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
+#include "recurrent_kernel.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+/// One row of a step: z (4u), with the recurrent product in it, becomes what is kept of the gates.
+template <class Candidate, class Gate, class T> static void lstm_row(const Candidate& candidate,
+                                                                     const Gate& gate, T* z,
+                                                                     const T* c_before, T* c, T* h, Index u) {
+  using V = Vec<T>;
+  row_each<T>(u, [&](auto at) {
+    const V i = gate.keep(at.load(z)), f = gate.keep(at.load(z + u));
+    const V g = candidate.keep(at.load(z + 2 * u)), o = gate.keep(at.load(z + 3 * u));
+    const V now = fma(gate.value(f), at.load(c_before), gate.value(i) * candidate.value(g));
+    at.store(z, i);
+    at.store(z + u, f);
+    at.store(z + 2 * u, g);
+    at.store(z + 3 * u, o);
+    at.store(c, now);
+    at.store(h, gate.value(o) * candidate.value(candidate.keep(now)));
+  });
+}
+
+template <class Candidate, class Gate, class T>
+static void lstm_steps(const LstmForward<T>& f, const Candidate& candidate, const Gate& gate, Index begin,
+                       Index end, T* scratch) {
+  const RnnShape& s = f.shape;
+  for (Index step = 0; step < s.t; ++step) {
+    const T* a = f.state(step, begin);
+    if (f.drop) {
+      multiply_row(a, f.drop + begin * s.u, scratch, (end - begin) * s.u);
+      a = scratch;
+    }
+    T* const z = f.gates + (step * s.n + begin) * 4 * s.u;
+    multiply_onto(f.r, a, s.u, z, 4 * s.u, end - begin);
+    for (Index row = begin; row < end; ++row) {
+      T *const h = f.state(step + 1, row), *const c = f.cell(step + 1, row);
+      if (f.mask && !f.mask[row * s.t + s.time(step)]) {
+        copy_row(f.state(step, row), h, s.u);
+        copy_row(f.cell(step, row), c, s.u);
+      } else {
+        lstm_row(candidate, gate, z + (row - begin) * 4 * s.u, f.cell(step, row), c, h, s.u);
+      }
+      if (f.y) copy_row(h, f.y + (row * s.t + step) * s.u, s.u);
+    }
+  }
+}
+
+template <class T> static void lstm_forward(const LstmForward<T>& f, Index begin, Index end, T* scratch) {
+  with_activations<T>(f.activations, [&](const auto& candidate, const auto& gate) {
+    lstm_steps(f, candidate, gate, begin, end, scratch);
+  });
+}
+
+/// One row of a step backwards: dh, dc become dz and the dc of the step before; dh becomes 0.
+template <class Candidate, class Gate, class T>
+static void lstm_row_backward(const Candidate& candidate, const Gate& gate, const T* kept, const T* c_before,
+                              const T* c, T* dh, T* dc, T* dz, Index u) {
+  using V = Vec<T>;
+  row_each<T>(u, [&](auto at) {
+    const V i = at.load(kept), f = at.load(kept + u), g = at.load(kept + 2 * u), o = at.load(kept + 3 * u);
+    const V out = candidate.keep(at.load(c)), da = at.load(dh);
+    const V d = fma(da * gate.value(o), candidate.slope(out), at.load(dc));
+    at.store(dz, d * candidate.value(g) * gate.slope(i));
+    at.store(dz + u, d * at.load(c_before) * gate.slope(f));
+    at.store(dz + 2 * u, d * gate.value(i) * candidate.slope(g));
+    at.store(dz + 3 * u, da * candidate.value(out) * gate.slope(o));
+    at.store(dc, d * gate.value(f));
+    at.store(dh, V::set(0));
+  });
+}
+
+template <class Candidate, class Gate, class T>
+static void lstm_steps_backward(const LstmBackward<T>& f, const Candidate& candidate, const Gate& gate,
+                                Index begin, Index end, T* scratch) {
+  const RnnShape& s = f.shape;
+  const Index rows = end - begin;
+  T* const dh = f.dh + begin * s.u;
+  for (Index step = s.t - 1; step >= 0; --step) {
+    T* const dz = f.dz + (step * s.n + begin) * 4 * s.u;
+    for (Index row = begin; row < end; ++row) {
+      const Index at = (step * s.n + row) * s.u;
+      T* const d = f.dh + row * s.u;
+      if (f.dy) add_row(f.dy + (row * s.t + step) * s.u, d, s.u);
+      if (f.mask && !f.mask[row * s.t + s.time(step)])
+        zero_row(f.dz + 4 * at, 4 * s.u);
+      else
+        lstm_row_backward(candidate, gate, f.gates + 4 * at, f.cells + at, f.cells + at + s.n * s.u, d,
+                          f.dc + row * s.u, f.dz + 4 * at, s.u);
+    }
+    if (step == 0 && !f.first) break;
+    if (!f.drop) {
+      multiply_onto(f.r_transposed, dz, 4 * s.u, dh, s.u, rows);
+    } else {
+      zero_row(scratch, rows * s.u);
+      multiply_onto(f.r_transposed, dz, 4 * s.u, scratch, s.u, rows);
+      add_product_row(scratch, f.drop + begin * s.u, dh, rows * s.u);
+    }
+  }
+}
+
+template <class T> static void lstm_backward(const LstmBackward<T>& f, Index begin, Index end, T* scratch) {
+  with_activations<T>(f.activations, [&](const auto& candidate, const auto& gate) {
+    lstm_steps_backward(f, candidate, gate, begin, end, scratch);
+  });
+}
+
+template <class T> const LstmKernels<T>& lstm_kernels() {
+  static constexpr LstmKernels<T> kKernels{Vec<T>::lanes, kTileVectors, &pack_factor<T>, &lstm_forward<T>,
+                                           &lstm_backward<T>};
+  return kKernels;
+}
+FASTNN_INSTANTIATE(lstm_kernels)
+
+}  // namespace fastnn::cpu::FASTNN_ISA
+#endif
+
+#if FASTNN_ENTRY  // ---- once --------------------------------------------------
+
+namespace fastnn {
+
+void RnnShape::check(const char* op) const {
+  fastnn::check(op, n >= 0 && t >= 0 && i >= 0 && u >= 0, "expected n, t, i, u >= 0, got (", n, ", ", t, ", ",
+                i, ", ", u, ")");
+}
+
+namespace cpu {
+
+template <class T> void lstm(const T* x, const T* w, const T* r, const T* b, const T* h0, const T* c0,
+                             const bool* mask, const T* drop, T* y, T* h, T* c, T* gates, T* cells, T* hidden,
+                             const RnnShape& s, const RnnActivations& activations) {
+  s.check("lstm");
+  const bool keep = gates != nullptr;
+  const Index cell_slots = keep ? s.t + 1 : 1, hidden_slots = keep ? s.t + 1 : 2, rows = s.t * s.n;
+  const Workspace<T> memory(std::size_t(keep ? 0 : rows * 4 * s.u + 3 * s.state()));
+  if (!keep) {
+    hidden = memory.data();
+    cells = hidden + 2 * s.state();
+    gates = cells + s.state();
+  }
+  copy_or_zero(h0, hidden, s.state());
+  copy_or_zero(c0, cells, s.state());
+  if (rows > 0 && s.u > 0) {
+    const auto& run = FASTNN_SELECT(lstm_kernels<T>)();
+    {
+      const TimeMajor<T> by_time(x, s);
+      gemm<T>(by_time.data(), w, gates, GemmShape::dense(rows, 4 * s.u, s.i), {b});
+    }
+    const PackedFactor<T> factor(run, s.n, r, 4 * s.u, 1, s.u, 4 * s.u);
+    const LstmForward<T> forward{s,     activations, factor.get(), mask,       drop,        y,
+                                 gates, cells,       hidden,       cell_slots, hidden_slots};
+    each_part_of_batch(s.n, s.t * s.u * 4 * s.u, [&](Index begin, Index end) {
+      const Workspace<T> scratch(std::size_t(drop ? (end - begin) * s.u : 0));
+      run.forward(forward, begin, end, scratch.data());
+    });
+  }
+  if (h) copy_or_zero(hidden + s.t % hidden_slots * s.state(), h, s.state());
+  if (c) copy_or_zero(cells + s.t % cell_slots * s.state(), c, s.state());
+}
+FASTNN_INSTANTIATE(lstm)
+
+template <class T> void lstm_backward(const T* x, const T* w, const T* r, const bool* mask, const T* drop,
+                                      const T* gates, const T* cells, const T* hidden, const T* dy,
+                                      const T* dh, const T* dc, T* dx, T* dw, T* dr, T* db, T* dh0, T* dc0,
+                                      const RnnShape& s, const RnnActivations& activations) {
+  s.check("lstm_backward");
+  const Index rows = s.t * s.n;
+  const Workspace<T> products(std::size_t(rows * 4 * s.u)), states(std::size_t(2 * s.state()));
+  T* const dz = products.data();
+  T* const dh_now = dh0 ? dh0 : states.data();
+  T* const dc_now = dc0 ? dc0 : states.data() + s.state();
+  copy_or_zero(dh, dh_now, s.state());
+  copy_or_zero(dc, dc_now, s.state());
+  if (rows > 0 && s.u > 0) {
+    const auto& run = FASTNN_SELECT(lstm_kernels<T>)();
+    const PackedFactor<T> factor(run, s.n, r, 1, 4 * s.u, 4 * s.u, s.u);
+    const LstmBackward<T> backward{s,     activations, factor.get(), mask,   drop,   gates,
+                                   cells, dy,          dz,           dh_now, dc_now, dh0 != nullptr};
+    each_part_of_batch(s.n, s.t * s.u * 4 * s.u, [&](Index begin, Index end) {
+      const Workspace<T> scratch(std::size_t(drop ? (end - begin) * s.u : 0));
+      run.backward(backward, begin, end, scratch.data());
+    });
+  }
+  input_gradients(x, w, dz, dx, dw, db, s, 4 * s.u);
+  if (dr) recurrent_gradient(hidden, drop, dz, dr, s, 4 * s.u);
+}
+FASTNN_INSTANTIATE(lstm_backward)
+
+}  // namespace cpu
+}  // namespace fastnn
+#endif

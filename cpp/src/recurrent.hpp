@@ -1,0 +1,138 @@
+#pragma once
+
+// What the recurrent ops share outside their kernels: how sequences are shared out, arrays by time instead
+// of by sequence, and the gradients of the weights, which are products over all steps.
+
+#include "fastnn/core/recurrent.hpp"
+#include "kernel.hpp"
+
+namespace fastnn::cpu {
+
+/// The right-hand side of a step's product, (depth, cols), as a kernel reads it: panels, or rows `row` apart
+/// if there are none.
+template <class T> struct Factor {
+  const T* data;
+  Index depth, cols, panels, row;
+};
+
+}  // namespace fastnn::cpu
+
+#if FASTNN_ENTRY
+#include <cstring>
+#include <optional>
+
+#include "check.hpp"
+#include "fastnn/gemm.hpp"
+#include "parallel.hpp"
+#include "workspace.hpp"
+
+namespace fastnn::cpu {
+
+/// Sequences up to which a step's product streams its factor instead of multiplying tiles.
+constexpr Index kStreamedSequences = 3;
+
+/// How a factor is laid out for n sequences. lanes, vectors: of the panels of the register tile.
+template <class T> Factor<T> factor_for(Index n, Index depth, Index cols, Index lanes, Index vectors) {
+  const Index whole = (cols + lanes - 1) / lanes;
+  const Index panels = n <= kStreamedSequences ? 0 : (whole + vectors - 1) / vectors;
+  return {nullptr, depth, cols, panels, whole * lanes};
+}
+
+/// The same with memory for it.
+template <class T> class PackedFactor {
+ public:
+  template <class Kernels>
+  PackedFactor(const Kernels& run, Index n, const T* b, Index b_row, Index b_col, Index depth, Index cols)
+      : factor_(factor_for<T>(n, depth, cols, run.lanes, run.tile_vectors)),
+        memory_(std::size_t(depth * factor_.row)) {
+    factor_.data = memory_.data();
+    run.pack(factor_, b, b_row, b_col);
+  }
+  const Factor<T>& get() const { return factor_; }
+
+ private:
+  Factor<T> factor_;
+  Workspace<T> memory_;
+};
+
+/// Calls fn(begin, end) on the sequences, each of which costs `multiplies`. Every task reads the whole factor
+/// in each step: 16 sequences are worth that, or 8 where there would be one task only.
+template <class Fn> void each_part_of_batch(Index n, Index multiplies, const Fn& fn) {
+  constexpr Index kGrainMultiplies = 500 * 1000;
+  const Index most = n >= 32 ? n / 16 : n / 8;
+  const Index tasks = std::clamp<Index>(n * multiplies / kGrainMultiplies, 1, std::max<Index>(most, 1));
+  if (n > 0) parallel_tasks(tasks, [&](Index k) { fn(n * k / tasks, n * (k + 1) / tasks); });
+}
+
+/// y[step, row] = x[row, time(step)] for rows of `width` elements, or the other way round if `back`.
+template <class T> void swap_batch_and_time(const T* x, T* y, const RnnShape& s, Index width, bool back) {
+  parallel_ranges(s.t, s.n * width, [&](Index begin, Index end) {
+    for (Index step = begin; step < end; ++step)
+      for (Index row = 0; row < s.n; ++row) {
+        const Index by_time = (step * s.n + row) * width, by_batch = (row * s.t + s.time(step)) * width;
+        std::memcpy(y + (back ? by_batch : by_time), x + (back ? by_time : by_batch),
+                    std::size_t(width) * sizeof(T));
+      }
+  });
+}
+
+/// x, (n, t, i), as (t, n, i) in the order of the steps; not a copy where that is the same.
+template <class T> class TimeMajor {
+ public:
+  TimeMajor(const T* x, const RnnShape& s) : data_(x) {
+    if ((s.n == 1 && !s.reverse) || s.t == 1) return;
+    T* const copy = memory_.emplace(std::size_t(s.t * s.n * s.i)).data();
+    swap_batch_and_time(x, copy, s, s.i, false);
+    data_ = copy;
+  }
+  const T* data() const { return data_; }
+
+ private:
+  std::optional<Workspace<T>> memory_;
+  const T* data_;
+};
+
+template <class T> void copy_or_zero(const T* from, T* to, Index count) {
+  if (from)
+    std::memcpy(to, from, std::size_t(count) * sizeof(T));
+  else
+    std::fill_n(to, count, T(0));
+}
+
+/// dw = x^T dz, dx = dz w^T, db = the sums of dz's columns, for dz: (t, n, cols), time-major; null is not
+/// computed.
+template <class T> void input_gradients(const T* x, const T* w, const T* dz, T* dx, T* dw, T* db,
+                                        const RnnShape& s, Index cols) {
+  const Index rows = s.t * s.n;
+  if (dw) {
+    const TimeMajor<T> by_time(x, s);
+    gemm<T>(by_time.data(), dz, dw, GemmShape::dense(s.i, cols, rows, true, false));
+  }
+  if (db) {
+    const Workspace<T> ones{std::size_t(rows)};
+    std::fill_n(ones.data(), rows, T(1));
+    gemm<T>(ones.data(), dz, db, GemmShape::dense(1, cols, rows));
+  }
+  if (!dx) return;
+  if ((s.n == 1 && !s.reverse) || s.t == 1)
+    return gemm<T>(dz, w, dx, GemmShape::dense(rows, s.i, cols, false, true));
+  const Workspace<T> by_time{std::size_t(rows * s.i)};
+  gemm<T>(dz, w, by_time.data(), GemmShape::dense(rows, s.i, cols, false, true));
+  swap_batch_and_time<T>(by_time.data(), dx, s, s.i, true);
+}
+
+/// dr = (drop * hidden)^T dz for dz: (t, n, cols), hidden: (t, n, u), both time-major.
+template <class T>
+void recurrent_gradient(const T* hidden, const T* drop, const T* dz, T* dr, const RnnShape& s, Index cols) {
+  const Workspace<T> dropped(std::size_t(drop ? s.t * s.state() : 0));
+  if (drop) {
+    for (Index step = 0; step < s.t; ++step)
+      for (Index k = 0; k < s.state(); ++k)
+        dropped.data()[step * s.state() + k] = hidden[step * s.state() + k] * drop[k];
+    hidden = dropped.data();
+  }
+  gemm<T>(hidden, dz, dr, GemmShape::dense(s.u, cols, s.t * s.n, true, false));
+}
+
+}  // namespace fastnn::cpu
+#endif

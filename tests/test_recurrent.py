@@ -1,0 +1,205 @@
+import numpy as np
+import pytest
+
+from fastnn import GradientTape, layers, ops, vjp
+from fastnn.autograd import raw
+from fastnn.masks import mask_of
+from fastnn.models import Sequential, load_model
+from fastnn.random import set_random_seed
+
+KINDS = {"LSTM": (layers.LSTM, layers.LSTMCell)}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    set_random_seed(1)
+    return KINDS[request.param]
+
+
+def random(rng, *shape):
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def outputs_of(layer, x, **options):
+    found = layer(x, **options)
+    return found if isinstance(found, tuple) else (found,)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"return_sequences": True, "return_state": True},
+        {"return_sequences": True, "go_backwards": True, "use_bias": False},
+        {"return_state": True, "activation": "relu"},
+    ],
+)
+@pytest.mark.parametrize("masked", [False, True])
+def test_one_kernel_is_the_cell_step_by_step(rng, kind, settings, masked):
+    layer, cell = kind
+    x, mask = random(rng, 3, 6, 4), np.tril(np.ones((3, 6), bool), 3)
+    of_cell = {name: value for name, value in settings.items() if name in ("use_bias", "activation")}
+    whole = layer(5, **settings)
+    stepwise = layers.RNN(cell(5, **of_cell), **{k: v for k, v in settings.items() if k not in of_cell})
+    outputs_of(whole, x), outputs_of(stepwise, x)
+    stepwise.set_weights(whole.get_weights())
+    options = {"mask": mask} if masked else {}
+    results = []
+    for one in (whole, stepwise):
+        with GradientTape() as tape:
+            xt = tape.watch(x)
+            outputs = outputs_of(one, xt, **options)
+            loss = sum(ops.sum(ops.square(y)) for y in outputs)
+        results.append([*outputs, *tape.gradient(loss, [xt, *one.trainable_variables])])
+    for got, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(raw(got), raw(expected), rtol=2e-5, atol=1e-6)
+
+
+def test_shapes_are_known_before_the_call(rng, kind):
+    for settings in ({}, {"return_sequences": True}, {"return_sequences": True, "return_state": True}):
+        layer = kind[0](5, **settings)
+        shapes = [y.shape for y in outputs_of(layer, random(rng, 3, 6, 4))]
+        told = layer.compute_output_shape((3, 6, 4))
+        assert shapes == list(told if settings.get("return_state") else [told])
+
+
+def test_sequences_of_no_steps_end_where_they_begin(rng, kind):
+    layer = kind[0](5, return_sequences=True, return_state=True)
+    first = [random(rng, 3, 5) for _ in layer.state_size]
+    y, *states = layer(np.zeros((3, 0, 4), np.float32), initial_state=first)
+    assert y.shape == (3, 0, 5)
+    for state, begin in zip(states, first, strict=True):
+        np.testing.assert_array_equal(state, begin)
+
+
+def test_initial_states_are_where_a_sequence_goes_on(rng, kind):
+    layer, x = kind[0](5, return_sequences=True, return_state=True), random(rng, 3, 6, 4)
+    y, *states = layer(x)
+    first, *between = layer(x[:, :2])
+    second, *last = layer(x[:, 2:], initial_state=between)
+    np.testing.assert_allclose(np.concatenate([first, second], 1), y, rtol=1e-6)
+    for state, expected in zip(last, states, strict=True):
+        np.testing.assert_allclose(state, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"expected initial_state of \d arrays, got 3"):
+        layer(x, initial_state=[first] * 3)
+
+
+def test_steps_one_by_one_are_the_sequence(rng, kind):
+    layer, x = kind[0](5, return_sequences=True), random(rng, 2, 4, 3)
+    state, outputs = None, []
+    for at in range(4):
+        y, state = layer.step(x[:, at], state)
+        outputs.append(y)
+    np.testing.assert_allclose(np.stack(outputs, 1), layer(x), rtol=1e-6)
+
+
+def test_a_stateful_layer_goes_on_until_it_is_reset(rng, kind):
+    layer, x = kind[0](5, return_sequences=True, stateful=True), random(rng, 3, 6, 4)
+    whole = layer(x)
+    layer.reset_state()
+    parts = [layer(x[:, :2]), layer(x[:, 2:])]
+    np.testing.assert_allclose(np.concatenate(parts, 1), whole, rtol=1e-6)
+    with pytest.raises(ValueError, match="expected a batch of 3, as the states of a stateful layer have, got 2"):
+        layer(x[:2])
+
+
+def test_masks_are_honoured_and_handed_on(rng):
+    embedded = layers.Embedding(10, 4, mask_zero=True)
+    tokens = np.array([[3, 4, 0, 0], [5, 6, 7, 8]])
+    inner, outer = layers.LSTM(5, return_sequences=True), layers.LSTM(5)
+    y = inner(embedded(tokens))
+    np.testing.assert_array_equal(mask_of(y), tokens != 0)
+    z = outer(y)
+    assert mask_of(z) is None
+    np.testing.assert_allclose(z[0], outer(inner(embedded(tokens[:1, :2])))[0], rtol=1e-6)
+
+
+def test_dropout_is_one_draw_for_a_whole_sequence(rng, kind):
+    """With one input to every step and no way back from the state, all steps are dropped alike."""
+    layer = kind[0](8, return_sequences=True, dropout=0.5, recurrent_dropout=0.5, seed=3)
+    x = np.broadcast_to(random(rng, 4, 1, 6), (4, 5, 6))
+    still, y, again = layer(x), layer(x, training=True), layer(x, training=True)
+    assert not np.array_equal(y, still)
+    assert not np.array_equal(y, again)
+    cell = layer.cell
+    cell.recurrent_kernel.assign(np.zeros(cell.recurrent_kernel.shape))
+    first, pullback = vjp(lambda x: layer(x, training=True), np.ascontiguousarray(x))
+    (dx,) = pullback(np.ones_like(first))
+    kept = dx != 0
+    np.testing.assert_array_equal(kept, np.broadcast_to(kept[:, :1], kept.shape))
+    assert 0 < kept[:, 0].mean() < 1
+
+
+def test_a_cell_of_ones_own_runs_step_by_step(rng):
+    class Sum:
+        state_size = 4
+
+        def call(self, x, states):
+            total = states[0] + x
+            return total * 2.0, [total]
+
+    x = random(rng, 3, 5, 4)
+    y, state = layers.RNN(Sum(), return_sequences=True, return_state=True)(x)
+    np.testing.assert_allclose(y, 2 * x.cumsum(1), rtol=1e-5)
+    np.testing.assert_allclose(state, x.sum(1), rtol=1e-5)
+
+
+def test_stacked_cells_are_layers_one_upon_the_other(rng, kind):
+    layer, cell = kind
+    x = random(rng, 3, 5, 4)
+    stack = layers.RNN([cell(6), cell(5)], return_sequences=True)
+    y = stack(x)
+    first, second = layer(6, return_sequences=True), layer(5, return_sequences=True)
+    second(first(x))
+    weights = stack.get_weights()
+    first.set_weights(weights[: len(weights) // 2])
+    second.set_weights(weights[len(weights) // 2 :])
+    np.testing.assert_allclose(y, second(first(x)), rtol=1e-5, atol=1e-6)
+
+
+def test_configurations_round_trip(rng, kind):
+    layer, cell = kind
+    x = random(rng, 2, 3, 4)
+    settings = {"dropout": 0.1, "recurrent_dropout": 0.2, "kernel_regularizer": "l2", "activation": "relu", "seed": 4}
+    for one in (
+        layer(5, return_state=True, go_backwards=True, **settings),
+        layers.RNN(cell(5, **settings), return_sequences=True),
+        layers.RNN([cell(5), cell(3)]),
+    ):
+        outputs = outputs_of(one, x)
+        twin = layers.deserialize(layers.serialize(one))
+        assert twin.get_config() == one.get_config()
+        outputs_of(twin, x)
+        twin.set_weights(one.get_weights())
+        np.testing.assert_array_equal(outputs_of(twin, x)[0], outputs[0])
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_recorded_steps_are_the_eager_ones(rng, kind, stateful):
+    x, y = random(rng, 24, 5, 3), random(rng, 24, 1)
+    results = []
+    for eager in (True, False):
+        set_random_seed(2)
+        model = Sequential(
+            [
+                kind[0](6, return_sequences=True, dropout=0.2, recurrent_dropout=0.2),
+                kind[0](4, stateful=stateful),
+                layers.Dense(1),
+            ]
+        )
+        model.compile("adam", "mse", run_eagerly=eager)
+        model.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0)
+        if not eager:
+            assert model._steps_now()._training._steps
+        model.layers[1].reset_state()
+        results.append([*model.get_weights(), model.predict(x, batch_size=8, verbose=0)])
+    for recorded, eager in zip(*results, strict=True):
+        np.testing.assert_array_equal(recorded, eager)
+
+
+def test_models_are_saved_and_loaded(rng, kind, tmp_path):
+    model = Sequential([kind[0](6, return_sequences=True), layers.RNN([kind[1](4), kind[1](3)]), layers.Dense(1)])
+    x = random(rng, 5, 4, 3)
+    y = model(x)
+    model.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(load_model(tmp_path / "model.safetensors")(x), y)
