@@ -257,11 +257,11 @@ class Trainer(Layer):
 
     def _update(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
         """The loss, those of single outputs, the prediction and its masks, after which the weights have moved."""
-        variables = self._steps_now().variables
         with GradientTape() as tape:
             y_pred = self(x, training=True)
             loss, parts = self._losses_of(x, y, y_pred, sample_weight, True)
             scaled = self.optimizer.scale_loss(loss)
+        variables = self._steps_now().variables  # now that the first call has made those of inner layers
         if type(loss) is not Tensor:
             raise ValueError("[train_step] expected a loss that depends on trainable weights, got one that does not")
         self.optimizer.apply(tape.gradient(scaled, variables), variables)

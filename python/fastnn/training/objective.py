@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from fastnn import losses, ops
 from fastnn.losses.loss import Loss
 from fastnn.structure import is_ours
@@ -129,4 +127,5 @@ def count_of(y_pred: Any) -> int:
     """The number of samples that predictions are for."""
     while not hasattr(y_pred, "shape"):
         y_pred = next(iter(y_pred.values() if isinstance(y_pred, Mapping) else y_pred))
-    return int(np.shape(y_pred)[0]) if np.ndim(y_pred) else 1
+    shape = y_pred.shape
+    return int(shape[0]) if shape else 1
