@@ -174,6 +174,42 @@ def optimizer(p: Settings, param: Array, grad: Array) -> Run:
     return run
 
 
+# -------------------------------------------------------------------------- sequences, attention and embeddings
+
+
+def _steps_first(x: Array) -> Array:
+    """(n, heads, t, d) as fastnn has it, (n, t, heads, d)."""
+    return np.ascontiguousarray(x.swapaxes(1, 2))
+
+
+def attention_fwd(p: Settings, q: Array, k: Array, v: Array) -> Run:
+    attention = find("ops.dot_product_attention")
+    q, k, v = (_steps_first(x) for x in (q, k, v))
+    return lambda: (attention(q, k, v).swapaxes(1, 2),)
+
+
+def attention_fwdbwd(p: Settings, q: Array, k: Array, v: Array, do: Array) -> Run:
+    both = find("vjp")
+    attention = find("ops.dot_product_attention")
+    q, k, v, do = (_steps_first(x) for x in (q, k, v, do))
+
+    def run() -> Outputs:
+        _, pullback = both(attention, q, k, v)
+        return tuple(dx.swapaxes(1, 2) for dx in pullback(do))
+
+    return run
+
+
+def embedding_fwd(p: Settings, table: Array, ids: Array) -> Run:
+    take = find("ops.take")
+    return lambda: (take(table, ids, 0),)
+
+
+def embedding_bwd(p: Settings, table: Array, ids: Array, dy: Array) -> Run:
+    backward, shape = find("_core.take_backward"), table.shape
+    return lambda: (backward(dy, ids, shape, 0),)
+
+
 # ------------------------------------------------------------------------------------------------ whole models
 
 

@@ -32,6 +32,7 @@ from fastnn.ops.activation import threshold as threshold
 from fastnn.ops.batch_norm import batch_norm as batch_norm
 from fastnn.ops.batch_norm import batch_norm_inference as batch_norm_inference
 from fastnn.ops.batch_norm import batch_normalization as batch_normalization
+from fastnn.ops.attention import dot_product_attention as dot_product_attention
 from fastnn.ops.cast import cast as cast
 from fastnn.ops.concatenate import concatenate as concatenate
 from fastnn.ops.concatenate import split as split

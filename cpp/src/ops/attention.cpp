@@ -1,0 +1,575 @@
+// Scaled dot-product attention, block by block, so that memory does not grow with tq tk. Source: Dao et al.,
+// FlashAttention, 2022, and FlashAttention-2, 2023.
+//
+// For one head, q (tq, d), k (tk, d), v (tk, dv):  s = scale q k^T + bias,  p = exp(s - log sum exp s),  y = p v
+//
+//              kKeys                  A block of keys is packed once, as columns (d, kKeys) for the tile, and so
+//         +------+------+             are its values, as rows. Then the block of scores above them is made for
+//  k^T  d |      |      |             kQueries queries after the other, kept in the first- or second-level cache:
+//         +------+------+
+//      d                    dv        m, l   largest score and sum of exp(s - m) so far, per query
+//    +---+------+------+  +---+       y      sum of exp(s - m) v so far; when a new block raises m, what is there
+//  q |   |  s   |      |  | y |              is scaled down by exp(m before - m)
+//    +---+------+------+  +---+
+//
+// Backward, s and p come anew from q, k and logs = m + log l, and with delta = sum(dy y) over dv, per query:
+//
+//   dv = p^T dy,   dp = dy v^T,   ds = p (dp - delta),   dq = scale ds k,   dk = scale ds^T q
+//
+// A task has a range of keys of one head of keys and values, so that it writes its own dk and dv; where there are
+// several ranges, each has its own dq, and these are added in order.
+#include "fastnn/attention.hpp"
+
+#include "dropout_kernel.hpp"
+
+namespace fastnn::cpu {
+
+/// One head of one sequence: where it lies and what to do with it. Distances are between rows.
+template <class T> struct AttentionHead {
+  const T *q, *k, *v;
+  T* y;     // forward: written, backward: read
+  T* logs;  // the same
+  const T* dy;
+  T *dq, *dk, *dv, *dbias;
+  Index q_row, k_row, v_row, y_row;
+  const std::uint8_t* mask;
+  const T* bias;
+  Index mask_q, mask_k, bias_q, bias_k;
+  Index tq, tk, d, width;  // width: of a value
+  bool causal, accumulate;  // accumulate: dk and dv are added to
+  T scale;
+  Index drop;  // of 65536; 0 for no dropout
+  T keep_scale;
+  RandomKey key;
+  std::uint64_t first;  // number of this head's first element of p
+};
+
+/// One element type and instruction set. Scratch memory is counted in elements.
+template <class T> struct AttentionKernels {
+  Index (*scratch)(const AttentionHead<T>&, Index queries);
+  void (*forward)(const AttentionHead<T>&, Index begin, Index end, T* scratch);  // queries
+  Index (*backward_scratch)(const AttentionHead<T>&);
+  void (*backward)(const AttentionHead<T>&, Index begin, Index end, T* scratch);  // keys
+};
+
+FASTNN_DECLARE(const AttentionKernels<T>&, attention_kernels, ())
+
+/// Keys and queries in a block. Whole stretches of dropout's decisions, where tk is a multiple of 256.
+constexpr Index kKeys = 256, kQueries = 64;
+constexpr Index kBackwardKeys = 128;
+
+}  // namespace fastnn::cpu
+
+#if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
+#include "gemm_kernel.hpp"
+#include "gemm_pack.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+template <class T> static inline Index whole(Index n) {
+  constexpr Index lanes = Vec<T>::lanes;
+  return (n + lanes - 1) / lanes * lanes;
+}
+
+static inline Index least(Index a, Index b) { return a < b ? a : b; }
+
+template <class T> static inline Index panels_of(Index cols) {
+  return (whole<T>(cols) / Vec<T>::lanes + kTileVectors - 1) / kTileVectors;
+}
+
+/// The first `seen` columns of c = a b, or c + a b, and what completes their panel. b: (depth, cols), packed in
+/// panels if b_row is 0, else rows padded to whole vectors, as those of c are unless c_exact.
+template <class T> static void multiply(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c,
+                                        Index c_row, Index rows, Index depth, Index cols, Index seen,
+                                        bool accumulate, bool c_exact = false) {
+  constexpr Index lanes = Vec<T>::lanes;
+  const Index panels = panels_of<T>(cols);
+  for (Index i = 0; i < panels; ++i) {
+    const Panel<T> panel(cols, panels, i);
+    if (panel.first >= seen) return;
+    const T* from = b_row ? b + panel.first : b + panel.first * depth;
+    const Index step = b_row ? b_row : panel.count, rest = cols - (panel.first + panel.count - lanes);
+    const int last = int(c_exact && rest < lanes ? rest : lanes), vectors = int(panel.count / lanes);
+    const auto full = select_tile<T>(kTileRows, vectors, false);
+    Index r = 0;
+    for (; r + kTileRows <= rows; r += kTileRows)
+      full(depth, a + r * a_row, a_row, a_col, from, step, c + r * c_row + panel.first, c_row, last, accumulate);
+    if (r < rows)
+      select_tile<T>(int(rows - r), vectors, false)(depth, a + r * a_row, a_row, a_col, from, step,
+                                                    c + r * c_row + panel.first, c_row, last, accumulate);
+  }
+}
+
+/// y = rows of x, dense and padded with zeros.
+template <class T> static void pack_rows(const T* x, Index x_row, T* y, Index y_row, Index rows, Index cols) {
+  for (Index r = 0; r < rows; ++r) pack_row(x + r * x_row, y + r * y_row, cols);
+}
+
+/// The columns of a block of keys or values, (cols, depth), in panels.
+template <class T>
+static void pack_columns(const T* x, Index x_row, T* y, Index depth, Index cols) {
+  const Index panels = panels_of<T>(cols);
+  pack_panel_range(x, Index(1), x_row, y, depth, cols, panels, Index(0), panels);
+}
+
+template <class T> static void fill(T* x, Index n, T value) {
+  row_each<T>(n, [&](auto at) { at.store(x, Vec<T>::set(value)); });
+}
+
+/// What is added to the scores of query i and keys [j, j + n): the bias, and -infinity where the mask is 0. `row`
+/// holds it if it lies nowhere else. nullptr for nothing.
+template <class T>
+static const T* additive(const AttentionHead<T>& x, Index i, Index j, Index n, T* row) {
+  const T* bias = x.bias ? x.bias + i * x.bias_q + j * x.bias_k : nullptr;
+  if (!x.mask) {
+    if (!bias || x.bias_k == 1) return bias;
+    fill(row, n, *bias);  // broadcast along the keys
+    return row;
+  }
+  const std::uint8_t* seen = x.mask + i * x.mask_q + j * x.mask_k;
+  constexpr T hidden = T(-__builtin_inf());
+  if (!bias)
+    for (Index c = 0; c < n; ++c) row[c] = seen[c * x.mask_k] ? T(0) : hidden;
+  else
+    for (Index c = 0; c < n; ++c) row[c] = seen[c * x.mask_k] ? bias[c * x.bias_k] : hidden;
+  return row;
+}
+
+/// The same where it may differ from query to query or not.
+template <class T> struct Additive {
+  const AttentionHead<T>& x;
+  Index j, n;
+  T* row;
+  bool fixed;
+  const T* made;
+  bool hidden = false;  // no query sees a key of the block
+
+  Additive(const AttentionHead<T>& head, Index first, Index count, T* memory)
+      : x(head), j(first), n(count), row(memory),
+        fixed((!head.mask || head.mask_q == 0) && (!head.bias || head.bias_q == 0)),
+        made(fixed ? additive(head, 0, first, count, memory) : nullptr) {
+    if (fixed && head.mask) hidden = row_max(made, count) == T(-__builtin_inf());
+  }
+  const T* of(Index i) const { return fixed ? made : additive(x, i, j, n, row); }
+};
+
+/// Dropout's decisions, stretch by stretch.
+template <class T> struct Keeper {
+  const AttentionHead<T>& x;
+  std::uint64_t known = ~std::uint64_t(0);
+  std::uint8_t stretch[kStretch];
+
+  explicit Keeper(const AttentionHead<T>& head) : x(head) {}
+  /// keep[c] for p[i, j + c], c < n.
+  void decide(Index i, Index j, Index n, std::uint8_t* keep) {
+    const std::uint64_t begin = x.first + std::uint64_t(i * x.tk + j);
+    for (Index c = 0; c < n;) {
+      const std::uint64_t e = begin + std::uint64_t(c);
+      if (e / kStretch != known) {
+        known = e / kStretch;
+        keep_stretch(x.key, known, std::uint32_t(x.drop), stretch);
+      }
+      const Index at = Index(e % kStretch), count = least(n - c, kStretch - at);
+      for (Index k = 0; k < count; ++k) keep[c + k] = stretch[at + k];
+      c += count;
+    }
+  }
+};
+
+/// How many of the keys [j, j + cols) query i sees.
+template <class T> static inline Index seen_by(const AttentionHead<T>& x, Index i, Index j, Index cols) {
+  if (!x.causal) return cols;
+  const Index n = i + 1 - j;
+  return n < 0 ? 0 : least(n, cols);
+}
+
+/// s = exp(scale s + add - m) for n scores of one query, m their largest or what it was; returns their sum.
+template <class T> static inline T exponentials(T* s, Index n, T scale, const T* add, T& m) {
+  using V = Vec<T>;
+  constexpr T lowest = T(-__builtin_inf());
+  V top = V::set(lowest), by = V::set(scale);
+  if (add) {
+    row_each<T>(n, [&](auto at) {
+      const V z = fma(at.load(s), by, at.load(add, lowest));
+      at.store(s, z);
+      top = max(z, top);
+    });
+    by = V::set(1);
+    m = max_lane(max(top, V::set(m)));
+  } else {
+    row_each<T>(n, [&](auto at) { top = max(at.load(s, lowest), top); });
+    const T found = max_lane(top) * scale;
+    m = found > m ? found : m;
+  }
+  const V base = V::set(m == lowest ? T(0) : T(0) - m);
+  V total = V::set(0);
+  row_each<T>(n, [&](auto at) {
+    const V e = exp_below(fma(at.load(s, lowest), by, base));
+    at.store(s, e);
+    total = total + e;
+  });
+  return sum(total);
+}
+
+template <class T> static void drop_row(T* p, const std::uint8_t* keep, Index n, T scale) {
+  for (Index c = 0; c < n; ++c) p[c] = keep[c] ? scale * p[c] : T(0);
+}
+
+/// What the forward pass keeps of its queries, and the blocks it works on.
+template <class T> struct ForwardScratch {
+  T *columns, *values, *scores, *sums, *m, *l, *scaled, *totals, *row;
+  Index used;
+
+  ForwardScratch(const AttentionHead<T>& x, Index queries, T* memory) {
+    Index at = 0;
+    const auto take = [&](Index count) {
+      T* const start = memory + at;
+      at += (count + 15) / 16 * 16;
+      return start;
+    };
+    columns = take(x.d * kKeys);
+    values = take(kKeys * whole<T>(x.width));
+    scores = take(kQueries * kKeys);
+    sums = take(queries * whole<T>(x.width));
+    m = take(queries);
+    l = take(queries);
+    scaled = take(kQueries);
+    totals = take(kQueries);
+    row = take(kKeys);
+    used = at;
+  }
+};
+
+template <class T> static Index forward_scratch(const AttentionHead<T>& x, Index queries) {
+  return ForwardScratch<T>(x, queries, nullptr).used;
+}
+
+/// Queries [i, i + rows) of the task and the block of keys from j on.
+template <class T> static void forward_block(const AttentionHead<T>& x, const ForwardScratch<T>& w,
+                                             const Additive<T>& added, Keeper<T>& keeper, Index begin, Index i,
+                                             Index rows, Index j, Index cols) {
+  using V = Vec<T>;
+  const Index seen = seen_by(x, i + rows - 1, j, cols), width = whole<T>(x.width);
+  if (seen == 0) return;
+  multiply(x.q + i * x.q_row, x.q_row, Index(1), w.columns, Index(0), w.scores, kKeys, rows, x.d, cols, seen, false);
+  T *const m = w.m + (i - begin), *const l = w.l + (i - begin), *const sums = w.sums + (i - begin) * width;
+  for (Index r = 0; r < rows; ++r) {
+    T* const s = w.scores + r * kKeys;
+    const Index n = seen_by(x, i + r, j, cols);
+    w.scaled[r] = m[r];
+    w.totals[r] = exponentials(s, n, x.scale, added.of(i + r), m[r]);
+    if (x.drop) {
+      std::uint8_t keep[kKeys];
+      keeper.decide(i + r, j, n, keep);
+      drop_row(s, keep, n, x.keep_scale);
+    }
+    fill(s + n, seen - n, T(0));
+  }
+  row_each<T>(rows, [&](auto at) {
+    const V before = at.load(w.scaled), now = at.load(m);
+    const V factor = exp_below(before - select(now == V::set(T(-__builtin_inf())), V::set(0), now));
+    at.store(w.scaled, factor);
+    at.store(l, fma(at.load(l), factor, at.load(w.totals)));
+  });
+  for (Index r = 0; r < rows; ++r) {
+    const V factor = V::set(w.scaled[r]);
+    T* const y = sums + r * width;
+    if (w.scaled[r] != T(1)) row_each<T>(width, [&](auto at) { at.store(y, at.load(y) * factor); });
+  }
+  multiply(w.scores, kKeys, Index(1), w.values, width, sums, width, rows, seen, x.width, x.width, true);
+}
+
+template <class T> static void forward(const AttentionHead<T>& x, Index begin, Index end, T* memory) {
+  using V = Vec<T>;
+  const Index queries = end - begin, width = whole<T>(x.width);
+  const ForwardScratch<T> w(x, queries, memory);
+  fill(w.sums, queries * width, T(0));
+  fill(w.m, queries, T(-__builtin_inf()));
+  fill(w.l, queries, T(0));
+  Keeper<T> keeper(x);
+  for (Index j = 0; j < x.tk && !(x.causal && j >= end); j += kKeys) {
+    const Index cols = least(kKeys, x.tk - j);
+    const Additive<T> added(x, j, cols, w.row);
+    if (added.hidden) continue;
+    pack_columns(x.k + j * x.k_row, x.k_row, w.columns, x.d, cols);
+    pack_rows(x.v + j * x.v_row, x.v_row, w.values, width, cols, x.width);
+    for (Index i = begin; i < end; i += kQueries)
+      forward_block(x, w, added, keeper, begin, i, least(kQueries, end - i), j, cols);
+  }
+  for (Index r = 0; r < queries; ++r) {
+    const V factor = V::set(w.l[r] == T(0) ? T(0) : 1 / w.l[r]);
+    T *const y = x.y + (begin + r) * x.y_row, *const sums = w.sums + r * width;
+    row_each<T>(x.width, [&](auto at) { at.store(y, at.load(sums) * factor); });
+  }
+  row_each<T>(queries, [&](auto at) {
+    const V l = at.load(w.l, 1);
+    const V value = select(l == V::set(0), V::set(T(__builtin_inf())), at.load(w.m) + log(l));
+    at.store(x.logs + begin, value);
+  });
+}
+
+template <class T> struct BackwardScratch {
+  T *key_columns, *value_columns, *keys, *q, *dy, *p, *ds, *dk, *dv, *delta, *row;
+  Index used;
+
+  BackwardScratch(const AttentionHead<T>& x, T* memory) {
+    Index at = 0;
+    const auto take = [&](Index count) {
+      T* const start = memory + at;
+      at += (count + 15) / 16 * 16;
+      return start;
+    };
+    const Index d = whole<T>(x.d), width = whole<T>(x.width);
+    key_columns = take(x.d * kBackwardKeys);
+    value_columns = take(x.width * kBackwardKeys);
+    keys = take(kBackwardKeys * d);
+    q = take(kQueries * d);
+    dy = take(kQueries * width);
+    p = take(kQueries * kBackwardKeys);
+    ds = take(kQueries * kBackwardKeys);
+    dk = take(kBackwardKeys * d);
+    dv = take(kBackwardKeys * width);
+    delta = take(x.tq);
+    row = take(kBackwardKeys);
+    used = at;
+  }
+};
+
+template <class T> static Index backward_scratch(const AttentionHead<T>& x) {
+  return BackwardScratch<T>(x, nullptr).used;
+}
+
+/// p and ds of one query and n keys from the scores and dp, which they take the place of. dbias: or nullptr.
+template <class T> static inline void slopes(T* s, T* dp, Index n, const AttentionHead<T>& x, const T* add, T logs,
+                                             T delta, const std::uint8_t* keep, T* dbias) {
+  using V = Vec<T>;
+  const V scale = V::set(x.scale), base = V::set(logs), offset = V::set(delta);
+  if (add) row_each<T>(n, [&](auto at) { at.store(s, fma(at.load(s), scale, at.load(add)) - base); });
+  if (keep) drop_row(dp, keep, n, x.keep_scale);
+  row_each<T>(n, [&](auto at) {
+    const V z = add ? at.load(s) : fma(at.load(s), scale, V::set(0) - base);
+    const V p = exp_below(z), g = p * (at.load(dp) - offset);
+    at.store(s, p);
+    if (dbias) at.store(dbias, g);
+    at.store(dp, g * scale);
+  });
+  if (keep) drop_row(s, keep, n, x.keep_scale);
+}
+
+/// Queries [i, i + rows) and the block of keys from j on: adds to dk and dv of the block, and to dq.
+template <class T> static void backward_block(const AttentionHead<T>& x, const BackwardScratch<T>& w,
+                                              const Additive<T>& added, Keeper<T>& keeper, Index i, Index rows,
+                                              Index j, Index cols) {
+  constexpr Index kRow = kBackwardKeys;
+  const Index seen = seen_by(x, i + rows - 1, j, cols), d = whole<T>(x.d), width = whole<T>(x.width);
+  if (seen == 0) return;
+  pack_rows(x.q + i * x.q_row, x.q_row, w.q, d, rows, x.d);
+  pack_rows(x.dy + i * x.y_row, x.y_row, w.dy, width, rows, x.width);
+  multiply(w.q, d, Index(1), w.key_columns, Index(0), w.p, kRow, rows, x.d, cols, seen, false);
+  multiply(w.dy, width, Index(1), w.value_columns, Index(0), w.ds, kRow, rows, x.width, cols, seen, false);
+  for (Index r = 0; r < rows; ++r) {
+    T *const s = w.p + r * kRow, *const dp = w.ds + r * kRow;
+    const Index n = seen_by(x, i + r, j, cols);
+    std::uint8_t keep[kKeys];
+    if (x.drop) keeper.decide(i + r, j, n, keep);
+    slopes(s, dp, n, x, added.of(i + r), x.logs[i + r], w.delta[i + r], x.drop ? keep : nullptr,
+           x.dbias ? x.dbias + (i + r) * x.tk + j : nullptr);
+    fill(s + n, seen - n, T(0));
+    fill(dp + n, seen - n, T(0));
+  }
+  if (x.dv) multiply(w.p, Index(1), kRow, w.dy, width, w.dv, width, seen, rows, x.width, x.width, true);
+  if (x.dk) multiply(w.ds, Index(1), kRow, w.q, d, w.dk, d, seen, rows, x.d, x.d, true);
+  if (x.dq)
+    multiply(w.ds, kRow, Index(1), w.keys, d, x.dq + i * x.q_row, x.q_row, rows, seen, x.d, x.d, true, true);
+}
+
+/// y = x, or y + x, for rows that are padded in x.
+template <class T>
+static void put_rows(const T* x, Index x_row, T* y, Index y_row, Index rows, Index cols, bool accumulate) {
+  for (Index r = 0; r < rows; ++r) {
+    const T* const from = x + r * x_row;
+    T* const to = y + r * y_row;
+    if (accumulate)
+      row_each<T>(cols, [&](auto at) { at.store(to, at.load(to) + at.load(from)); });
+    else
+      row_each<T>(cols, [&](auto at) { at.store(to, at.load(from)); });
+  }
+}
+
+template <class T> static void backward(const AttentionHead<T>& x, Index begin, Index end, T* memory) {
+  const BackwardScratch<T> w(x, memory);
+  const Index d = whole<T>(x.d), width = whole<T>(x.width);
+  for (Index i = 0; i < x.tq; ++i) {
+    const T *const y = x.y + i * x.y_row, *const dy = x.dy + i * x.y_row;
+    w.delta[i] = row_sum<T>(x.width, [&](auto at) { return at.load(y) * at.load(dy); });
+    if (x.dq) fill(x.dq + i * x.q_row, x.d, T(0));
+  }
+  Keeper<T> keeper(x);
+  for (Index j = begin; j < end; j += kBackwardKeys) {
+    const Index cols = least(kBackwardKeys, end - j);
+    fill(w.dk, cols * d, T(0));
+    fill(w.dv, cols * width, T(0));
+    const Additive<T> added(x, j, cols, w.row);
+    if (!added.hidden) {
+      pack_columns(x.k + j * x.k_row, x.k_row, w.key_columns, x.d, cols);
+      pack_columns(x.v + j * x.v_row, x.v_row, w.value_columns, x.width, cols);
+      pack_rows(x.k + j * x.k_row, x.k_row, w.keys, d, cols, x.d);
+      for (Index i = 0; i < x.tq; i += kQueries)
+        backward_block(x, w, added, keeper, i, least(kQueries, x.tq - i), j, cols);
+    }
+    if (x.dk) put_rows(w.dk, d, x.dk + j * x.k_row, x.k_row, cols, x.d, x.accumulate);
+    if (x.dv) put_rows(w.dv, width, x.dv + j * x.v_row, x.v_row, cols, x.width, x.accumulate);
+  }
+}
+
+template <class T> const AttentionKernels<T>& attention_kernels() {
+  static constexpr AttentionKernels<T> kernels{&forward_scratch<T>, &forward<T>, &backward_scratch<T>,
+                                               &backward<T>};
+  return kernels;
+}
+FASTNN_INSTANTIATE(attention_kernels)
+
+}  // namespace fastnn::cpu::FASTNN_ISA
+#endif
+
+#if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include "check.hpp"
+#include "parallel.hpp"
+#include "workspace.hpp"
+
+namespace fastnn {
+
+void AttentionShape::check(const char* op) const {
+  fastnn::check(op, n >= 0 && tq >= 0 && tk >= 0 && d >= 0 && dv >= 0 && heads > 0 && kv_heads > 0,
+                "expected no negative size and at least one head");
+  fastnn::check(op, heads % kv_heads == 0, "expected a number of heads that is a multiple of the ", kv_heads,
+                " of keys and values, got ", heads);
+  fastnn::check(op, rate >= 0 && rate < 1, "expected a dropout rate in [0, 1), got ", rate);
+  fastnn::check(op, scale > 0, "expected scale > 0, got ", scale);
+}
+
+namespace cpu {
+namespace {
+
+/// Tasks that a call is cut into, where there is enough to do.
+constexpr Index kTasks = 16;
+/// Ranges of keys with a dq of their own.
+constexpr Index kRanges = 8;
+/// Multiply-adds worth a task of their own: some microseconds.
+constexpr Index kGrainMultiplies = 500 * 1000;
+
+Index parts(Index n, Index step) { return (n + step - 1) / step; }
+
+/// The arrays of a call, seen from one head.
+template <class T>
+AttentionHead<T> head_of(const T* q, const T* k, const T* v, const std::uint8_t* mask, const T* bias, T* y, T* logs,
+                         const AttentionShape& s, Index n, Index h) {
+  const Index group = s.heads / s.kv_heads, kv = h / group;
+  AttentionHead<T> x{};
+  x.tq = s.tq, x.tk = s.tk, x.d = s.d, x.width = s.dv;
+  x.q_row = s.heads * s.d, x.k_row = s.kv_heads * s.d;
+  x.y_row = s.heads * s.dv, x.v_row = s.kv_heads * s.dv;
+  x.q = q + n * s.tq * x.q_row + h * s.d;
+  x.k = k + n * s.tk * x.k_row + kv * s.d;
+  x.v = v + n * s.tk * x.v_row + kv * s.dv;
+  x.y = y + n * s.tq * x.y_row + h * s.dv;
+  x.logs = logs + (n * s.heads + h) * s.tq;
+  x.mask = mask ? mask + n * s.mask_strides[0] + h * s.mask_strides[1] : nullptr;
+  x.bias = bias ? bias + n * s.bias_strides[0] + h * s.bias_strides[1] : nullptr;
+  x.mask_q = s.mask_strides[2], x.mask_k = s.mask_strides[3];
+  x.bias_q = s.bias_strides[2], x.bias_k = s.bias_strides[3];
+  x.causal = s.causal, x.scale = T(s.scale);
+  x.drop = s.rate > 0 ? dropped(s.rate) : 0;
+  x.keep_scale = T(dropout_scale(s.rate));
+  x.first = std::uint64_t((n * s.heads + h) * s.tq * s.tk);
+  return x;
+}
+
+}  // namespace
+
+template <class T>
+void attention(const T* q, const T* k, const T* v, const std::uint8_t* mask, const T* bias, std::uint64_t* state,
+               std::uint64_t* used, T* y, T* logs, const AttentionShape& s) {
+  s.check("attention");
+  RandomKey key{};
+  if (s.rate > 0) {
+    std::copy_n(state, 3, used);
+    key = random_key(state);
+    ++state[2];
+  }
+  const Index heads = s.n * s.heads;
+  if (heads * s.tq == 0) return;
+  const auto& run = FASTNN_SELECT(attention_kernels<T>)();
+  const Index blocks = parts(s.tq, kQueries), wanted = std::min(blocks, parts(kTasks, heads));
+  const Index rows = parts(blocks, wanted) * kQueries, ranges = parts(s.tq, rows);
+  const Index cost = std::min(rows, s.tq) * s.tk * (s.d + s.dv);
+  parallel_ranges(
+      heads * ranges, cost,
+      [&](Index begin, Index end) {
+        AttentionHead<T> x = head_of(q, k, v, mask, bias, y, logs, s, 0, 0);
+        const Workspace<T> memory(std::size_t(run.scratch(x, std::min(rows, s.tq))));
+        for (Index task = begin; task < end; ++task) {
+          const Index head = task / ranges, first = task % ranges * rows;
+          x = head_of(q, k, v, mask, bias, y, logs, s, head / s.heads, head % s.heads);
+          x.key = key;
+          run.forward(x, first, std::min(s.tq, first + rows), memory.data());
+        }
+      },
+      1, kGrainMultiplies);
+}
+FASTNN_INSTANTIATE(attention)
+
+template <class T>
+void attention_backward(const T* q, const T* k, const T* v, const std::uint8_t* mask, const T* bias,
+                        const std::uint64_t* used, const T* y, const T* logs, const T* dy, T* dq, T* dk, T* dv,
+                        T* dbias, const AttentionShape& s) {
+  s.check("attention_backward");
+  const RandomKey key = s.rate > 0 ? random_key(used) : RandomKey{};
+  const Index size = s.n * s.tq * s.heads * s.d, heads = s.n * s.kv_heads, group = s.heads / s.kv_heads;
+  if (dbias && s.causal) std::fill_n(dbias, s.n * s.heads * s.tq * s.tk, T(0));
+  if (s.tk == 0 && dq) std::fill_n(dq, size, T(0));
+  if (heads == 0 || s.tk == 0) return;
+  const auto& run = FASTNN_SELECT(attention_kernels<T>)();
+  const Index blocks = parts(s.tk, kBackwardKeys), wanted = std::min(blocks, parts(kRanges, heads));
+  const Index keys = parts(blocks, wanted) * kBackwardKeys, ranges = parts(s.tk, keys);
+  const Workspace<T> sums(std::size_t(dq && ranges > 1 ? ranges * size : 0));
+  const Index cost = s.tq * std::min(keys, s.tk) * group * (3 * s.d + 2 * s.dv);
+  parallel_ranges(
+      heads * ranges, cost,
+      [&](Index begin, Index end) {
+        AttentionHead<T> x{};
+        const auto enter = [&](Index n, Index h) {
+          x = head_of(q, k, v, mask, bias, const_cast<T*>(y), const_cast<T*>(logs), s, n, h);
+        };
+        enter(0, 0);
+        const Workspace<T> memory(std::size_t(run.backward_scratch(x)));
+        for (Index task = begin; task < end; ++task) {
+          const Index n = task / ranges / s.kv_heads, kv = task / ranges % s.kv_heads, range = task % ranges;
+          for (Index h = kv * group; h < (kv + 1) * group; ++h) {
+            enter(n, h);
+            x.key = key;
+            x.dy = dy + (x.y - y);
+            if (dq) x.dq = (ranges > 1 ? sums.data() + range * size : dq) + (x.q - q);
+            if (dk) x.dk = dk + (x.k - k);
+            if (dv) x.dv = dv + (x.v - v);
+            if (dbias) x.dbias = dbias + x.first;
+            x.accumulate = h > kv * group;
+            run.backward(x, range * keys, std::min(s.tk, (range + 1) * keys), memory.data());
+          }
+        }
+      },
+      1, kGrainMultiplies);
+  if (!dq || ranges == 1) return;
+  parallel_ranges(size, ranges, [&](Index begin, Index end) {
+    for (Index e = begin; e < end; ++e) {
+      T total = sums.data()[e];
+      for (Index range = 1; range < ranges; ++range) total += sums.data()[range * size + e];
+      dq[e] = total;
+    }
+  });
+}
+FASTNN_INSTANTIATE(attention_backward)
+
+}  // namespace cpu
+}  // namespace fastnn
+#endif
