@@ -19,10 +19,10 @@ AttentionShape shape_of_call(const Array& q, const Array& k, const Array& v, dou
   s.n = q.shape(0), s.tq = q.shape(1), s.heads = q.shape(2), s.d = q.shape(3);
   s.tk = k.shape(1), s.kv_heads = k.shape(2), s.dv = v.shape(3);
   s.scale = scale, s.rate = rate, s.causal = causal;
-  require(kOp, k.shape(0) == s.n && k.shape(3) == s.d, "expected key (", s.n, ", t, heads, ", s.d, ") for query ",
-          q, ", got ", k);
-  require(kOp, v.shape(0) == s.n && v.shape(1) == s.tk && v.shape(2) == s.kv_heads, "expected value (", s.n, ", ",
-          s.tk, ", ", s.kv_heads, ", d) for key ", k, ", got ", v);
+  require(kOp, k.shape(0) == s.n && k.shape(3) == s.d, "expected key (", s.n, ", t, heads, ", s.d,
+          ") for query ", q, ", got ", k);
+  require(kOp, v.shape(0) == s.n && v.shape(1) == s.tk && v.shape(2) == s.kv_heads, "expected value (", s.n,
+          ", ", s.tk, ", ", s.kv_heads, ", d) for key ", k, ", got ", v);
   return s;
 }
 
@@ -88,8 +88,8 @@ py::tuple attention(const Array& q, const Array& k, const Array& v, const Out& b
     Array used = empty(Shape{3}, py::dtype::of<std::uint64_t>().num());
     auto* const before = static_cast<std::uint64_t*>(used.mutable_data());
     invoke(&fastnn::cpu::attention<T>, call.q.data(), call.k.data(), call.v.data(), call.mask_data(),
-           call.bias_data(), rate > 0 ? state_of(state, true) : nullptr, rate > 0 ? before : nullptr, y.data(),
-           logs.data(), call.shape);
+           call.bias_data(), rate > 0 ? state_of(state, true) : nullptr, rate > 0 ? before : nullptr,
+           y.data(), logs.data(), call.shape);
     return py::make_tuple(y.array(), logs.array(), used);
   });
 }
@@ -125,9 +125,9 @@ py::tuple attention_backward(const Array& q, const Array& k, const Array& v, con
 
 void bind_attention(py::module_& m) {
   using py::arg;
-  m.def("attention", &attention, arg("q"), arg("k"), arg("v"), arg("bias"), arg("mask"), arg("state"), arg("scale"),
-        arg("rate"), arg("causal"), "Returns (y, logs, used); moves the step in state on.");
+  m.def("attention", &attention, arg("q"), arg("k"), arg("v"), arg("bias"), arg("mask"), arg("state"),
+        arg("scale"), arg("rate"), arg("causal"), "Returns (y, logs, used); moves the step in state on.");
   m.def("attention_backward", &attention_backward, arg("q"), arg("k"), arg("v"), arg("bias"), arg("mask"),
-        arg("used"), arg("scale"), arg("rate"), arg("causal"), arg("y"), arg("logs"), arg("dy"), arg("need_dq"),
-        arg("need_dk"), arg("need_dv"), arg("need_dbias"));
+        arg("used"), arg("scale"), arg("rate"), arg("causal"), arg("y"), arg("logs"), arg("dy"),
+        arg("need_dq"), arg("need_dk"), arg("need_dv"), arg("need_dbias"));
 }

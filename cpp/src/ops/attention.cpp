@@ -1,14 +1,19 @@
 // Scaled dot-product attention, block by block, so that memory does not grow with tq tk. Source: Dao et al.,
 // FlashAttention, 2022, and FlashAttention-2, 2023.
 //
-// For one head, q (tq, d), k (tk, d), v (tk, dv):  s = scale q k^T + bias,  p = exp(s - log sum exp s),  y = p v
+// For one head, q (tq, d), k (tk, d), v (tk, dv):  s = scale q k^T + bias,  p = exp(s - log sum exp s),  y =
+// p v
 //
-//              kKeys                  A block of keys is packed once, as columns (d, kKeys) for the tile, and so
-//         +------+------+             are its values, as rows. Then the block of scores above them is made for
-//  k^T  d |      |      |             kQueries queries after the other, kept in the first- or second-level cache:
+//              kKeys                  A block of keys is packed once, as columns (d, kKeys) for the tile, and
+//              so
+//         +------+------+             are its values, as rows. Then the block of scores above them is made
+//         for
+//  k^T  d |      |      |             kQueries queries after the other, kept in the first- or second-level
+//  cache:
 //         +------+------+
 //      d                    dv        m, l   largest score and sum of exp(s - m) so far, per query
-//    +---+------+------+  +---+       y      sum of exp(s - m) v so far; when a new block raises m, what is there
+//    +---+------+------+  +---+       y      sum of exp(s - m) v so far; when a new block raises m, what is
+//    there
 //  q |   |  s   |      |  | y |              is scaled down by exp(m before - m)
 //    +---+------+------+  +---+
 //
@@ -16,8 +21,8 @@
 //
 //   dv = p^T dy,   dp = dy v^T,   ds = p (dp - delta),   dq = scale ds k,   dk = scale ds^T q
 //
-// A task has a range of keys of one head of keys and values, so that it writes its own dk and dv; where there are
-// several ranges, each has its own dq, and these are added in order.
+// A task has a range of keys of one head of keys and values, so that it writes its own dk and dv; where there
+// are several ranges, each has its own dq, and these are added in order.
 #include "fastnn/attention.hpp"
 
 #include "dropout_kernel.hpp"
@@ -35,7 +40,7 @@ template <class T> struct AttentionHead {
   const std::uint8_t* mask;
   const T* bias;
   Index mask_q, mask_k, bias_q, bias_k;
-  Index tq, tk, d, width;  // width: of a value
+  Index tq, tk, d, width;   // width: of a value
   bool causal, accumulate;  // accumulate: dk and dv are added to
   T scale;
   Index drop;  // of 65536; 0 for no dropout
@@ -77,8 +82,8 @@ template <class T> static inline Index panels_of(Index cols) {
   return (whole<T>(cols) / Vec<T>::lanes + kTileVectors - 1) / kTileVectors;
 }
 
-/// The first `seen` columns of c = a b, or c + a b, and what completes their panel. b: (depth, cols), packed in
-/// panels if b_row is 0, else rows padded to whole vectors, as those of c are unless c_exact.
+/// The first `seen` columns of c = a b, or c + a b, and what completes their panel. b: (depth, cols), packed
+/// in panels if b_row is 0, else rows padded to whole vectors, as those of c are unless c_exact.
 template <class T> static void multiply(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c,
                                         Index c_row, Index rows, Index depth, Index cols, Index seen,
                                         bool accumulate, bool c_exact = false) {
@@ -93,7 +98,8 @@ template <class T> static void multiply(const T* a, Index a_row, Index a_col, co
     const auto full = select_tile<T>(kTileRows, vectors, false);
     Index r = 0;
     for (; r + kTileRows <= rows; r += kTileRows)
-      full(depth, a + r * a_row, a_row, a_col, from, step, c + r * c_row + panel.first, c_row, last, accumulate);
+      full(depth, a + r * a_row, a_row, a_col, from, step, c + r * c_row + panel.first, c_row, last,
+           accumulate);
     if (r < rows)
       select_tile<T>(int(rows - r), vectors, false)(depth, a + r * a_row, a_row, a_col, from, step,
                                                     c + r * c_row + panel.first, c_row, last, accumulate);
@@ -106,8 +112,7 @@ template <class T> static void pack_rows(const T* x, Index x_row, T* y, Index y_
 }
 
 /// The columns of a block of keys or values, (cols, depth), in panels.
-template <class T>
-static void pack_columns(const T* x, Index x_row, T* y, Index depth, Index cols) {
+template <class T> static void pack_columns(const T* x, Index x_row, T* y, Index depth, Index cols) {
   const Index panels = panels_of<T>(cols);
   pack_panel_range(x, Index(1), x_row, y, depth, cols, panels, Index(0), panels);
 }
@@ -116,10 +121,9 @@ template <class T> static void fill(T* x, Index n, T value) {
   row_each<T>(n, [&](auto at) { at.store(x, Vec<T>::set(value)); });
 }
 
-/// What is added to the scores of query i and keys [j, j + n): the bias, and -infinity where the mask is 0. `row`
-/// holds it if it lies nowhere else. nullptr for nothing.
-template <class T>
-static const T* additive(const AttentionHead<T>& x, Index i, Index j, Index n, T* row) {
+/// What is added to the scores of query i and keys [j, j + n): the bias, and -infinity where the mask is 0.
+/// `row` holds it if it lies nowhere else. nullptr for nothing.
+template <class T> static const T* additive(const AttentionHead<T>& x, Index i, Index j, Index n, T* row) {
   const T* bias = x.bias ? x.bias + i * x.bias_q + j * x.bias_k : nullptr;
   if (!x.mask) {
     if (!bias || x.bias_k == 1) return bias;
@@ -145,7 +149,10 @@ template <class T> struct Additive {
   bool hidden = false;  // no query sees a key of the block
 
   Additive(const AttentionHead<T>& head, Index first, Index count, T* memory)
-      : x(head), j(first), n(count), row(memory),
+      : x(head),
+        j(first),
+        n(count),
+        row(memory),
         fixed((!head.mask || head.mask_q == 0) && (!head.bias || head.bias_q == 0)),
         made(fixed ? additive(head, 0, first, count, memory) : nullptr) {
     if (fixed && head.mask) hidden = row_max(made, count) == T(-__builtin_inf());
@@ -246,12 +253,13 @@ template <class T> static Index forward_scratch(const AttentionHead<T>& x, Index
 
 /// Queries [i, i + rows) of the task and the block of keys from j on.
 template <class T> static void forward_block(const AttentionHead<T>& x, const ForwardScratch<T>& w,
-                                             const Additive<T>& added, Keeper<T>& keeper, Index begin, Index i,
-                                             Index rows, Index j, Index cols) {
+                                             const Additive<T>& added, Keeper<T>& keeper, Index begin,
+                                             Index i, Index rows, Index j, Index cols) {
   using V = Vec<T>;
   const Index seen = seen_by(x, i + rows - 1, j, cols), width = whole<T>(x.width);
   if (seen == 0) return;
-  multiply(x.q + i * x.q_row, x.q_row, Index(1), w.columns, Index(0), w.scores, kKeys, rows, x.d, cols, seen, false);
+  multiply(x.q + i * x.q_row, x.q_row, Index(1), w.columns, Index(0), w.scores, kKeys, rows, x.d, cols, seen,
+           false);
   T *const m = w.m + (i - begin), *const l = w.l + (i - begin), *const sums = w.sums + (i - begin) * width;
   for (Index r = 0; r < rows; ++r) {
     T* const s = w.scores + r * kKeys;
@@ -340,8 +348,8 @@ template <class T> static Index backward_scratch(const AttentionHead<T>& x) {
 }
 
 /// p and ds of one query and n keys from the scores and dp, which they take the place of. dbias: or nullptr.
-template <class T> static inline void slopes(T* s, T* dp, Index n, const AttentionHead<T>& x, const T* add, T logs,
-                                             T delta, const std::uint8_t* keep, T* dbias) {
+template <class T> static inline void slopes(T* s, T* dp, Index n, const AttentionHead<T>& x, const T* add,
+                                             T logs, T delta, const std::uint8_t* keep, T* dbias) {
   using V = Vec<T>;
   const V scale = V::set(x.scale), base = V::set(logs), offset = V::set(delta);
   if (add) row_each<T>(n, [&](auto at) { at.store(s, fma(at.load(s), scale, at.load(add)) - base); });
@@ -358,8 +366,8 @@ template <class T> static inline void slopes(T* s, T* dp, Index n, const Attenti
 
 /// Queries [i, i + rows) and the block of keys from j on: adds to dk and dv of the block, and to dq.
 template <class T> static void backward_block(const AttentionHead<T>& x, const BackwardScratch<T>& w,
-                                              const Additive<T>& added, Keeper<T>& keeper, Index i, Index rows,
-                                              Index j, Index cols) {
+                                              const Additive<T>& added, Keeper<T>& keeper, Index i,
+                                              Index rows, Index j, Index cols) {
   constexpr Index kRow = kBackwardKeys;
   const Index seen = seen_by(x, i + rows - 1, j, cols), d = whole<T>(x.d), width = whole<T>(x.width);
   if (seen == 0) return;
@@ -461,9 +469,9 @@ constexpr Index kGrainMultiplies = 500 * 1000;
 Index parts(Index n, Index step) { return (n + step - 1) / step; }
 
 /// The arrays of a call, seen from one head.
-template <class T>
-AttentionHead<T> head_of(const T* q, const T* k, const T* v, const std::uint8_t* mask, const T* bias, T* y, T* logs,
-                         const AttentionShape& s, Index n, Index h) {
+template <class T> AttentionHead<T> head_of(const T* q, const T* k, const T* v, const std::uint8_t* mask,
+                                            const T* bias, T* y, T* logs, const AttentionShape& s, Index n,
+                                            Index h) {
   const Index group = s.heads / s.kv_heads, kv = h / group;
   AttentionHead<T> x{};
   x.tq = s.tq, x.tk = s.tk, x.d = s.d, x.width = s.dv;
@@ -487,9 +495,9 @@ AttentionHead<T> head_of(const T* q, const T* k, const T* v, const std::uint8_t*
 
 }  // namespace
 
-template <class T>
-void attention(const T* q, const T* k, const T* v, const std::uint8_t* mask, const T* bias, std::uint64_t* state,
-               std::uint64_t* used, T* y, T* logs, const AttentionShape& s) {
+template <class T> void attention(const T* q, const T* k, const T* v, const std::uint8_t* mask, const T* bias,
+                                  std::uint64_t* state, std::uint64_t* used, T* y, T* logs,
+                                  const AttentionShape& s) {
   s.check("attention");
   RandomKey key{};
   if (s.rate > 0) {
@@ -519,10 +527,10 @@ void attention(const T* q, const T* k, const T* v, const std::uint8_t* mask, con
 }
 FASTNN_INSTANTIATE(attention)
 
-template <class T>
-void attention_backward(const T* q, const T* k, const T* v, const std::uint8_t* mask, const T* bias,
-                        const std::uint64_t* used, const T* y, const T* logs, const T* dy, T* dq, T* dk, T* dv,
-                        T* dbias, const AttentionShape& s) {
+template <class T> void attention_backward(const T* q, const T* k, const T* v, const std::uint8_t* mask,
+                                           const T* bias, const std::uint64_t* used, const T* y,
+                                           const T* logs, const T* dy, T* dq, T* dk, T* dv, T* dbias,
+                                           const AttentionShape& s) {
   s.check("attention_backward");
   const RandomKey key = s.rate > 0 ? random_key(used) : RandomKey{};
   const Index size = s.n * s.tq * s.heads * s.d, heads = s.n * s.kv_heads, group = s.heads / s.kv_heads;

@@ -29,10 +29,10 @@ from fastnn.ops.activation import swish as swish
 from fastnn.ops.activation import tanh as tanh
 from fastnn.ops.activation import tanh_shrink as tanh_shrink
 from fastnn.ops.activation import threshold as threshold
+from fastnn.ops.attention import dot_product_attention as dot_product_attention
 from fastnn.ops.batch_norm import batch_norm as batch_norm
 from fastnn.ops.batch_norm import batch_norm_inference as batch_norm_inference
 from fastnn.ops.batch_norm import batch_normalization as batch_normalization
-from fastnn.ops.attention import dot_product_attention as dot_product_attention
 from fastnn.ops.cast import cast as cast
 from fastnn.ops.concatenate import concatenate as concatenate
 from fastnn.ops.concatenate import split as split
