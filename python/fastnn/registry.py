@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 
@@ -74,10 +75,17 @@ class Registry:
         if config is None or isinstance(config, str):
             return self.get(config, custom_objects)
         found = self.find(config["class_name"], custom_objects)
-        if not isinstance(found, type):
-            return found
-        from_config: Callable[..., Any] | None = getattr(found, "from_config", None)
-        return from_config(dict(config["config"])) if from_config else found(**config["config"])
+        return made_from_config(found, config["config"], custom_objects) if isinstance(found, type) else found
+
+
+def made_from_config(cls: Any, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> Any:
+    """cls.from_config(config), with custom_objects where it takes them; cls(**config) if there is no from_config."""
+    from_config: Callable[..., Any] | None = getattr(cls, "from_config", None)
+    if from_config is None:
+        return cls(**config)
+    if "custom_objects" in signature(from_config).parameters:
+        return from_config(dict(config), custom_objects=custom_objects)
+    return from_config(dict(config))
 
 
 def _made(found: Any) -> Any:

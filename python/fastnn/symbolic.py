@@ -191,7 +191,11 @@ def apply_op(function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         raise TypeError(
             f"[{function}] expected arrays, got a symbolic tensor; only functions of fastnn.ops and layers take them"
         )
-    operation = Op(function)
+    return call_op(Op(function), args, kwargs)
+
+
+def call_op(operation: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The call of an op as a node of the graph. Returns its outputs."""
     with located(operation, (args, kwargs)):
         outputs = probed(operation, args, kwargs)
     return Node(operation, args, kwargs, outputs).outputs

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastnn.layers.layer import Layer
 from fastnn.models.summary import print_summary
 from fastnn.models.trainer import Trainer
+from fastnn.registry import serialize
 
 
 class Model(Trainer):
-    """Base class of models. Subclasses implement `call`."""
+    """A layer that can be compiled, fitted, evaluated, saved.
+
+    Model(inputs, outputs) makes one of the calls that lead from symbolic inputs to outputs; a class of one's own
+    implements `call`, or takes inputs and outputs too and has a train_step of its own.
+    """
 
     supports_masking = True
     _makes_masks = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        from fastnn.models.functional import Functional, functional_class, is_functional_call
+
+        if is_functional_call(args, options):  # Model(inputs, outputs), and so a class of one's own
+            self.__class__ = functional_class(type(self))
+            Functional.__init__(self, *args, **options)  # type: ignore[arg-type]
+        else:
+            super().__init__(*args, **options)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """None: an output has the mask that the layers inside have given it."""
@@ -54,6 +69,34 @@ class Model(Trainer):
         from fastnn.models.saving import save_model
 
         save_model(self, filepath, overwrite)
+
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Writes the weights alone into a safetensors file, whatever its suffix. Raises as save()."""
+        from fastnn.models.saving import save_weights
+
+        save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+        """Sets the weights that save_weights() or save() wrote, by name, or by order where names differ.
+
+        skip_mismatch: leave what does not fit as it is. Raises ValueError otherwise.
+        """
+        from fastnn.models.saving import load_weights
+
+        load_weights(self, filepath, skip_mismatch)
+
+    def to_json(self, **options: Any) -> str:
+        """The configuration as JSON, for models.model_from_json(). options: those of json.dumps()."""
+        return json.dumps(serialize(self), **options)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """The model that get_config() described. custom_objects: classes of one's own by name."""
+        if "calls" in config:
+            from fastnn.models.functional import functional_from_config
+
+            return functional_from_config(cls, config, custom_objects)
+        return cls(**config)
 
     def __reduce__(self) -> Any:
         from fastnn.models.saving import from_state, own_classes, to_state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from fastnn.io import safetensors
 from fastnn.layers.layer import Layer, registry
 from fastnn.models.model import Model
 from fastnn.random import SeedGenerator
-from fastnn.registry import serialize
+from fastnn.registry import made_from_config, serialize
 
 _WEIGHTS, _OPTIMIZER, _RANDOM = "weights/", "optimizer/", "random/"
 
@@ -51,10 +52,53 @@ def load_model(
         ) from error
 
 
+def save_weights(model: Model, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Writes the weights alone into a safetensors file. Raises as save_model()."""
+    if not overwrite and Path(filepath).exists():
+        raise FileExistsError(f"[save_weights] expected a new file, got {filepath}, which exists; use overwrite=True")
+    if not model.built:
+        raise ValueError(f"[save_weights] expected a built model, got {model.name}, which has seen no input shape")
+    keys = weight_keys(model)
+    arrays = {_WEIGHTS + key: variable._value.copy() for key, variable in keys.items()}
+    safetensors.write(filepath, arrays, {"weights": list(keys)})
+
+
+def load_weights(model: Model, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+    """Sets the weights that save_weights() or save_model() wrote.
+
+    They are found by the names of layers and weights; where a file has other names, by their order, if number and
+    shapes are the same. skip_mismatch: leave what does not fit as it is, instead of a ValueError.
+    """
+    arrays, description = safetensors.read(filepath)
+    if not model.built:
+        raise ValueError(f"[load_weights] expected a built model, got {model.name}, which has seen no input shape")
+    found = _part(arrays, _WEIGHTS)
+    keys = weight_keys(model)
+    order = description.get("weights", [])
+    if keys.keys() != found.keys() and [v.shape for v in keys.values()] == [found[key].shape for key in order]:
+        found = {key: found[old] for key, old in zip(keys, order, strict=True)}
+    if skip_mismatch:
+        for key, variable in keys.items():
+            if key in found and found[key].shape == variable.shape:
+                variable.assign(found[key])
+        return
+    _set_weights(model, found)
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The model that to_json() described, with weights of its own."""
+    config = json.loads(json_string)
+    return made_from_config(registry.find(config["class_name"], custom_objects), config["config"], custom_objects)
+
+
 def to_state(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
     """(description for JSON, arrays) from which from_state() makes the model again."""
     keys = weight_keys(model)
-    description: dict[str, Any] = {"model": serialize(model), "compile": _compile_config(model)}
+    description: dict[str, Any] = {
+        "model": serialize(model),
+        "compile": _compile_config(model),
+        "weights": list(keys),
+    }
     if isinstance(model._build_shape, tuple):
         description["build_shape"] = list(model._build_shape)
     arrays = {_WEIGHTS + key: variable._value.copy() for key, variable in keys.items()}
@@ -77,7 +121,7 @@ def from_state(
     custom = dict(custom_objects or {})
     config = description["model"]
     cls = registry.find(config["class_name"], custom)
-    model = cls.from_config(config["config"], custom) if _takes_custom(cls) else cls.from_config(config["config"])
+    model = made_from_config(cls, config["config"], custom)
     weights = _part(arrays, _WEIGHTS)
     if description.get("build_shape") is not None and weight_keys(model).keys() != weights.keys():
         Layer.compute_output_shape(model, tuple(description["build_shape"]))  # a call makes what build() left
@@ -102,16 +146,12 @@ def own_classes(model: Model) -> dict[str, type]:
     for given in (model._compiled or {}).values():
         parts += _leaves(given)
     parts += [getattr(model.optimizer, "_schedule", None)]
-    found = {type(part) for part in parts if hasattr(part, "get_config")}
+    found = {getattr(type(part), "_declared", type(part)) for part in parts if hasattr(part, "get_config")}
     return {cls.__name__: cls for cls in found if cls.__module__.partition(".")[0] != __name__.partition(".")[0]}
 
 
 def _part(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
     return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-
-
-def _takes_custom(cls: type[Layer]) -> bool:
-    return "custom_objects" in cls.from_config.__code__.co_varnames
 
 
 def weight_keys(model: Layer) -> dict[str, Variable]:

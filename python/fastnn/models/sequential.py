@@ -6,10 +6,11 @@ from typing import Any
 from fastnn.arrays import PartialShape
 from fastnn.layers import InputLayer, Layer, deserialize
 from fastnn.masks import masked
+from fastnn.models.graph import direct_call
 from fastnn.models.model import Model
 from fastnn.registry import serialize
 from fastnn.structure import structure_changed
-from fastnn.symbolic import SymbolicTensor
+from fastnn.symbolic import SymbolicTensor, shapes_of, symbols
 
 
 class Sequential(Model):
@@ -23,6 +24,8 @@ class Sequential(Model):
         self._layers: list[Layer] = []
         self._called: list[Layer] = []  # the same without the Input
         self._steps: list[Callable[[Any], Any]] | None = None
+        self._tensors: list[Any] = []  # the symbolic input and what each layer makes of it
+        self._input_dtype: Any = None
         for layer in layers or ():
             self.add(layer, rebuild=False)
         self._maybe_build()
@@ -62,6 +65,7 @@ class Sequential(Model):
         self._sublayers.remove(layer)
         structure_changed()
         shape, self.built, self._build_shape = self._build_shape, False, None
+        self._tensors = self._tensors[: len(self._called) + 1]
         if rebuild:
             self._maybe_build()
             if not self.built and shape is not None and self._called:
@@ -82,49 +86,90 @@ class Sequential(Model):
 
         Raises ValueError where a layer cannot take the shape it gets, with the shapes that led there.
         """
+        front = self._layers[0] if self._layers and isinstance(self._layers[0], InputLayer) else None
         if input_shape is None:
-            if not self._layers or not isinstance(self._layers[0], InputLayer):
+            if front is None:
                 raise ValueError(f"[{self.name}] expected an input_shape, got None and no Input in front")
-            input_shape = self._layers[0].batch_shape
+            input_shape = front.batch_shape
         shape: PartialShape = tuple(input_shape)
-        trail = [f"input {shape}"]
-        for position, layer in enumerate(self.layers):
+        if not self._tensors or self._tensors[0].shape != shape:
+            if front is None or front.batch_shape != shape:
+                front = InputLayer(batch_shape=shape, dtype=self._input_dtype)
+            self._tensors = [front.output]
+        for position, layer in enumerate(self._called):
+            if position + 1 < len(self._tensors):
+                continue  # built before, when the layers behind it were not there
             try:
-                layer._build_once(shape)
-                shape = layer.compute_output_shape(shape)
+                self._tensors.append(layer(self._tensors[-1]))
             except (ValueError, TypeError) as error:
-                raise type(error)(
-                    f"{error}\n  at layer {position} of {self.name}: {type(layer).__name__} {layer.name!r}"
-                    f"\n  shapes so far: {' -> '.join(trail)}"
-                ) from None
-            trail.append(f"{layer.name} {shape}")
+                raise type(error)(f"{error}\n  in layer {position} of {self.name}") from None
         self.built = True
         self._steps = None
-        self._build_shape = tuple(input_shape)
-        self._output_shape = shape
+        self._build_shape = shape
+
+    def _build_from(self, x: Any) -> None:
+        dtype = getattr(x, "dtype", None)
+        self._input_dtype = dtype if dtype is not None and dtype.kind in "iub" else None
+        super()._build_from(x)
+
+    # ---- its graph -------------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """The symbolic input, in a list. Raises AttributeError before the model is built."""
+        return [self.input]
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """The symbolic outputs, in a list. Raises AttributeError before the model is built."""
+        return symbols(self.output)
+
+    @property
+    def input(self) -> SymbolicTensor:
+        self._require_built()
+        found: SymbolicTensor = self._tensors[0]
+        return found
+
+    @property
+    def output(self) -> Any:
+        self._require_built()
+        return self._tensors[-1]
+
+    @property
+    def output_names(self) -> list[str]:
+        return [self._layers[-1].name]
+
+    def _require_built(self) -> None:
+        if self._build_shape is None:
+            raise AttributeError(f"[{self.name}] expected a built model; it has seen no input shape yet")
 
     @property
     def input_shape(self) -> PartialShape:
         """The batch first. Raises AttributeError before the model is built."""
-        if self._build_shape is None:
-            raise AttributeError(f"[{self.name}] expected a built model; it has seen no input shape yet")
-        return self._build_shape
+        shape: PartialShape = self.input.shape
+        return shape
 
     @property
     def output_shape(self) -> PartialShape:
         """The batch first. Raises AttributeError before the model is built."""
-        self.input_shape  # noqa: B018 (raises if there is none)
-        return self._output_shape
+        shape: PartialShape = shapes_of(self.output)
+        return shape
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
-        for layer in self.layers:
-            input_shape = layer.compute_output_shape(input_shape)
-        return input_shape
+        shape: PartialShape = shapes_of(self.compute_output_spec(SymbolicTensor(input_shape, self._dtype)))
+        return shape
+
+    def compute_output_spec(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """What the last layer makes of a symbolic input."""
+        for layer in self._called:
+            layer._build_once(shapes_of(x))
+            x = layer.compute_output_spec(x)
+        return x
 
     def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
         if self._steps is None:
             masks = any(layer._makes_masks for layer in self._walk())
-            self._steps = list(self._called) if masks else [self._step_of(layer) for layer in self._called]
+            self._steps = list(self._called) if masks else [direct_call(layer, self._dtype) for layer in self._called]
         steps: Sequence[Callable[[Any], Any]] = self._steps
         if mask is not None:
             x, steps = masked(x, mask), self._called
@@ -132,18 +177,14 @@ class Sequential(Model):
             x = step(x)
         return x
 
-    def _step_of(self, layer: Layer) -> Callable[[Any], Any]:
-        """layer, or its call() where all else that calling it does is done: it is built, and of the model's dtype.
-
-        Without masks, that is.
-        """
-        plain = type(layer).__call__ is Layer.__call__ and not layer._takes_training
-        plain = plain and layer.activity_regularizer is None
-        return layer.call if plain and layer.built and layer._dtype is self._dtype else layer
-
     def get_config(self) -> dict[str, Any]:
         shape = None if self._build_shape is None else list(self._build_shape)
-        return {"name": self.name, "layers": [serialize(layer) for layer in self._layers], "build_input_shape": shape}
+        return {
+            "name": self.name,
+            "trainable": self._trainable,
+            "layers": [serialize(layer) for layer in self._layers],
+            "build_input_shape": shape,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Sequential:
@@ -151,4 +192,5 @@ class Sequential(Model):
         shape = config.get("build_input_shape")
         if shape is not None and not model.built:
             model.build(tuple(shape))
+        model._trainable = config.get("trainable", True)  # the layers have their own
         return model
