@@ -327,6 +327,16 @@ def test_predictions_are_arrays_of_their_own(rng):
         np.testing.assert_array_equal(y, model.predict_on_batch(x + i))
 
 
+def test_the_prediction_of_the_run_that_was_recorded_stays(rng):
+    """Once its memory had served an earlier array of the same step, and every replay wrote that array there again."""
+    x, _ = table(rng)
+    model = fastnn.Sequential([layers.Input((5,)), *(layers.Dense(5) for _ in range(6))])
+    found = [model.predict_on_batch(x) for _ in range(4)]
+    assert recordings(model)[1] == 1
+    for y in found:
+        np.testing.assert_array_equal(y, model(x))
+
+
 def every_other(x):
     return np.repeat(x, 2, 0)[::2]
 

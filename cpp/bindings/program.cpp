@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 
 #include "arrays.hpp"
@@ -91,16 +92,12 @@ class RecordedStep {
       return step();
     }
     Recorder here;
-    const struct Listening {
-      explicit Listening(Recorder& r) { recorder = &r; }
-      ~Listening() { recorder = nullptr; }
-    } listening(here);
-    pyb::tuple results = step();
+    const pyb::tuple results = listened(here, step);
     program_ = std::move(here.program);
     step_memory_ = here.memory;
     for (const auto& constant : here.constants) memory_.push_back(pyb::reinterpret_borrow<Array>(constant));
     usable_ = !here.spoiled && link(results);
-    return results;
+    return usable_ ? copies(results) : results;
   }
 
   bool usable() const { return usable_; }
@@ -151,6 +148,26 @@ class RecordedStep {
   }
 
   bool link(const pyb::tuple& results);
+
+  static pyb::tuple listened(Recorder& here, const pyb::object& step) {
+    const struct Listening {
+      explicit Listening(Recorder& r) { recorder = &r; }
+      ~Listening() { recorder = nullptr; }
+    } listening(here);
+    return step();
+  }
+
+  /// The results in memory of their own: where they are, a replay may have other arrays before.
+  static pyb::tuple copies(const pyb::tuple& results) {
+    pyb::tuple found(results.size());
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const auto result = pyb::reinterpret_borrow<Array>(results[i]);
+      Array copy = empty(shape_of(result), type_number(result));
+      std::memcpy(copy.mutable_data(), result.data(), std::size_t(result.nbytes()));
+      found[i] = copy;
+    }
+    return found;
+  }
 
   std::vector<Array> memory_;
   std::vector<Kind> kinds_;                  // of the inputs
