@@ -1,14 +1,6 @@
 #include "fastnn/dense.hpp"
 
-#include "kernel.hpp"
-
-namespace fastnn::cpu {
-
-FASTNN_DECLARE(void, dense_slope,
-               (Unary op, const T* saved, const T* dy, T* dz, T* sums, Index rows, Index cols,
-                const UnaryParameters& p))
-
-}  // namespace fastnn::cpu
+#include "slope.hpp"
 
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
 #include "elementwise.hpp"
@@ -19,7 +11,6 @@ namespace fastnn::cpu::FASTNN_ISA {
 template <class Functor> constexpr bool kIsLinear = false;
 template <> constexpr bool kIsLinear<Linear> = true;
 
-/// dz = dy Functor' and the sums of its columns, if wanted, in one pass over memory.
 template <class Functor, class T> static void slope_loop(const T* saved, const T* dy, T* dz, T* sums,
                                                          Index rows, Index cols,
                                                          const Parameters<Vec<T>>& p) {
@@ -59,8 +50,6 @@ FASTNN_INSTANTIATE(dense_slope)
 
 #include "check.hpp"
 #include "fastnn/gemm.hpp"
-#include "parallel.hpp"
-#include "workspace.hpp"
 
 namespace fastnn {
 
@@ -69,30 +58,6 @@ void DenseShape::check(const char* op) const {
 }
 
 namespace cpu {
-namespace {
-
-/// Rows whose column sums are taken together.
-constexpr Index kChunkRows = 64;
-
-/// dz = dy activation'(saved), or nothing if the activation is linear, and db, its column sums, if not null.
-template <class T> void slope(const T* saved, const T* dy, T* dz, T* db, const DenseShape& s,
-                              Unary activation, const UnaryParameters& parameters) {
-  const auto kernel = FASTNN_SELECT(dense_slope<T>);
-  const Index chunks = (s.m + kChunkRows - 1) / kChunkRows;
-  const Workspace<T> sums(std::size_t(db && chunks != 1 ? chunks * s.u : 0));
-  T* const partial = !db ? nullptr : chunks == 1 ? db : sums.data();
-  parallel_ranges(chunks, kChunkRows * s.u, [&](Index begin, Index end) {
-    for (Index chunk = begin; chunk < end; ++chunk) {
-      const Index row = chunk * kChunkRows, at = row * s.u;
-      kernel(activation, saved + at, dy + at, dz ? dz + at : nullptr,
-             partial ? partial + chunk * s.u : nullptr, std::min(kChunkRows, s.m - row), s.u, parameters);
-    }
-  });
-  if (db && chunks != 1) kernel(Unary::linear, partial, partial, nullptr, db, chunks, s.u, {});
-}
-
-}  // namespace
-
 template <class T> void dense(const T* x, const T* w, const T* b, T* y, T* z, const DenseShape& s,
                               Unary activation, const UnaryParameters& parameters) {
   s.check("dense");
@@ -109,10 +74,10 @@ template <class T> void dense_backward(const T* x, const T* w, const T* saved, c
   const T* dz = dy;
   if (activation != Unary::linear) {
     T* const product = memory.emplace(std::size_t(s.m * s.u)).data();
-    slope(saved, dy, product, db, s, activation, parameters);
+    slope(saved, dy, product, db, s.m, s.u, activation, parameters);
     dz = product;
   } else if (db) {
-    slope<T>(dy, dy, nullptr, db, s, activation, parameters);
+    slope<T>(dy, dy, nullptr, db, s.m, s.u, activation, parameters);
   }
   if (dw) gemm<T>(x, dz, dw, GemmShape::dense(s.i, s.u, s.m, true, false));
   if (dx) gemm<T>(dz, w, dx, GemmShape::dense(s.m, s.i, s.u, false, true));

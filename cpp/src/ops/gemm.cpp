@@ -19,7 +19,7 @@
 // Scratch memory: one block of b, and one chunk of a for each task.
 #include "fastnn/gemm.hpp"
 
-#include "kernel.hpp"
+#include "epilogue.hpp"
 
 namespace fastnn::cpu {
 
@@ -50,8 +50,6 @@ template <class T> struct GemmKernels {
                       Index begin, Index end);
   void (*pack_panel_rows)(const T* x, Index x_row, T* y, Index rows, Index cols, Index panels, Index begin,
                           Index end);
-  void (*finish)(const Epilogue<T>&, Index bias_step, T* c, T* z, Index c_row, const T* bias, Index rows,
-                 Index cols);
 };
 
 FASTNN_DECLARE(const GemmKernels<T>&, gemm_kernels, ())
@@ -66,7 +64,6 @@ FASTNN_DECLARE(const GemmKernels<T>&, gemm_kernels, ())
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-/// z = c + bias, c = Functor(z), with one bias for each column, or one for all if bias_step is 0.
 template <class Functor, class T> static void finish_loop(const Parameters<Vec<T>>& p, Index bias_step, T* c,
                                                           T* z, Index c_row, const T* bias, Index rows,
                                                           Index cols) {
@@ -81,7 +78,7 @@ template <class Functor, class T> static void finish_loop(const Parameters<Vec<T
   }
 }
 
-template <class T> static void finish(const Epilogue<T>& epilogue, Index bias_step, T* c, T* z, Index c_row,
+template <class T> void epilogue_rows(const Epilogue<T>& epilogue, Index bias_step, T* c, T* z, Index c_row,
                                       const T* bias, Index rows, Index cols) {
   const auto p = Parameters<Vec<T>>::of(epilogue.parameters);
   switch (epilogue.activation) {
@@ -92,6 +89,7 @@ template <class T> static void finish(const Epilogue<T>& epilogue, Index bias_st
 #undef FASTNN_UNARY
   }
 }
+FASTNN_INSTANTIATE(epilogue_rows)
 
 /// Rows of a that stay in the second-level cache while all panels of b go past them.
 constexpr Index kChunkRows = 8 * kTileRows;
@@ -129,9 +127,9 @@ template <class T> static void multiply_tiles(const Product<T>& x, const Epilogu
         multiply_panel(x, a, x.a_row, x.a_col, columns, r, height);
       if (!epilogue) continue;
       const Index at = r * x.c_row + columns.first, left = x.cols - columns.first;
-      finish(*epilogue, 1, x.c + at, epilogue->z ? epilogue->z + at : nullptr, x.c_row,
-             epilogue->bias ? epilogue->bias + columns.first : nullptr, height,
-             left < columns.count ? left : columns.count);
+      epilogue_rows(*epilogue, 1, x.c + at, epilogue->z ? epilogue->z + at : nullptr, x.c_row,
+                    epilogue->bias ? epilogue->bias + columns.first : nullptr, height,
+                    left < columns.count ? left : columns.count);
     }
   }
 }
@@ -167,10 +165,9 @@ template <class T> static void dot_rows(const T* a, Index a_row, const T* b, Ind
 }
 
 template <class T> const GemmKernels<T>& gemm_kernels() {
-  static constexpr GemmKernels<T> kKernels{Vec<T>::lanes,       kTileRows,          kTileVectors,
-                                           kChunkRows,          &multiply_tiles<T>, &stream_rows<T>,
-                                           &dot_rows<T>,        &pack_matrix<T>,    &pack_panel_range<T>,
-                                           &pack_panel_rows<T>, &finish<T>};
+  static constexpr GemmKernels<T> kKernels{
+      Vec<T>::lanes,   kTileRows,    kTileVectors,    kChunkRows,           &multiply_tiles<T>,
+      &stream_rows<T>, &dot_rows<T>, &pack_matrix<T>, &pack_panel_range<T>, &pack_panel_rows<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(gemm_kernels)
@@ -287,7 +284,8 @@ template <class T> class Gemm {
   void finish(T* c, T* z, Index col, Index cols) const {
     if (epilogue_.empty()) return;
     const T* bias = epilogue_.bias ? epilogue_.bias + bias_step_ * col : nullptr;
-    run_.finish(epilogue_, bias_step_, c + col, z ? z + col : nullptr, s_.c_row, bias, s_.m, cols);
+    FASTNN_SELECT(epilogue_rows<T>)
+    (epilogue_, bias_step_, c + col, z ? z + col : nullptr, s_.c_row, bias, s_.m, cols);
   }
 
   void no_sum(T* c, T* z) const {

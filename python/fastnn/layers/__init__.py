@@ -10,6 +10,8 @@ from fastnn.layers.activation import Maxout as Maxout
 from fastnn.layers.activation import PReLU as PReLU
 from fastnn.layers.activation import ReLU as ReLU
 from fastnn.layers.activation import Softmax as Softmax
+from fastnn.layers.convolution import Conv1D as Conv1D
+from fastnn.layers.convolution import Conv2D as Conv2D
 from fastnn.layers.dense import Dense as Dense
 from fastnn.layers.dropout import Dropout as Dropout
 from fastnn.layers.embedding import Embedding as Embedding

@@ -37,6 +37,8 @@ from fastnn.ops.cast import cast as cast
 from fastnn.ops.concatenate import concatenate as concatenate
 from fastnn.ops.concatenate import split as split
 from fastnn.ops.concatenate import stack as stack
+from fastnn.ops.conv2d import conv1d as conv1d
+from fastnn.ops.conv2d import conv2d as conv2d
 from fastnn.ops.cross_entropy import sigmoid_cross_entropy as sigmoid_cross_entropy
 from fastnn.ops.cross_entropy import softmax_cross_entropy as softmax_cross_entropy
 from fastnn.ops.dense import dense as dense

@@ -21,6 +21,17 @@ _RULES: dict[str | None, tuple[int, bool, tuple[float, ...]]] = {
 _RULES[None] = _RULES["linear"]
 
 
+def epilogue(op: str, activation: str | None, negative_slope: float) -> tuple[int, bool, tuple[float, ...]]:
+    """(the kernels' code, whether the derivative comes from z rather than y, the parameters). Raises ValueError."""
+    try:
+        code, from_z, parameters = _RULES[activation]
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"[{op}] expected activation None or one of {', '.join(ACTIVATIONS)}, got {activation!r}"
+        ) from None
+    return code, from_z, (negative_slope, 0.0, 0.0) if activation == "leaky_relu" else parameters
+
+
 @primitive
 def dense(
     x: Any,
@@ -37,14 +48,7 @@ def dense(
     defaults, but for negative_slope, which is leaky_relu's. Returns (..., u). Raises ValueError if the sizes do not fit
     or the activation is unknown.
     """
-    try:
-        code, from_z, parameters = _RULES[activation]
-    except (KeyError, TypeError):
-        raise ValueError(
-            f"[dense] expected activation None or one of {', '.join(ACTIVATIONS)}, got {activation!r}"
-        ) from None
-    if activation == "leaky_relu":
-        parameters = (negative_slope, 0.0, 0.0)
+    code, from_z, parameters = epilogue("dense", activation, negative_slope)
     x, w = float_pair(x, w)
     if b is not None:
         b = floats(b)

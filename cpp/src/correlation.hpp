@@ -1,0 +1,38 @@
+#pragma once
+
+// What the passes of convolutions have in common, below conv2d and conv_transpose2d.
+
+#include "conv_sweep.hpp"
+#include "fastnn/conv2d.hpp"
+#include "fastnn/gemm.hpp"
+
+namespace fastnn {
+
+/// A sum of shifted images: for the taps (k, l) of two sweeps,
+///
+///   y[n, i, j, q] = sum_{k, l, p} x[n, rows(i, k), cols(j, l), p] w[rows.index(k), cols.index(l), p, q].
+struct Correlation {
+  Index n = 0, c = 0, o = 0, groups = 1;  // images; channels of x and y, of all groups
+  Sweep rows, cols;
+  Index w_row = 0, w_tap = 0, w_in = 0, w_out = 0, w_group = 0;  // strides of w: taps, p, q, group
+
+  Index group_c() const { return c / groups; }
+  Index group_o() const { return o / groups; }
+  Index depth() const { return rows.taps * cols.taps * group_c(); }
+
+  static Correlation forward(const Conv2dShape& s);
+  /// The part of the gradient with respect to x that lies at these phases; x here is the gradient of y.
+  static Correlation backward(const Conv2dShape& s, Index row_phase, Index col_phase);
+};
+
+namespace cpu {
+
+/// y = the correlation of x with w, then the epilogue. Writes y where the sweeps lead and nowhere else.
+template <class T>
+void correlate(const T* x, const T* w, T* y, const Correlation& shape, const Epilogue<T>& epilogue = {});
+
+/// The gradient of a forward correlation with respect to w, from that with respect to y.
+template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const Correlation& shape);
+
+}  // namespace cpu
+}  // namespace fastnn

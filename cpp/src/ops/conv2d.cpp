@@ -1,0 +1,444 @@
+// 2D convolution. Which way is taken, by shape alone:
+//
+//   product      the windows are rows of x as it lies in memory (1 x 1, stride 1; a kernel as large as the
+//                image): a matrix product and no more
+//   correlation  everything else: an implicit matrix product, straight from the image
+//
+// The correlation: results are cut into chunks of some hundred pixels. Where windows reach beyond the image,
+// what a chunk reads is copied with zeros around it, some percent of the work at most; then every pixel's
+// window is the same list of stretches of memory, kw c elements long each, and tiles of 8 pixels x 48
+// channels go over them. Nothing like the matrix of all windows is ever written.
+//
+// The input gradient is the same sum over the gradients of y: one correlation with the kernel turned round
+// for each phase of the strides (conv_sweep.hpp), so no product with an inserted zero is ever computed.
+//
+// The kernel gradient is a product over pixels. Chunks are cut into fixed parts, each of which adds to a copy
+// of dw of its own; these are added in order.
+#include "fastnn/conv2d.hpp"
+
+#include "correlation.hpp"
+#include "epilogue.hpp"
+#include "kernel.hpp"
+#include "slope.hpp"
+
+namespace fastnn::cpu {
+
+/// What tiles multiply; see conv_kernel.hpp.
+template <class T> struct ConvProduct {
+  const T* a;
+  const Index* a_rows;
+  const Index* stretch;
+  Index stretches, length, step;
+  const T* b;          // all panels
+  Index depth, first;  // rows in a panel of b, and the first one used
+  T* c;
+  const Index* c_rows;
+  Index rows, cols, panels;
+  bool accumulate;
+};
+
+/// One array element type and instruction set.
+template <class T> struct ConvKernels {
+  Index lanes, tile_rows, tile_vectors;
+  void (*multiply)(const ConvProduct<T>&, Index panel, Index panels);
+  void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index depth, Index first, Index rows, Index cols,
+               Index panels, Index panel);
+  void (*add)(const T* x, Index stride, Index count, T* y, Index n);
+};
+
+FASTNN_DECLARE(const ConvKernels<T>&, conv_kernels, ())
+
+}  // namespace fastnn::cpu
+
+#if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
+#include "conv_kernel.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+template <class T> const ConvKernels<T>& conv_kernels() {
+  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,     kConvRows,     kConvVectors,
+                                           &conv_multiply<T>, &conv_pack<T>, &conv_add<T>};
+  return kKernels;
+}
+FASTNN_INSTANTIATE(conv_kernels)
+
+}  // namespace fastnn::cpu::FASTNN_ISA
+#endif
+
+#if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include <optional>
+
+#include "check.hpp"
+#include "conv_chunks.hpp"
+#include "parallel.hpp"
+#include "workspace.hpp"
+
+namespace fastnn {
+
+void Conv2dShape::check(const char* op) const {
+  fastnn::check(op, n >= 0 && h >= 0 && w >= 0 && c >= 0 && o >= 0, "expected sizes >= 0, got x (", n, ", ",
+                h, ", ", w, ", ", c, ") and ", o, " channels out");
+  fastnn::check(op, kh > 0 && kw > 0, "expected a kernel of at least 1 x 1, got ", kh, " x ", kw);
+  fastnn::check(op, stride_h > 0 && stride_w > 0, "expected strides >= 1, got (", stride_h, ", ", stride_w,
+                ")");
+  fastnn::check(op, dilation_h > 0 && dilation_w > 0, "expected dilation_rate >= 1, got (", dilation_h, ", ",
+                dilation_w, ")");
+  fastnn::check(op, top >= 0 && bottom >= 0 && left >= 0 && right >= 0, "expected padding >= 0, got ((", top,
+                ", ", bottom, "), (", left, ", ", right, "))");
+  fastnn::check(op, groups > 0 && c % groups == 0 && o % groups == 0,
+                "expected channels that groups divides, got groups ", groups, " for ", c, " channels in and ",
+                o, " out");
+  fastnn::check(op, window_h() <= h + top + bottom && window_w() <= w + left + right,
+                "expected a kernel that fits into the padded image of ", h + top + bottom, " x ",
+                w + left + right, ", got one that covers ", window_h(), " x ", window_w());
+}
+
+void Conv2dShape::pad_same() {
+  const auto missing = [](Index in, Index window, Index stride) {
+    return stride < 1 ? 0 : std::max<Index>(0, (in + stride - 1) / stride * stride - stride + window - in);
+  };
+  const Index rows = missing(h, window_h(), stride_h), cols = missing(w, window_w(), stride_w);
+  top = rows / 2, bottom = rows - top, left = cols / 2, right = cols - left;
+}
+
+Correlation Correlation::forward(const Conv2dShape& s) {
+  Correlation x;
+  x.n = s.n, x.c = s.c, x.o = s.o, x.groups = s.groups;
+  x.rows = Sweep::forward(s.h, s.out_h(), s.kh, s.stride_h, s.dilation_h, s.top);
+  x.cols = Sweep::forward(s.w, s.out_w(), s.kw, s.stride_w, s.dilation_w, s.left);
+  x.w_tap = s.group_c() * s.o, x.w_row = s.kw * x.w_tap;
+  x.w_in = s.o, x.w_out = 1, x.w_group = s.group_o();
+  return x;
+}
+
+Correlation Correlation::backward(const Conv2dShape& s, Index row_phase, Index col_phase) {
+  Correlation x = forward(s);
+  std::swap(x.c, x.o);
+  std::swap(x.w_in, x.w_out);
+  x.rows = Sweep::backward(s.out_h(), s.h, s.kh, s.stride_h, s.dilation_h, s.top, row_phase);
+  x.cols = Sweep::backward(s.out_w(), s.w, s.kw, s.stride_w, s.dilation_w, s.left, col_phase);
+  return x;
+}
+
+namespace cpu {
+namespace {
+
+/// Multiply-adds worth a task of their own: some microseconds.
+constexpr Index kGrainMultiplies = 500 * 1000;
+/// Pieces work is cut into at most.
+constexpr Index kMaxTasks = 64;
+/// Pixels of a chunk: their windows stay in the second-level cache while the kernel goes past them.
+constexpr Index kChunkPixels = 96;
+/// Rows of the kernel that a tile goes through before the next tile: 96 KiB a panel.
+constexpr Index kDepth = 512;
+/// The same for the kernel gradient, where the gradients of a chunk, a panel at a time, stay in the
+/// first-level cache.
+constexpr Index kGradientPixels = 128;
+/// Partial kernel gradients at most, and elements of them all.
+constexpr Index kMaxParts = 16, kPartElements = 1 << 22;
+
+Index up(Index x, Index step) { return (x + step - 1) / step * step; }
+Index parts(Index x, Index size) { return (x + size - 1) / size; }
+
+/// Offsets of the pixels of a chunk in source and result.
+struct PixelTable {
+  Index image, row, col;              // strides in the source
+  Index out_image, out_row, out_col;  // and in the result
+  void list(const Chunk& chunk, Index* in, Index* out) const {
+    for (Index m = 0; m < chunk.images; ++m)
+      for (Index r = 0; r < chunk.rows; ++r)
+        for (Index q = 0; q < chunk.cols; ++q) {
+          *in++ = m * image + r * row + q * col;
+          *out++ = m * out_image + r * out_row + q * out_col;
+        }
+  }
+};
+
+template <class T> PixelTable pixel_table(const Correlation& s, const Source<T>& source) {
+  return {source.image(),
+          s.rows.in_step * source.row(),
+          s.cols.in_step * source.pixel(),
+          s.rows.out * s.cols.out * s.o,
+          s.rows.out_step * s.cols.out * s.o,
+          s.cols.out_step * s.o};
+}
+
+/// Where the first pixel of a chunk lies in the result.
+Index result_of(const Correlation& s, const Chunk& chunk) {
+  const Index row = s.rows.out_first + chunk.row * s.rows.out_step;
+  const Index col = s.cols.out_first + chunk.col * s.cols.out_step;
+  return ((chunk.image * s.rows.out + row) * s.cols.out + col) * s.o;
+}
+
+/// One correlation: chunks times panels of the packed kernel.
+template <class T> class Correlator {
+ public:
+  Correlator(const ConvKernels<T>& run, const Correlation& s, const T* x, T* y, const Epilogue<T>& epilogue)
+      : run_(run),
+        s_(s),
+        y_(y),
+        epilogue_(epilogue),
+        chunks_(s.n, s.rows.count, s.cols.count, kChunkPixels),
+        source_(x, s, chunks_.largest()),
+        stretches_(s, source_),
+        depth_(s.depth()),
+        panels_(parts(parts(s.group_o(), run.lanes), run.tile_vectors)),
+        group_elements_(depth_ * up(s.group_o(), run.lanes)) {}
+
+  void operator()(const T* w) const {
+    const Workspace<T> packed(std::size_t(s_.groups * group_elements_));
+    pack(w, packed.data());
+    const Index units = s_.groups * chunks_.size();
+    const Index work = s_.n * s_.rows.count * s_.cols.count * depth_ * s_.o;
+    const Index wanted = std::clamp<Index>(work / kGrainMultiplies, 1, kMaxTasks);
+    const Index unit_parts = std::min(units, wanted),
+                panel_parts = std::min(panels_, parts(wanted, unit_parts));
+    parallel_tasks(unit_parts * panel_parts, [&](Index task) {
+      const Index i = task / panel_parts, q = task % panel_parts;
+      range(packed.data(), units * i / unit_parts, units * (i + 1) / unit_parts, panels_ * q / panel_parts,
+            panels_ * (q + 1) / panel_parts);
+    });
+  }
+
+ private:
+  void pack(const T* w, T* packed) const {
+    parallel_ranges(
+        s_.groups * panels_, depth_ * run_.lanes * run_.tile_vectors, [&](Index begin, Index end) {
+          for (Index i = begin; i < end; ++i) {
+            const Index group = i / panels_, panel = i % panels_;
+            Index first = 0;
+            for (Index r = 0; r < s_.rows.taps; ++r)
+              for (Index q = 0; q < s_.cols.taps; ++q, first += s_.group_c())
+                run_.pack(w + s_.rows.index(r) * s_.w_row + s_.cols.index(q) * s_.w_tap + group * s_.w_group,
+                          s_.w_in, s_.w_out, packed + group * group_elements_, depth_, first, s_.group_c(),
+                          s_.group_o(), panels_, panel);
+          }
+        });
+  }
+
+  /// Chunks of groups [begin, end), panels [panel, panel_end).
+  void range(const T* packed, Index begin, Index end, Index panel, Index panel_end) const {
+    const Chunk largest = chunks_.largest();
+    const Index pixels = largest.pixels();
+    const Workspace<Index> tables(std::size_t(2 * pixels + stretches_.count));
+    Index *const in = tables.data(), *const out = in + pixels, *const begins = out + pixels;
+    pixel_table(s_, source_).list(largest, in, out);
+    stretches_.list(begins);
+    const Workspace<T> scratch(std::size_t(source_.scratch()));
+    for (Index unit = begin; unit < end; ++unit) {
+      const Index group = unit / chunks_.size();
+      const Chunk chunk = chunks_[unit % chunks_.size()];
+      ConvProduct<T> product;
+      product.a = source_.of(chunk, group, scratch.data());
+      product.a_rows = in, product.c_rows = out, product.rows = chunk.pixels();
+      product.stretch = begins, product.step = 1;
+      product.b = packed + group * group_elements_, product.depth = depth_;
+      product.c = y_ + result_of(s_, chunk) + group * s_.group_o();
+      product.cols = s_.group_o(), product.panels = panels_;
+      for (Index i = panel; i < panel_end; ++i) {
+        sum(product, i);
+        if (!epilogue_.empty()) finish(chunk, group, i);
+      }
+    }
+  }
+
+  /// One panel, in blocks of the depth.
+  void sum(ConvProduct<T> product, Index panel) const {
+    const Index length = stretches_.length, pieces = std::max<Index>(1, parts(length, kDepth));
+    const Index together = pieces > 1 ? 1 : std::max<Index>(1, kDepth / std::max<Index>(1, length));
+    const Index blocks = std::max<Index>(1, parts(stretches_.count, together));
+    const T* const a = product.a;
+    const Index* const begins = product.stretch;
+    for (Index i = 0; i < blocks; ++i)
+      for (Index piece = 0; piece < pieces; ++piece) {
+        const Index stretch = stretches_.count * i / blocks, offset = length * piece / pieces;
+        product.stretch = begins + stretch, product.stretches = stretches_.count * (i + 1) / blocks - stretch;
+        product.a = a + offset, product.length = length * (piece + 1) / pieces - offset;
+        product.first = stretch * length + offset;
+        product.accumulate = i > 0 || piece > 0;
+        run_.multiply(product, panel, 1);
+      }
+  }
+
+  void finish(const Chunk& chunk, Index group, Index panel) const {
+    const Index vectors = parts(s_.group_o(), run_.lanes), begin = vectors * panel / panels_ * run_.lanes;
+    const Index end = std::min(s_.group_o(), vectors * (panel + 1) / panels_ * run_.lanes);
+    const Index column = group * s_.group_o() + begin;
+    const T* const bias = epilogue_.bias ? epilogue_.bias + column : nullptr;
+    const auto kernel = FASTNN_SELECT(epilogue_rows<T>);
+    const auto rows = [&](Index at, Index step, Index count) {
+      at += column;
+      kernel(epilogue_, 1, y_ + at, epilogue_.z ? epilogue_.z + at : nullptr, step, bias, count, end - begin);
+    };
+    const bool whole = s_.rows.out_step == 1 && s_.cols.out_step == 1 && chunk.cols == s_.cols.out &&
+                       (chunk.images == 1 || chunk.rows == s_.rows.out);
+    if (whole) return rows(result_of(s_, chunk), s_.o, chunk.pixels());
+    for (Index m = 0; m < chunk.images; ++m)
+      for (Index r = 0; r < chunk.rows; ++r)
+        rows(result_of(s_, {chunk.image + m, 1, chunk.row + r, 1, chunk.col, chunk.cols}),
+             s_.cols.out_step * s_.o, chunk.cols);
+  }
+
+  const ConvKernels<T>& run_;
+  const Correlation& s_;
+  T* const y_;
+  const Epilogue<T>& epilogue_;
+  const Chunks chunks_;
+  const Source<T> source_;
+  const Stretches stretches_;
+  const Index depth_, panels_, group_elements_;
+};
+
+/// The gradient of a forward correlation with respect to its kernel.
+template <class T> class KernelGradient {
+ public:
+  KernelGradient(const ConvKernels<T>& run, const Correlation& s, const T* x, const T* dy)
+      : run_(run),
+        s_(s),
+        dy_(dy),
+        chunks_(s.n, s.rows.count, s.cols.count, kGradientPixels),
+        source_(x, s, chunks_.largest()),
+        depth_(s.depth()),
+        panels_(parts(parts(s.group_o(), run.lanes), run.tile_vectors)) {}
+
+  void operator()(T* dw) const {
+    const Index size = depth_ * s_.o;  // of dw
+    const Index work = s_.n * s_.rows.count * s_.cols.count * size;
+    const Index wanted = std::clamp<Index>(work / kGrainMultiplies, 1, kMaxTasks);
+    // Copies of dw first, as each needs its pixels once; then rows of it.
+    const Index most = std::clamp<Index>(kPartElements / std::max<Index>(1, size), 1, kMaxParts);
+    const Index pixel_parts = std::max<Index>(1, std::min({wanted, most, chunks_.size()}));
+    const Index row_parts =
+        std::max<Index>(1, std::min({parts(wanted, pixel_parts * s_.groups), depth_ / (4 * run_.tile_rows)}));
+    const Workspace<T> memory(std::size_t(pixel_parts > 1 ? pixel_parts * size : 0));
+    parallel_tasks(pixel_parts * s_.groups * row_parts, [&](Index task) {
+      const Index part = task / row_parts / s_.groups, group = task / row_parts % s_.groups,
+                  q = task % row_parts;
+      range(pixel_parts > 1 ? memory.data() + part * size : dw, group, chunks_.size() * part / pixel_parts,
+            chunks_.size() * (part + 1) / pixel_parts, depth_ * q / row_parts, depth_ * (q + 1) / row_parts);
+    });
+    if (pixel_parts > 1)
+      parallel_ranges(
+          size, pixel_parts,
+          [&](Index begin, Index end) {
+            run_.add(memory.data() + begin, size, pixel_parts, dw + begin, end - begin);
+          },
+          64);
+  }
+
+ private:
+  /// Rows [row, row_end) of dw from chunks [begin, end).
+  void range(T* dw, Index group, Index begin, Index end, Index row, Index row_end) const {
+    const Chunk largest = chunks_.largest();
+    const Index rows = row_end - row, lines = largest.images * largest.rows;
+    const Workspace<Index> tables(std::size_t(2 * rows + lines));
+    Index *const in = tables.data(), *const out = in + rows, *const begins = out + rows;
+    for (Index i = 0; i < rows; ++i) {
+      const Index tap = (row + i) / s_.group_c(), c = (row + i) % s_.group_c();
+      in[i] = tap / s_.cols.taps * s_.rows.shift_step * source_.row() +
+              tap % s_.cols.taps * s_.cols.shift_step * source_.pixel() + c;
+      out[i] = (row + i) * s_.w_in;
+    }
+    const Index padded = up(s_.group_o(), run_.lanes);
+    const Workspace<T> scratch(std::size_t(source_.scratch() + largest.pixels() * padded));
+    T* const packed = scratch.data() + source_.scratch();
+    for (Index i = begin; i < end; ++i) {
+      const Chunk chunk = chunks_[i];
+      const Index pixels = chunk.pixels();
+      pack(chunk, group, packed);
+      for (Index m = 0; m < chunk.images; ++m)
+        for (Index r = 0; r < chunk.rows; ++r)
+          begins[m * chunk.rows + r] = m * source_.image() + r * s_.rows.in_step * source_.row();
+      run_.multiply({source_.of(chunk, group, scratch.data()), in, begins, chunk.images * chunk.rows,
+                     chunk.cols, s_.cols.in_step * source_.pixel(), packed, pixels, 0,
+                     dw + group * s_.w_group, out, rows, s_.group_o(), panels_, i > begin},
+                    0, panels_);
+    }
+  }
+
+  void pack(const Chunk& chunk, Index group, T* packed) const {
+    const Index pixels = chunk.pixels(), columns = chunk.cols;
+    for (Index panel = 0; panel < panels_; ++panel)
+      for (Index m = 0; m < chunk.images; ++m)
+        for (Index r = 0; r < chunk.rows; ++r)
+          run_.pack(dy_ + result_of(s_, {chunk.image + m, 1, chunk.row + r, 1, chunk.col, columns}) +
+                        group * s_.group_o(),
+                    s_.o, 1, packed, pixels, (m * chunk.rows + r) * columns, columns, s_.group_o(), panels_,
+                    panel);
+  }
+
+  const ConvKernels<T>& run_;
+  const Correlation& s_;
+  const T* const dy_;
+  const Chunks chunks_;
+  const Source<T> source_;
+  const Index depth_, panels_;
+};
+
+/// The shape as a matrix product of windows that lie in x one after the other, if they do.
+std::optional<GemmShape> product_of(const Conv2dShape& s) {
+  const bool padded = s.top || s.bottom || s.left || s.right;
+  if (s.groups > 1 || padded) return std::nullopt;
+  const bool points = s.kh == 1 && s.kw == 1 && s.stride_h == 1 && s.stride_w == 1;
+  const bool whole = s.kh == s.h && s.kw == s.w && s.dilation_h == 1 && s.dilation_w == 1;
+  if (!points && !whole) return std::nullopt;
+  return GemmShape::dense(s.pixels(), s.o, s.depth());
+}
+
+template <class T> void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s) {
+  if (product_of(s)) return gemm<T>(dz, w, dx, GemmShape::dense(s.pixels(), s.depth(), s.o, false, true));
+  for (Index i = 0; i < s.stride_h; ++i)
+    for (Index j = 0; j < s.stride_w; ++j) correlate(dz, w, dx, Correlation::backward(s, i, j));
+}
+
+template <class T> void kernel_gradient(const T* x, const T* dz, T* dw, const Conv2dShape& s) {
+  if (product_of(s)) return gemm<T>(x, dz, dw, GemmShape::dense(s.depth(), s.o, s.pixels(), true, false));
+  correlate_kernel(x, dz, dw, Correlation::forward(s));
+}
+
+}  // namespace
+
+template <class T>
+void correlate(const T* x, const T* w, T* y, const Correlation& s, const Epilogue<T>& epilogue) {
+  if (s.n == 0 || s.rows.count == 0 || s.cols.count == 0 || s.o == 0) return;
+  Correlator<T>(FASTNN_SELECT(conv_kernels<T>)(), s, x, y, epilogue)(w);
+}
+FASTNN_INSTANTIATE(correlate)
+
+template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const Correlation& s) {
+  if (s.depth() == 0 || s.o == 0) return;
+  KernelGradient<T>(FASTNN_SELECT(conv_kernels<T>)(), s, x, dy)(dw);
+}
+FASTNN_INSTANTIATE(correlate_kernel)
+
+template <class T> void conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& s,
+                               Unary activation, const UnaryParameters& parameters) {
+  s.check("conv2d");
+  const Epilogue<T> epilogue{b, activation, parameters, z};
+  if (const auto product = product_of(s)) return gemm<T>(x, w, y, *product, epilogue);
+  correlate(x, w, y, Correlation::forward(s), epilogue);
+}
+FASTNN_INSTANTIATE(conv2d)
+
+template <class T> void conv2d_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx, T* dw,
+                                        T* db, const Conv2dShape& s, Unary activation,
+                                        const UnaryParameters& parameters) {
+  s.check("conv2d_backward");
+  if (!dx && !dw && !db) return;
+  std::optional<Workspace<T>> memory;
+  const T* dz = dy;
+  if (activation != Unary::linear) {
+    T* const product = memory.emplace(std::size_t(s.pixels() * s.o)).data();
+    slope(saved, dy, product, db, s.pixels(), s.o, activation, parameters);
+    dz = product;
+  } else if (db) {
+    slope<T>(dy, dy, nullptr, db, s.pixels(), s.o, activation, parameters);
+  }
+  if (dw) kernel_gradient(x, dz, dw, s);
+  if (dx) input_gradient(dz, w, dx, s);
+}
+FASTNN_INSTANTIATE(conv2d_backward)
+
+}  // namespace cpu
+}  // namespace fastnn
+#endif

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn import activations, constraints, initializers, ops, regularizers
+from fastnn.activations import FUSED
+from fastnn.arrays import PartialShape
+from fastnn.autograd import Tensor
+from fastnn.layers.layer import Layer
+from fastnn.ops.conv2d import lengths
+from fastnn.registry import serialize
+
+
+def positive(layer: str, name: str, value: Any) -> int:
+    return lengths(layer, name, value, 1)[0]
+
+
+class Windowed(Layer):
+    """What layers share that move a kernel over an image: how it moves, and what is done to its results."""
+
+    rank = 2
+    recordable = True
+    #: Names of padding it takes.
+    paddings: tuple[str, ...] = ("valid", "same")
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any,
+        padding: str,
+        data_format: str | None,
+        dilation_rate: Any,
+        activation: Any,
+        use_bias: bool,
+        bias_initializer: Any,
+        bias_regularizer: Any,
+        bias_constraint: Any,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        kind = type(self).__name__
+        if data_format not in (None, "channels_last"):
+            raise ValueError(f"[{kind}] expected data_format 'channels_last', got {data_format!r}")
+        if not isinstance(padding, str) or padding.lower() not in self.paddings:
+            raise ValueError(f"[{kind}] expected padding {' or '.join(map(repr, self.paddings))}, got {padding!r}")
+        self.kernel_size = lengths(kind, "kernel_size", kernel_size, self.rank)
+        self.strides = lengths(kind, "strides", strides, self.rank)
+        self.dilation_rate = lengths(kind, "dilation_rate", dilation_rate, self.rank)
+        self.padding = padding.lower()
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self._fused = FUSED.get(self.activation)
+
+    def _channels(self, input_shape: PartialShape) -> int:
+        if len(input_shape) != self.rank + 2 or input_shape[-1] is None:
+            raise ValueError(
+                f"[{self.name}] expected an input with {self.rank + 2} axes, the last of a known length, "
+                f"got {input_shape}"
+            )
+        return input_shape[-1]
+
+    def _add_bias(self, units: int) -> None:
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (units,),
+                self.bias_initializer,
+                name="bias",
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def call(self, x: Any) -> Any:
+        if type(x) is not Tensor and x.dtype is not self._dtype:
+            x = ops.cast(x, self._dtype)  # integers and booleans
+        try:
+            if self._fused is not None:
+                return self._convolve(x, self._fused)
+            y = self._convolve(x, None)
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from None
+        return self.activation(y)
+
+    def _convolve(self, x: Any, activation: str | None) -> Any:
+        raise NotImplementedError
+
+    def _length(self, axis: int, length: int | None) -> int | None:
+        """Length of an axis of the output for one of the input."""
+        if length is None:
+            return None
+        window, stride = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1, self.strides[axis]
+        found = -(-length // stride) if self.padding != "valid" else (length - window) // stride + 1
+        if found <= 0:
+            raise ValueError(
+                f"[{self.name}] expected an input that holds the kernel, which covers {window}, on every axis, "
+                f"got an axis of length {length}"
+            )
+        return found
+
+    def _output_shape(self, input_shape: PartialShape, channels: int) -> PartialShape:
+        self._channels(input_shape)
+        return (input_shape[0], *(self._length(i, n) for i, n in enumerate(input_shape[1:-1])), channels)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": "channels_last",
+            "dilation_rate": self.dilation_rate,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "bias_initializer": serialize(self.bias_initializer),
+            "bias_regularizer": serialize(self.bias_regularizer),
+            "bias_constraint": serialize(self.bias_constraint),
+        }
+
+
+class Convolution(Windowed):
+    """A convolution with `filters` outputs for every place of the kernel; the base of Conv1D, Conv2D and Conv3D."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
+            *(bias_initializer, bias_regularizer, bias_constraint),
+            activity_regularizer=activity_regularizer,
+            **options,
+        )
+        self.filters = positive(type(self).__name__, "filters", filters)
+        self.groups = positive(type(self).__name__, "groups", groups)
+        if self.filters % self.groups:
+            raise ValueError(
+                f"[{type(self).__name__}] expected filters that groups divides, got filters {filters}, groups {groups}"
+            )
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+
+    def build(self, input_shape: PartialShape) -> None:
+        channels = self._channels(input_shape)
+        if channels % self.groups:
+            raise ValueError(
+                f"[{self.name}] expected channels that groups divides, got {channels} channels, groups {self.groups}"
+            )
+        self._output_shape(input_shape, self.filters)
+        self.kernel = self.add_weight(
+            (*self.kernel_size, channels // self.groups, self.filters),
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self._add_bias(self.filters)
+
+    def _settings(self) -> dict[str, Any]:
+        return {"strides": self.strides, "dilation_rate": self.dilation_rate, "groups": self.groups}
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return self._output_shape(input_shape, self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "groups": self.groups,
+            "kernel_initializer": serialize(self.kernel_initializer),
+            "kernel_regularizer": serialize(self.kernel_regularizer),
+            "kernel_constraint": serialize(self.kernel_constraint),
+        }
+
+
+class Conv1D(Convolution):
+    """1D convolution: y[n, j, q] = activation(bias[q] + sum x[n, j s + l d, p] kernel[l, p, q]).
+
+    filters: number of outputs q. kernel_size, strides s, dilation_rate d: one length each. padding: "valid" for none,
+    "same" for an output as long as the input over the stride, "causal" for zeros in front alone, so that no output sees
+    what comes after it. groups: pieces of the channels that see nothing of each other. x: (n, w, c). Returns (n, ow,
+    filters). kernel: (kw, c / groups, filters), bias: (filters,).
+    """
+
+    rank = 1
+    paddings = ("valid", "same", "causal")
+
+    def _convolve(self, x: Any, activation: str | None) -> Any:
+        before = (self.kernel_size[0] - 1) * self.dilation_rate[0]
+        padding = (before, 0) if self.padding == "causal" else self.padding
+        return ops.conv1d(x, self.kernel, self.bias, padding=padding, activation=activation, **self._settings())
+
+
+class Conv2D(Convolution):
+    """2D convolution: y[n, i, j, q] = activation(bias[q] + sum x[n, i s + k d, j s + l d, p] kernel[k, l, p, q]).
+
+    filters: number of outputs q. kernel_size, strides s, dilation_rate d: a number, or (height, width). padding:
+    "valid" for none, "same" for an output as large as the input over the strides. groups: pieces of the channels that
+    see nothing of each other. x: (n, h, w, c). Returns (n, oh, ow, filters). kernel: (kh, kw, c / groups, filters),
+    bias: (filters,).
+    """
+
+    def _convolve(self, x: Any, activation: str | None) -> Any:
+        return ops.conv2d(x, self.kernel, self.bias, padding=self.padding, activation=activation, **self._settings())

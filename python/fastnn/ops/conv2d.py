@@ -1,0 +1,154 @@
+"""2D convolution as one primitive: sum over windows, bias and activation in one pass; and 1D convolution, which is the
+same kernels on images of one row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from fastnn.arrays import Array
+from fastnn.autograd import Needs, primitive, recording
+from fastnn.backend import float_pair, floats, kernels
+from fastnn.ops.dense import epilogue
+
+#: What bindings take for the way a kernel moves: strides, dilations, 1 for padding "same", explicit padding (top,
+#: bottom, left, right), groups.
+Window = tuple[int, int, int, int, int, int, int, int, int, int]
+#: A number for all axes, or one for each.
+Lengths = int | Sequence[int]
+#: A name, a number of zeros on every side, or (before, after) for each axis.
+Padding = str | int | Sequence[Any]
+
+
+def lengths(op: str, name: str, value: Any, axes: int, least: int = 1) -> tuple[int, ...]:
+    """value as one number for each axis. Raises ValueError."""
+    given = (value,) * axes if isinstance(value, int) else tuple(value) if isinstance(value, Sequence) else ()
+    if len(given) != axes or not all(isinstance(v, int) and not isinstance(v, bool) and v >= least for v in given):
+        wanted = "an integer" if axes == 1 else f"an integer or {axes} of them"
+        raise ValueError(f"[{op}] expected {name} to be {wanted} >= {least}, got {value!r}")
+    return given
+
+
+def pads(op: str, padding: Padding, axes: int) -> tuple[bool, tuple[tuple[int, int], ...]]:
+    """(whether padding is "same", explicit padding for each axis). Raises ValueError."""
+    none = ((0, 0),) * axes
+    if isinstance(padding, str):
+        if padding.lower() not in ("valid", "same"):
+            raise ValueError(f"[{op}] expected padding 'valid', 'same', or numbers of zeros, got {padding!r}")
+        return padding.lower() == "same", none
+    if isinstance(padding, int):
+        return False, (lengths(op, "padding", (padding, padding), 2, 0),) * axes  # type: ignore[return-value]
+    if axes == 1 and len(padding) == 2 and all(isinstance(p, int) for p in padding):
+        padding = (padding,)
+    if len(padding) != axes:
+        raise ValueError(f"[{op}] expected padding (before, after) for {axes} axes, got {padding!r}")
+    sides = ((p, p) if isinstance(p, int) else p for p in padding)
+    return False, tuple(lengths(op, "padding", tuple(p), 2, 0) for p in sides)  # type: ignore[misc]
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value
+
+
+@lru_cache(maxsize=1024)
+def _window(op: str, axes: int, strides: Any, padding: Any, dilation_rate: Any, groups: Any) -> Window:
+    steps, spread = lengths(op, "strides", strides, axes), lengths(op, "dilation_rate", dilation_rate, axes)
+    lengths(op, "groups", groups, 1)
+    same, sides = pads(op, padding, axes)
+    if axes == 1:
+        steps, spread, sides = (1, *steps), (1, *spread), ((0, 0), *sides)
+    return (*steps, *spread, int(same), *sides[0], *sides[1], groups)
+
+
+def window(op: str, axes: int, strides: Lengths, padding: Padding, dilation_rate: Lengths, groups: int) -> Window:
+    """The settings of a convolution as bindings take them. Raises ValueError."""
+    try:
+        return _window(op, axes, strides, padding, dilation_rate, groups)
+    except TypeError:  # a list cannot be looked up
+        return _window(op, axes, _hashable(strides), _hashable(padding), _hashable(dilation_rate), groups)
+
+
+def _convolution(
+    axes: int,
+    x: Any,
+    w: Any,
+    b: Any,
+    strides: Lengths,
+    padding: Padding,
+    dilation_rate: Lengths,
+    groups: int,
+    activation: str | None,
+    negative_slope: float,
+    out: Array | None,
+) -> Any:
+    op = f"conv{axes}d"
+    code, from_z, parameters = epilogue(op, activation, negative_slope)
+    moves = window(op, axes, strides, padding, dilation_rate, groups)
+    x, w = float_pair(x, w)
+    if b is not None:
+        b = floats(b)
+    run = kernels(x)
+    if from_z and recording():
+        y, saved = run.conv2d_forward(x, w, b, axes, moves, code, *parameters, True, out)
+    else:
+        y = saved = run.conv2d_forward(x, w, b, axes, moves, code, *parameters, False, out)
+
+    def pullback(dy: Array, needs: Needs) -> tuple[Array | None, Array | None, Array | None]:
+        need_x, need_w, need_b = needs if len(needs) == 3 else (*needs, None)
+        grads: tuple[Array | None, Array | None, Array | None] = run.conv2d_backward(
+            *(x, w, saved, dy, axes, moves, code, *parameters),
+            *(need_x is not None, need_w is not None, need_b is not None),
+            *(need_w and need_w.out, need_b and need_b.out),
+        )
+        return grads
+
+    return y, pullback
+
+
+@primitive
+def conv2d(
+    x: Any,
+    w: Any,
+    b: Any = None,
+    *,
+    strides: Lengths = 1,
+    padding: Padding = "valid",
+    dilation_rate: Lengths = 1,
+    groups: int = 1,
+    activation: str | None = None,
+    negative_slope: float = 0.2,
+    out: Array | None = None,
+) -> Any:
+    """2D convolution: y[n, i, j, q] = activation(b[q] + sum_{k, l, p} x[n, i s + k d, j s + l d, p] w[k, l, p, q]).
+
+    x: real, (n, h, w, c). w: (kh, kw, c / groups, o), not flipped. b: (o,) or None. strides s, dilation_rate d: a
+    number, or one for height and one for width. padding: "valid" for none, "same" for as many zeros around x as make
+    the output ceil(h / s) high, a number of zeros on every side, or ((top, bottom), (left, right)). groups: output
+    channels are cut into so many pieces, as input channels are, and each sees its own piece alone. activation: None or
+    one of ops.dense.ACTIVATIONS. Returns (n, oh, ow, o) with oh = floor((h + top + bottom - (kh - 1) d - 1) / s) + 1.
+    Raises ValueError if sizes do not fit, the kernel is larger than the padded image, groups does not divide c and o.
+    """
+    return _convolution(2, x, w, b, strides, padding, dilation_rate, groups, activation, negative_slope, out)
+
+
+@primitive
+def conv1d(
+    x: Any,
+    w: Any,
+    b: Any = None,
+    *,
+    strides: Lengths = 1,
+    padding: Padding = "valid",
+    dilation_rate: Lengths = 1,
+    groups: int = 1,
+    activation: str | None = None,
+    negative_slope: float = 0.2,
+    out: Array | None = None,
+) -> Any:
+    """1D convolution: y[n, j, q] = activation(b[q] + sum_{l, p} x[n, j s + l d, p] w[l, p, q]).
+
+    x: real, (n, w, c). w: (kw, c / groups, o). padding: "valid", "same", a number or (before, after). The rest, and
+    what is raised, as in conv2d. Returns (n, ow, o).
+    """
+    return _convolution(1, x, w, b, strides, padding, dilation_rate, groups, activation, negative_slope, out)

@@ -1,0 +1,294 @@
+"""2D and 1D convolution. The reference sums shifted images, one tap of the kernel after the other, in float64."""
+
+import math
+from functools import lru_cache
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+
+from fastnn import GradientTape, Variable, backend, vjp
+from fastnn.autograd import Want
+from fastnn.backend import kernels
+from fastnn.ops import conv1d, conv2d
+from fastnn.testing import check_op, covering_sample
+
+
+def sides(padding, size, kernel, stride, dilation):
+    """Zeros before and after an axis."""
+    if padding == "valid":
+        return 0, 0
+    if padding == "same":
+        missing = max(0, (-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size)
+        return missing // 2, missing - missing // 2
+    return padding
+
+
+def taps(shape, w_shape, strides, padding, dilation, groups):
+    """For every tap and group: slices of the padded image, of the channels in and out."""
+    (n, *size, c), (*kernel, _, o) = shape, w_shape
+    pads = [sides(padding[i], size[i], kernel[i], strides[i], dilation[i]) for i in range(2)]
+    out = [(size[i] + sum(pads[i]) - (kernel[i] - 1) * dilation[i] - 1) // strides[i] + 1 for i in range(2)]
+    found = []
+    for i, j in np.ndindex(*kernel):
+        rows, cols = (
+            slice(t * dilation[a], t * dilation[a] + (out[a] - 1) * strides[a] + 1, strides[a])
+            for a, t in enumerate((i, j))
+        )
+        for g in range(groups):
+            cut = [slice(g * size // groups, (g + 1) * size // groups) for size in (c, o)]
+            found.append((i, j, rows, cols, *cut))
+    return pads, (n, *out, o), found
+
+
+def reference(x, w, b=None, *, strides=(1, 1), padding=("valid", "valid"), dilation=(1, 1), groups=1):
+    pads, shape, found = taps(x.shape, w.shape, strides, padding, dilation, groups)
+    padded = np.pad(x, ((0, 0), *pads, (0, 0)))
+    y = np.zeros(shape)
+    for i, j, rows, cols, c, o in found:
+        y[..., o] += padded[:, rows, cols, c] @ w[i, j, :, o]
+    return y if b is None else y + b
+
+
+def reference_gradients(x, w, dy, *, strides, padding, dilation, groups):
+    pads, _, found = taps(x.shape, w.shape, strides, padding, dilation, groups)
+    padded = np.pad(x, ((0, 0), *pads, (0, 0)))
+    dx, dw = np.zeros(padded.shape), np.zeros(w.shape)
+    for i, j, rows, cols, c, o in found:
+        dx[:, rows, cols, c] += dy[..., o] @ w[i, j, :, o].T
+        dw[i, j, :, o] += np.einsum("nhwc,nhwo->co", padded[:, rows, cols, c], dy[..., o])
+    (top, _), (left, _) = pads
+    return dx[:, top : top + x.shape[1], left : left + x.shape[2]], dw, dy.sum((0, 1, 2))
+
+
+# ---- geometries -----------------------------------------------------------------------------------------------------
+
+FACTORS = {
+    "kernel": [(1, 1), (2, 2), (3, 3), (5, 5), (7, 7), (11, 11), (1, 3), (5, 2)],
+    "strides": [(1, 1), (2, 2), (3, 3), (4, 4), (2, 1), (1, 3)],
+    "padding": ["valid", "same", (1, 1), (0, 2), "wide"],
+    "dilation": [(1, 1), (2, 2), (3, 1)],
+    "groups": [1, 1, 2, 3],
+    "c": [1, 3, 8, 15, 16, 17, 64],
+    "o": [1, 3, 8, 16, 17, 50],
+    "h": [1, 7, 8, 14, 28],
+    "w": [1, 7, 8, 14, 28],
+    "n": [0, 1, 3, 8],
+}
+
+
+def explicit(kernel, padding):
+    """Padding for each axis; "wide" is more than the kernel."""
+    return tuple((size + 1, size + 2) if padding == "wide" else padding for size in kernel)
+
+
+def fits(kernel, strides, padding, dilation, groups, c, o, h, w, n):
+    if c % groups or o % groups:
+        return False
+    size = []
+    for i, length in enumerate((h, w)):
+        before, after = sides(explicit(kernel, padding)[i], length, kernel[i], strides[i], dilation[i])
+        size.append((length + before + after - (kernel[i] - 1) * dilation[i] - 1) // strides[i] + 1)
+    work = max(n, 1) * size[0] * size[1] * kernel[0] * kernel[1] * c * o / groups
+    return min(size) > 0 and work < 2e6
+
+
+GEOMETRIES = covering_sample(FACTORS, fits, count=200)
+# Beyond what the sample allows: several chunks of pixels, blocks of the depth, panels of outputs, and all at once.
+GEOMETRIES += [
+    {"strides": (1, 1), "dilation": (1, 1), "groups": 1, **g}
+    for g in (
+        {"kernel": (3, 3), "padding": "same", "c": 70, "o": 100, "h": 12, "w": 13, "n": 2},
+        {"kernel": (2, 2), "padding": "valid", "c": 600, "o": 49, "h": 5, "w": 5, "n": 1},
+        {"kernel": (1, 9), "padding": "same", "c": 5, "o": 7, "h": 1, "w": 700, "n": 1},
+        {"kernel": (3, 3), "padding": "same", "c": 2, "o": 3, "h": 3, "w": 3, "n": 70},
+        {"kernel": (14, 14), "padding": "valid", "c": 3, "o": 20, "h": 14, "w": 14, "n": 5},
+        {"kernel": (1, 1), "padding": "valid", "c": 20, "o": 30, "h": 14, "w": 14, "n": 3},
+    )
+]
+
+
+@lru_cache
+def expected(i):
+    """Inputs of geometry i, what its forward pass and its gradients are, and its settings."""
+    g = GEOMETRIES[i]
+    rng = np.random.default_rng(i)
+    x = rng.standard_normal((g["n"], g["h"], g["w"], g["c"]))
+    w = rng.standard_normal((*g["kernel"], g["c"] // g["groups"], g["o"]))
+    b = rng.standard_normal(g["o"])
+    padding = explicit(g["kernel"], g["padding"])
+    settings = {"strides": g["strides"], "groups": g["groups"]}
+    slow = {**settings, "padding": padding, "dilation": g["dilation"]}
+    y = reference(x, w, b, **slow)
+    dy = rng.standard_normal(y.shape)
+    if not isinstance(g["padding"], str) or g["padding"] == "wide":
+        settings["padding"] = padding
+    else:
+        settings["padding"] = g["padding"]
+    return (x, w, b), y, dy, reference_gradients(x, w, dy, **slow), {**settings, "dilation_rate": g["dilation"]}
+
+
+def test_the_sample_holds_nearly_every_pair_of_values():
+    """All but those that do not fit or take too long, such as 11 x 11 kernels of 64 channels."""
+    every = {pair for a, b in combinations(FACTORS, 2) for pair in product(tagged(a), tagged(b))}
+    seen = {pair for row in GEOMETRIES for pair in combinations([(name, str(row[name])) for name in FACTORS], 2)}
+    assert len(seen & every) > 0.97 * len(every)
+
+
+def tagged(name):
+    return [(name, str(value)) for value in FACTORS[name]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("i", range(len(GEOMETRIES)), ids=lambda i: "-".join(map(str, GEOMETRIES[i].values())))
+def test_values_and_gradients_of_every_geometry(i, dtype):
+    arrays, y, dy, grads, settings = expected(i)
+    got, pullback = vjp(lambda *given: conv2d(*given, **settings), *(a.astype(dtype) for a in arrays))
+    tolerance = 1e-5 if dtype == "float32" else 1e-13
+    area, pixels = np.prod(arrays[1].shape[:2]), dy[..., 0].size
+    terms = (area * arrays[1].shape[2], area * y.shape[-1], pixels, pixels)  # in each sum, of values around 1
+    for found, wanted, count in zip((got, *pullback(dy.astype(dtype))), (y, *grads), terms, strict=True):
+        assert found.shape == wanted.shape and found.dtype == dtype
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance * np.sqrt(count))
+
+
+# ---- manners ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", [None, "tanh", "gelu"])
+@pytest.mark.parametrize("settings", [{}, {"strides": 2, "padding": "same"}, {"groups": 2, "padding": 1}])
+def test_manners(rng, activation, settings):
+    """One for each way: y or z is kept, arrays are strided or read-only, each gradient alone."""
+    x, w, b = (rng.standard_normal(shape) for shape in ((2, 5, 4, 4), (3, 2, 4 // settings.get("groups", 1), 6), (6,)))
+
+    def slow(x, w, b, activation, strides=1, padding="valid", groups=1):
+        padding = (padding,) * 2 if isinstance(padding, str) else ((padding, padding),) * 2
+        z = reference(x, w, b, strides=(strides, strides), padding=padding, groups=groups)
+        return ACTIVATIONS[activation](z)
+
+    check_op(conv2d, slow, x, w, b, activation=activation, **settings)
+
+
+ACTIVATIONS = {
+    None: lambda z: z,
+    "tanh": np.tanh,
+    "gelu": lambda z: z / 2 * (1 + np.vectorize(math.erf)(z / np.sqrt(2))),
+}
+
+
+def test_without_bias_it_is_linear_in_both(rng):
+    x, w = rng.standard_normal((2, 4, 5, 3)), rng.standard_normal((2, 3, 3, 2))
+    check_op(conv2d, reference, x, w, linear=(0, 1))
+
+
+@pytest.mark.parametrize("settings", [{}, {"strides": 2}, {"padding": (2, 0), "dilation_rate": 2}, {"groups": 3}])
+def test_1d_is_2d_with_one_row(rng, settings):
+    x, w, b = rng.standard_normal((2, 9, 6)), rng.standard_normal((3, 6 // settings.get("groups", 1), 3)), np.ones(3)
+    y, pullback = vjp(lambda *given: conv1d(*given, **settings), x, w, b)
+    stride, dilation = settings.get("strides", 1), settings.get("dilation_rate", 1)
+    slow = {
+        "strides": (1, stride),
+        "dilation": (1, dilation),
+        "padding": ((0, 0), settings.get("padding", "valid")),
+        "groups": settings.get("groups", 1),
+    }
+    np.testing.assert_allclose(y, reference(x[:, None], w[None], b, **slow)[:, 0], rtol=1e-12, atol=1e-12)
+    dy = rng.standard_normal(y.shape)
+    wanted = reference_gradients(x[:, None], w[None], dy[:, None], **slow)
+    for got, expected in zip(pullback(dy), (wanted[0][:, 0], wanted[1][0], wanted[2]), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.fixture
+def threads():
+    before = backend.get_num_threads()
+    yield
+    backend.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "settings"),
+    [
+        ((4, 20, 20, 16), (3, 3, 16, 40), {"padding": "same"}),
+        ((1, 8, 8, 200), (3, 3, 200, 70), {"padding": "same", "strides": 2}),
+        ((3, 16, 16, 12), (5, 5, 6, 24), {"groups": 2}),
+    ],
+)
+def test_same_bits_at_any_thread_count(rng, threads, x_shape, w_shape, settings):
+    x, w, b = (rng.standard_normal(s).astype(np.float32) for s in (x_shape, w_shape, w_shape[-1:]))
+    results = []
+    for count in (1, 2, 3, 8):
+        backend.set_num_threads(count)
+        y, pullback = vjp(lambda *given: conv2d(*given, activation="relu", **settings), x, w, b)
+        results.append((y, *pullback(np.ones_like(y))))
+    for result in results[1:]:
+        for array, first in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(array, first)
+
+
+def test_gradients_go_where_they_are_wanted(rng):
+    x = rng.standard_normal((2, 5, 5, 3)).astype(np.float32)
+    w, b = Variable(rng.standard_normal((2, 2, 3, 4)).astype(np.float32)), Variable(np.zeros(4, np.float32))
+    w.want, b.want = Want(np.empty((2, 2, 3, 4), np.float32)), Want(np.empty(4, np.float32))
+    with GradientTape() as tape:
+        y = conv2d(x, w, b)
+    grads = tape.gradient(y, [w, b])
+    assert grads[0] is w.want.out and grads[1] is b.want.out
+    np.testing.assert_array_equal(grads[1], np.full(4, 2 * 4 * 4))
+
+
+def test_out(rng):
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((1, 4, 4, 2), (2, 2, 2, 3)))
+    out = np.empty((1, 3, 3, 3), np.float32)
+    assert conv2d(x, w, out=out) is out
+    np.testing.assert_array_equal(out, conv2d(x, w))
+
+
+# ---- refusals -----------------------------------------------------------------------------------------------------
+
+
+def zeros(*shape):
+    return np.zeros(shape, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        ((zeros(4, 4, 3), zeros(2, 2, 3, 5)), {}, r"x with 4 axes \(n, h, w, c\), got x \(4, 4, 3\)"),
+        ((zeros(1, 4, 4, 3), zeros(2, 3, 5)), {}, r"w with 4 axes \(kh, kw, c / groups, o\), got w \(2, 3, 5\)"),
+        ((zeros(1, 4, 4, 3), zeros(2, 2, 4, 5)), {}, r"w with 3 / 1 channels in for x .*, got w \(2, 2, 4, 5\)"),
+        ((zeros(1, 4, 4, 3), zeros(2, 2, 3, 5)), {"groups": 2}, "channels that groups divides, got groups 2 for 3"),
+        ((zeros(1, 4, 4, 3), zeros(5, 2, 3, 5)), {}, "padded image of 4 x 4, got one that covers 5 x 2"),
+        ((zeros(1, 4, 4, 3), zeros(3, 3, 3, 5)), {"dilation_rate": 2}, "of 4 x 4, got one that covers 5 x 5"),
+        ((zeros(1, 4, 4, 3), zeros(0, 2, 3, 5)), {}, "a kernel of at least 1 x 1, got 0 x 2"),
+        ((zeros(1, 4, 4, 3), zeros(2, 2, 3, 5), zeros(4)), {}, r"b \(5,\) for w \(2, 2, 3, 5\), got b \(4,\)"),
+        ((zeros(1, 4, 4, 3), zeros(2, 2, 3, 5)), {"strides": 0}, "strides to be an integer or 2 of them >= 1, got 0"),
+        ((zeros(1, 4, 4, 3), zeros(2, 2, 3, 5)), {"strides": (1, 2, 3)}, r"strides to be .*, got \(1, 2, 3\)"),
+        ((zeros(1, 4, 4, 3), zeros(2, 2, 3, 5)), {"padding": "full"}, "padding 'valid', 'same', or .*, got 'full'"),
+        ((zeros(1, 4, 4, 3), zeros(2, 2, 3, 5)), {"padding": -1}, "padding to be .* >= 0"),
+        ((zeros(1, 4, 4, 3), zeros(2, 2, 3, 5)), {"padding": ((1, 2), (3,))}, "padding to be an integer or 2"),
+        ((zeros(1, 4, 4, 3), zeros(2, 2, 3, 5)), {"activation": "softmax"}, "activation None or one of .*'softmax'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments, settings, message):
+    with pytest.raises(ValueError, match=r"\[conv2d\] expected .*" + message):
+        conv2d(*arguments, **settings)
+
+
+def test_1d_refuses_in_its_own_words():
+    with pytest.raises(ValueError, match=r"\[conv1d\] expected x with 3 axes \(n, w, c\), got x \(1, 4, 4, 3\)"):
+        conv1d(zeros(1, 4, 4, 3), zeros(2, 3, 5))
+
+
+def test_backward_refuses_another_dy():
+    x, w, window = zeros(1, 4, 4, 3), zeros(2, 2, 3, 5), (1, 1, 1, 1, 0, 0, 0, 0, 0, 1)
+    with pytest.raises(ValueError, match=r"\[conv2d_backward\] expected dy of shape \(1, 3, 3, 5\), got \(1, 3, 4"):
+        kernels(x).conv2d_backward(x, w, zeros(1, 3, 3, 5), zeros(1, 3, 4, 5), 2, window)
+
+
+def test_no_images_no_channels(rng):
+    assert conv2d(zeros(0, 4, 4, 3), zeros(2, 2, 3, 5)).shape == (0, 3, 3, 5)
+    assert conv2d(zeros(2, 4, 4, 3), zeros(2, 2, 3, 0)).shape == (2, 3, 3, 0)
+    y, pullback = vjp(conv2d, zeros(2, 4, 4, 0), zeros(2, 2, 0, 5), np.arange(5, dtype=np.float32))
+    np.testing.assert_array_equal(y, np.broadcast_to(np.arange(5), (2, 3, 3, 5)))
+    assert [g.shape for g in pullback(y)] == [(2, 4, 4, 0), (2, 2, 0, 5), (5,)]
