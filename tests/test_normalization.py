@@ -8,7 +8,7 @@ import pytest
 
 import fastnn
 from fastnn import GradientTape, layers, optimizers
-from fastnn.layers import BatchNormalization
+from fastnn.layers import BatchNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 
 
 def batch(rng, *shape, dtype="float32"):
@@ -118,6 +118,67 @@ def test_what_does_not_fit_is_refused():
         layer(np.zeros((2, 4), "float32"), training=True)
 
 
+# ---- over the features of a sample ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(-1, (5,)), (1, (4,)), ([1, 2], (4, 5)), ((-1, -2), (4, 5))])
+def test_layer_normalization_over_axes(rng, axis, shape):
+    layer, x = LayerNormalization(axis=axis), batch(rng, 3, 4, 5)
+    y = layer(x)
+    assert [v.name for v in layer.weights] == ["gamma", "beta"] and layer.gamma.shape == layer.beta.shape == shape
+    axes = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+    mean, variance = x.mean(axes, np.float64, keepdims=True), x.var(axes, np.float64, keepdims=True)
+    np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-3), atol=1e-5)
+    np.testing.assert_array_equal(layer(x, training=True), y)
+
+
+def test_layer_normalization_scales_and_shifts(rng):
+    layer, x = LayerNormalization(axis=[1, 2]), batch(rng, 3, 4, 5)
+    plain = layer(x)
+    gamma, beta = (rng.standard_normal((4, 5)).astype("float32") for _ in range(2))
+    layer.set_weights([gamma, beta])
+    np.testing.assert_allclose(layer(x), plain * gamma + beta, atol=1e-5)
+
+
+def test_rms_scaling_neither_centres_nor_shifts(rng):
+    layer, x = LayerNormalization(axis=1, rms_scaling=True), batch(rng, 3, 4, 5)
+    y = layer(x)
+    assert [v.name for v in layer.weights] == ["gamma"]
+    np.testing.assert_allclose(y, x / np.sqrt(x.var(1, keepdims=True) + 1e-3), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(-1, (5,)), ([2, 1], (4, 5))])
+def test_rms_normalization(rng, axis, shape):
+    layer, x = RMSNormalization(axis=axis), batch(rng, 3, 4, 5)
+    y = layer(x)
+    assert [v.name for v in layer.weights] == ["scale"] and layer.scale.shape == shape
+    axes = tuple(axis) if isinstance(axis, list) else axis
+    np.testing.assert_allclose(y, x / np.sqrt(np.mean(x**2, axes, keepdims=True) + 1e-6), rtol=1e-5)
+
+
+def test_unit_normalization(rng):
+    x = batch(rng, 3, 4, 5)
+    np.testing.assert_allclose((UnitNormalization(axis=(1, 2))(x) ** 2).sum((1, 2)), 1, rtol=1e-5)
+    np.testing.assert_array_equal(UnitNormalization()(np.zeros((2, 3), "float32")), 0)
+
+
+@pytest.mark.parametrize("layer", [LayerNormalization, RMSNormalization, UnitNormalization])
+def test_axes_that_are_none_are_refused(layer):
+    with pytest.raises(TypeError, match=r"expected axis to be an integer or several integers, got 'last'"):
+        layer(axis="last")
+    with pytest.raises(ValueError, match=r"\[own\] expected axis in \[-2, 2\) for input \(None, 3\), got 2"):
+        layer(axis=2, name="own").compute_output_shape((None, 3))
+
+
+def test_masks_pass_through(rng):
+    x = rng.integers(0, 3, (4, 5))
+    x[0, 2:] = 0
+    embedded = fastnn.masks.masked(batch(rng, 4, 5, 3), x != 0)
+    for layer in LAYERS:
+        y = layer()(embedded)
+        np.testing.assert_array_equal(fastnn.masks.mask_of(y), x != 0)
+
+
 # ---- of all layers -------------------------------------------------------------------------------------------------
 
 
@@ -134,6 +195,10 @@ def settings():
             gamma_constraint="non_neg",
             name="own",
         ),
+        LayerNormalization(axis=[-1, 1], epsilon=1e-2, scale=False, beta_initializer="normal", beta_regularizer="l1"),
+        LayerNormalization(axis=1, rms_scaling=True, gamma_initializer="uniform"),
+        RMSNormalization(axis=[1, 2], epsilon=1e-2),
+        UnitNormalization(axis=(1, 2)),
     ]
 
 
@@ -157,7 +222,7 @@ def network(layer, eager=False):
     return model
 
 
-LAYERS = [BatchNormalization]
+LAYERS = [BatchNormalization, LayerNormalization, RMSNormalization, UnitNormalization]
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)

@@ -144,6 +144,17 @@ def batchnorm_bwd(p: Settings, x: Array, gamma: Array, beta: Array, dy: Array) -
     return run
 
 
+def layernorm_fwd(p: Settings, x: Array, gamma: Array, beta: Array) -> Run:
+    layer_norm = find("ops.layer_norm")
+    return lambda: (layer_norm(x, gamma, beta, epsilon=p.eps),)
+
+
+def layernorm_bwd(p: Settings, x: Array, gamma: Array, beta: Array, dy: Array) -> Run:
+    backward = find("_core.layer_norm_backward")
+    _, mean, inverse = find("_core.layer_norm")(x, gamma, beta, p.eps)
+    return lambda: backward(x, gamma, mean, inverse, dy)
+
+
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "sgd": ("SGD", {}),
     "momentum": ("SGD", {"momentum": 0.9}),

@@ -1,6 +1,6 @@
 #include "fastnn/batch_norm.hpp"
 
-#include "arrays.hpp"
+#include "norms.hpp"
 
 namespace py = pybind11;
 using namespace fastnn::py;
@@ -11,27 +11,10 @@ using fastnn::UnaryParameters;
 
 namespace {
 
-/// Rows of the last axis of x.
-BatchNormShape rows_of(const char* op, const Array& x) {
-  require(op, x.ndim() > 0, "expected x with at least 1 axis, got a scalar");
-  const Index channels = x.shape(x.ndim() - 1);
-  return {channels ? x.size() / channels : 0, channels};
+BatchNormShape shape_for(const char* op, const Array& x) {
+  const RowsOf all(op, x);
+  return {all.rows, all.cols};
 }
-
-/// A value for each channel, or null.
-template <class T> class Channels {
- public:
-  Channels(const char* op, const char* name, const Out& given, const BatchNormShape& shape) {
-    if (!given) return;
-    require(op, given->ndim() == 1 && given->shape(0) == shape.channels, "expected ", name, " of shape (",
-            shape.channels, ",), got ", *given);
-    own_.emplace(op, name, *given);
-  }
-  const T* data() const { return own_ ? own_->data() : nullptr; }
-
- private:
-  std::optional<Input<T>> own_;
-};
 
 /// A value for each channel that is changed where it lies, or null.
 template <class T>
@@ -78,8 +61,8 @@ py::tuple batch_norm(const Array& x, const Out& gamma, const Out& beta, const Ou
   return with_float(op, "x", x, [&](auto element) {
     using T = decltype(element);
     const Input<T> in(op, "x", x);
-    const BatchNormShape shape = rows_of(op, x);
-    const Channels<T> scale(op, "gamma", gamma, shape), shift(op, "beta", beta, shape);
+    const BatchNormShape shape = shape_for(op, x);
+    const Vector<T> scale(op, "gamma", gamma, shape.channels), shift(op, "beta", beta, shape.channels);
     const Kept keep(op, mask, shape);
     Output<T> y(op, shape_of(x), out, {x}), mean(op, {shape.channels}), inverse(op, {shape.channels});
     const Epilogue last = epilogue(activation, p_a, p_b, p_c);
@@ -99,9 +82,9 @@ py::tuple batch_norm_inference(const Array& x, const Out& gamma, const Out& beta
   return with_float(op, "x", x, [&](auto element) {
     using T = decltype(element);
     const Input<T> in(op, "x", x);
-    const BatchNormShape shape = rows_of(op, x);
-    const Channels<T> scale(op, "gamma", gamma, shape), shift(op, "beta", beta, shape),
-        center(op, "mean", mean, shape), spread(op, "variance", variance, shape);
+    const BatchNormShape shape = shape_for(op, x);
+    const Vector<T> scale(op, "gamma", gamma, shape.channels), shift(op, "beta", beta, shape.channels),
+        center(op, "mean", mean, shape.channels), spread(op, "variance", variance, shape.channels);
     Output<T> y(op, shape_of(x), out, {x}), inverse(op, {shape.channels});
     const Epilogue last = epilogue(activation, p_a, p_b, p_c);
     invoke(&fastnn::cpu::batch_norm_inference<T>, in.data(), scale.data(), shift.data(), center.data(),
@@ -121,29 +104,22 @@ py::tuple batch_norm_backward(const Array& x, const Out& gamma, const Out& beta,
   return with_float(op, "dy", dy, [&](auto element) {
     using T = decltype(element);
     const Input<T> in(op, "x", x), gradient(op, "dy", dy);
-    const BatchNormShape shape = rows_of(op, x);
-    const Channels<T> scale(op, "gamma", gamma, shape), shift(op, "beta", beta, shape),
-        center(op, "mean", mean, shape), spread(op, "inverse", inverse, shape);
+    const BatchNormShape shape = shape_for(op, x);
+    const Vector<T> scale(op, "gamma", gamma, shape.channels), shift(op, "beta", beta, shape.channels),
+        center(op, "mean", mean, shape.channels), spread(op, "inverse", inverse, shape.channels);
     const Kept keep(op, mask, shape);
-    std::optional<Output<T>> dx, dgamma, dbeta;
-    if (need_dx) dx.emplace(op, shape_of(x));
-    if (need_dgamma)
-      dgamma.emplace(op, Shape{shape.channels}, dgamma_out, std::initializer_list<Array>{x, dy});
-    if (need_dbeta) dbeta.emplace(op, Shape{shape.channels}, dbeta_out, std::initializer_list<Array>{x, dy});
-    const auto data = [](std::optional<Output<T>>& output) { return output ? output->data() : nullptr; };
-    const auto result = [](std::optional<Output<T>>& output) -> py::object {
-      return output ? py::object(output->array()) : py::none();
-    };
+    Wanted<T> dx(op, need_dx, shape_of(x)), dgamma(op, need_dgamma, {shape.channels}, dgamma_out, {x, dy}),
+        dbeta(op, need_dbeta, {shape.channels}, dbeta_out, {x, dy});
     const Epilogue last = epilogue(activation, p_a, p_b, p_c);
     if (given)
       invoke(&fastnn::cpu::batch_norm_inference_backward<T>, in.data(), scale.data(), shift.data(),
-             center.data(), spread.data(), gradient.data(), data(dx), data(dgamma), data(dbeta), shape,
+             center.data(), spread.data(), gradient.data(), dx.data(), dgamma.data(), dbeta.data(), shape,
              last.activation, last.parameters);
     else
       invoke(&fastnn::cpu::batch_norm_backward<T>, in.data(), scale.data(), shift.data(), keep.data(),
-             center.data(), spread.data(), gradient.data(), data(dx), data(dgamma), data(dbeta), shape,
+             center.data(), spread.data(), gradient.data(), dx.data(), dgamma.data(), dbeta.data(), shape,
              last.activation, last.parameters);
-    return py::make_tuple(result(dx), result(dgamma), result(dbeta));
+    return py::make_tuple(dx.result(), dgamma.result(), dbeta.result());
   });
 }
 

@@ -24,6 +24,9 @@ from fastnn.layers.layer import registry as _registry
 from fastnn.layers.lstm import LSTM as LSTM
 from fastnn.layers.lstm import LSTMCell as LSTMCell
 from fastnn.layers.normalization import BatchNormalization as BatchNormalization
+from fastnn.layers.normalization import LayerNormalization as LayerNormalization
+from fastnn.layers.normalization import RMSNormalization as RMSNormalization
+from fastnn.layers.normalization import UnitNormalization as UnitNormalization
 from fastnn.layers.recurrent import RNN as RNN
 from fastnn.layers.recurrent import StackedRNNCells as StackedRNNCells
 from fastnn.layers.reshaping import Flatten as Flatten

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastnn import constraints, initializers, ops, regularizers
@@ -11,7 +12,41 @@ from fastnn.layers.layer import Layer
 from fastnn.registry import serialize
 
 
-class _Scaled(Layer):
+class _Normalization(Layer):
+    """A layer whose output has its input's shape, and which takes real numbers of all kinds."""
+
+    supports_masking = True
+
+    def _lengths(self, input_shape: PartialShape, axes: Sequence[int]) -> tuple[int, ...]:
+        """The lengths of these axes, which have to be known."""
+        lengths = []
+        for axis in axes:
+            self._check_axis(input_shape, axis)
+            length = input_shape[axis]
+            if length is None:
+                raise ValueError(f"[{self.name}] expected a known length along axis {axis}, got input {input_shape}")
+            lengths.append(length)
+        return tuple(lengths)
+
+    def _check_axis(self, input_shape: PartialShape, axis: int) -> None:
+        ndim = len(input_shape)
+        if not -ndim <= axis < ndim:
+            raise ValueError(
+                f"[{self.name}] expected axis in [{-ndim}, {ndim}) for input {tuple(input_shape)}, got {axis}"
+            )
+
+    def _real(self, x: Any) -> Any:
+        """x in this layer's dtype: integers and booleans, too."""
+        return x if type(x) is Tensor or x.dtype is self._dtype else ops.cast(x, self._dtype)
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        axes = getattr(self, "axis", -1)
+        for axis in [axes] if isinstance(axes, int) else axes:
+            self._check_axis(input_shape, axis)
+        return tuple(input_shape)
+
+
+class _Scaled(_Normalization):
     """What normalises x and scales and shifts the result: y = xhat gamma + beta."""
 
     def __init__(
@@ -32,8 +67,8 @@ class _Scaled(Layer):
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
 
-    def _add_scale(self, shape: tuple[int, ...]) -> None:
-        if self.scale:
+    def _add_scale(self, shape: tuple[int, ...], scale: bool, center: bool) -> None:
+        if scale:
             self.gamma = self.add_weight(
                 shape,
                 self.gamma_initializer,
@@ -41,7 +76,7 @@ class _Scaled(Layer):
                 regularizer=self.gamma_regularizer,
                 constraint=self.gamma_constraint,
             )
-        if self.center:
+        if center:
             self.beta = self.add_weight(
                 shape,
                 self.beta_initializer,
@@ -49,28 +84,6 @@ class _Scaled(Layer):
                 regularizer=self.beta_regularizer,
                 constraint=self.beta_constraint,
             )
-
-    def _lengths(self, input_shape: PartialShape, axes: list[int]) -> tuple[int, ...]:
-        """The lengths of these axes, which have to be known."""
-        lengths = []
-        for axis in axes:
-            if not -len(input_shape) <= axis < len(input_shape):
-                raise ValueError(
-                    f"[{self.name}] expected axis in [{-len(input_shape)}, {len(input_shape)}) for input "
-                    f"{input_shape}, got {axis}"
-                )
-            length = input_shape[axis]
-            if length is None:
-                raise ValueError(f"[{self.name}] expected a known length along axis {axis}, got input {input_shape}")
-            lengths.append(length)
-        return tuple(lengths)
-
-    def _real(self, x: Any) -> Any:
-        """x in this layer's dtype: integers and booleans, too."""
-        return x if type(x) is Tensor or x.dtype is self._dtype else ops.cast(x, self._dtype)
-
-    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
-        return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -132,7 +145,7 @@ class BatchNormalization(_Scaled):
 
     def build(self, input_shape: PartialShape) -> None:
         shape = self._lengths(input_shape, [self.axis])
-        self._add_scale(shape)
+        self._add_scale(shape, self.scale, self.center)
         self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, trainable=False, name="moving_mean")
         self.moving_variance = self.add_weight(
             shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
@@ -161,3 +174,111 @@ class BatchNormalization(_Scaled):
             "moving_variance_initializer": serialize(self.moving_variance_initializer),
             "synchronized": self.synchronized,
         }
+
+
+def _axes(axis: Any, where: str) -> int | list[int]:
+    """axis as it is kept: one, or several in ascending order. Raises TypeError for anything else."""
+    if isinstance(axis, int) and not isinstance(axis, bool):
+        return axis
+    if isinstance(axis, (list, tuple)) and all(isinstance(a, int) and not isinstance(a, bool) for a in axis):
+        return sorted(axis)
+    raise TypeError(f"[{where}] expected axis to be an integer or several integers, got {axis!r}")
+
+
+def _several(axis: int | list[int]) -> list[int]:
+    return [axis] if isinstance(axis, int) else axis
+
+
+class LayerNormalization(_Scaled):
+    """Normalisation of each sample over axis: y = (x - mean) / sqrt(variance + epsilon) gamma + beta.
+
+    axis: one or several. rms_scaling: only divides by the standard deviation, as old models do, and has no beta.
+    x: (n, ...). Returns the same shape. gamma, beta: of the shape of these axes. Source: Ba, Kiros and Hinton, 2016.
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        *,
+        rms_scaling: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            epsilon,
+            center,
+            scale,
+            (beta_initializer, gamma_initializer),
+            (beta_regularizer, gamma_regularizer),
+            (beta_constraint, gamma_constraint),
+            **options,
+        )
+        self.axis, self.rms_scaling = _axes(axis, "LayerNormalization"), bool(rms_scaling)
+
+    def build(self, input_shape: PartialShape) -> None:
+        self._add_scale(
+            self._lengths(input_shape, _several(self.axis)),
+            scale=self.scale or self.rms_scaling,
+            center=self.center and not self.rms_scaling,
+        )
+
+    def call(self, x: Any) -> Any:
+        x = self._real(x)
+        try:
+            if self.axis == -1 and not self.rms_scaling:
+                return ops.layer_norm(x, self.gamma, self.beta, epsilon=self.epsilon)
+            return ops.layer_normalization(
+                x, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
+            )
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from None
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis, "rms_scaling": self.rms_scaling}
+
+
+class RMSNormalization(_Normalization):
+    """Normalisation by the root of the mean square over axis: y = x / sqrt(mean(x^2) + epsilon) scale.
+
+    axis: one or several. x: (n, ...). Returns the same shape. scale: of the shape of these axes.
+    Source: Zhang and Sennrich, 2019.
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **options: Any) -> None:
+        super().__init__(**options)
+        self.axis, self.epsilon = _axes(axis, "RMSNormalization"), float(epsilon)
+
+    def build(self, input_shape: PartialShape) -> None:
+        self.scale = self.add_weight(self._lengths(input_shape, _several(self.axis)), "ones", name="scale")
+
+    def call(self, x: Any) -> Any:
+        try:
+            return ops.rms_normalization(self._real(x), self.scale, self.axis, self.epsilon)
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from None
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
+
+
+class UnitNormalization(_Normalization):
+    """Vectors along axis at length 1: y = x / max(sqrt(sum(x^2)), 1e-12). axis: one or several. x: (n, ...)."""
+
+    def __init__(self, axis: int | Sequence[int] = -1, **options: Any) -> None:
+        super().__init__(**options)
+        self.axis = _axes(axis, "UnitNormalization")
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return ops.normalize(self._real(x), self.axis, 2, 1e-12)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis}

@@ -1,0 +1,50 @@
+#pragma once
+
+// What the bindings of normalisation share.
+
+#include "arrays.hpp"
+
+namespace fastnn::py {
+
+/// x as rows of its last axis.
+struct RowsOf {
+  Index rows, cols;
+
+  RowsOf(const char* op, const Array& x) {
+    require(op, x.ndim() > 0, "expected x with at least 1 axis, got a scalar");
+    cols = x.shape(x.ndim() - 1);
+    rows = 1;
+    for (pyb::ssize_t i = 0; i + 1 < x.ndim(); ++i) rows *= x.shape(i);
+  }
+};
+
+/// So many values, or null.
+template <class T> class Vector {
+ public:
+  Vector(const char* op, const char* name, const Out& given, Index length) {
+    if (!given) return;
+    require(op, given->ndim() == 1 && given->shape(0) == length, "expected ", name, " of shape (", length,
+            ",), got ", *given);
+    own_.emplace(op, name, *given);
+  }
+  const T* data() const { return own_ ? own_->data() : nullptr; }
+
+ private:
+  std::optional<Input<T>> own_;
+};
+
+/// A gradient, if it is wanted.
+template <class T> class Wanted {
+ public:
+  Wanted(const char* op, bool wanted, const Shape& shape, const Out& out = std::nullopt,
+         std::initializer_list<Array> inputs = {}) {
+    if (wanted) own_.emplace(op, shape, out, inputs);
+  }
+  T* data() { return own_ ? own_->data() : nullptr; }
+  pyb::object result() { return own_ ? pyb::object(own_->array()) : pyb::none(); }
+
+ private:
+  std::optional<Output<T>> own_;
+};
+
+}  // namespace fastnn::py

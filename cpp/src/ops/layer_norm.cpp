@@ -1,0 +1,260 @@
+// A row fits the first-level cache: forward takes its mean, its variance about the mean and its result in
+// three passes there. Backward takes kRowBlock rows: first the two sums of each, then strips of columns down
+// these rows, so that the gradients of gamma and beta are added up in registers.
+
+#include "fastnn/layer_norm.hpp"
+
+#include "kernel.hpp"
+
+namespace fastnn::cpu {
+
+FASTNN_DECLARE(void, layer_norm_rows,
+               (const T* x, const T* gamma, const T* beta, T* y, T* mean, T* inverse, Index rows, Index cols,
+                double epsilon))
+FASTNN_DECLARE(void, layer_norm_backward_rows,
+               (const T* x, const T* gamma, const T* mean, const T* inverse, const T* dy, T* dx, T* dgamma,
+                T* dbeta, Index rows, Index cols))
+FASTNN_DECLARE(void, unit_norm_rows, (const T* x, T* y, T* inverse, Index rows, Index cols, T epsilon))
+FASTNN_DECLARE(void, unit_norm_backward_rows,
+               (const T* y, const T* inverse, const T* dy, T* dx, Index rows, Index cols, T epsilon))
+
+}  // namespace fastnn::cpu
+
+#if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
+#include "simd/rows.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+/// The square root, correctly rounded, without the C library's error handling.
+static inline double root(double x) {
+  F64 v = sqrt(F64::set(x));
+  double lane[F64::lanes];
+  v.store(lane);
+  return lane[0];
+}
+
+/// mean: null where values are not centred.
+template <class T> void layer_norm_rows(const T* x, const T* gamma, const T* beta, T* y, T* mean, T* inverse,
+                                        Index rows, Index cols, double epsilon) {
+  using V = Vec<T>;
+  const V one = V::set(1), zero = V::set(0);
+  for (Index r = 0; r < rows; ++r, x += cols, y += cols) {
+    const T center = mean ? T(long_sum<T>(cols, [&](auto at) { return at.load(x); }) / double(cols)) : T(0);
+    const V m = V::set(center);
+    const double squares = long_sum<T>(cols, [&](auto at) {
+      const V d = at.load(x) - m;
+      return d * d;
+    });
+    const T scale = T(1 / root(squares / double(cols) + epsilon));
+    if (mean) mean[r] = center;
+    inverse[r] = scale;
+    const V s = V::set(scale);
+    row_each<T>(cols, [&](auto at) {
+      const V xhat = (at.load(x) - m) * s;
+      at.store(y, fma(xhat, gamma ? at.load(gamma) : one, beta ? at.load(beta) : zero));
+    });
+  }
+}
+FASTNN_INSTANTIATE(layer_norm_rows)
+
+/// Rows whose sums are taken before their columns: with 768 columns, x and dy of them are 48 KiB.
+constexpr Index kRowBlock = 8;
+
+/// What makes dx of a row: dx = fma(g, scale, fma(x - mean, slope, offset)).
+template <class T> struct RowScales {
+  T mean[kRowBlock], scale[kRowBlock], slope[kRowBlock], offset[kRowBlock];
+};
+
+template <class T> static inline void row_scales(const T* x, const T* gamma, const T* mean, const T* inverse,
+                                                 const T* dy, Index rows, Index cols, RowScales<T>& to) {
+  using V = Vec<T>;
+  const V one = V::set(1);
+  for (Index r = 0; r < rows; ++r, x += cols, dy += cols) {
+    const V m = V::set(mean ? mean[r] : T(0));
+    V a[2] = {V::set(0), V::set(0)}, b[2] = {a[0], a[0]};
+    const auto take = [&](auto at, int to_sum) {
+      const V g = at.load(dy) * (gamma ? at.load(gamma) : one);
+      a[to_sum] = a[to_sum] + g;
+      b[to_sum] = fma(g, at.load(x) - m, b[to_sum]);
+    };
+    Index j = 0;
+    for (; j + 2 * V::lanes <= cols; j += 2 * V::lanes) {
+      take(Whole<V>{j}, 0);
+      take(Whole<V>{j + V::lanes}, 1);
+    }
+    for (; j + V::lanes <= cols; j += V::lanes) take(Whole<V>{j}, 0);
+    if (j < cols) take(Tail<V>{j, int(cols - j)}, 1);  // dy is 0 beyond the row
+    const T own = inverse[r], share = own / T(cols);
+    to.mean[r] = mean ? mean[r] : T(0);
+    to.scale[r] = own;
+    to.offset[r] = mean ? -share * sum(a[0] + a[1]) : T(0);
+    to.slope[r] = -share * own * own * sum(b[0] + b[1]);
+  }
+}
+
+/// dgamma, dbeta: null, or what the rows' share is added to.
+template <class T> void layer_norm_backward_rows(const T* x, const T* gamma, const T* mean, const T* inverse,
+                                                 const T* dy, T* dx, T* dgamma, T* dbeta, Index rows,
+                                                 Index cols) {
+  using V = Vec<T>;
+  const V one = V::set(1);
+  for (Index first = 0; first < rows; first += kRowBlock) {
+    const Index count = rows - first < kRowBlock ? rows - first : kRowBlock;
+    RowScales<T> own;
+    row_scales(x, gamma, mean ? mean + first : nullptr, inverse + first, dy, count, cols, own);
+    row_each<T>(cols, [&](auto at) {
+      const V g = gamma ? at.load(gamma) : one;
+      V of_gamma = V::set(0), of_beta = of_gamma;
+      for (Index r = 0; r < count; ++r) {
+        const V dz = at.load(dy + r * cols), d = at.load(x + r * cols) - V::set(own.mean[r]);
+        const V scale = V::set(own.scale[r]);
+        of_beta = of_beta + dz;
+        of_gamma = fma(dz * scale, d, of_gamma);
+        if (dx)
+          at.store(dx + r * cols, fma(dz * g, scale, fma(d, V::set(own.slope[r]), V::set(own.offset[r]))));
+      }
+      if (dgamma) at.store(dgamma, at.load(dgamma) + of_gamma);
+      if (dbeta) at.store(dbeta, at.load(dbeta) + of_beta);
+    });
+    x += count * cols;
+    dy += count * cols;
+    if (dx) dx += count * cols;
+  }
+}
+FASTNN_INSTANTIATE(layer_norm_backward_rows)
+
+template <class T> void unit_norm_rows(const T* x, T* y, T* inverse, Index rows, Index cols, T epsilon) {
+  using V = Vec<T>;
+  for (Index r = 0; r < rows; ++r, x += cols, y += cols) {
+    const double length = root(long_sum<T>(cols, [&](auto at) { return at.load(x) * at.load(x); }));
+    inverse[r] = T(1 / (length < double(epsilon) ? double(epsilon) : length));
+    const V s = V::set(inverse[r]);
+    row_each<T>(cols, [&](auto at) { at.store(y, at.load(x) * s); });
+  }
+}
+FASTNN_INSTANTIATE(unit_norm_rows)
+
+template <class T> void unit_norm_backward_rows(const T* y, const T* inverse, const T* dy, T* dx, Index rows,
+                                                Index cols, T epsilon) {
+  using V = Vec<T>;
+  for (Index r = 0; r < rows; ++r, y += cols, dy += cols, dx += cols) {
+    const bool short_row = !(inverse[r] < 1 / epsilon);
+    const T product = row_sum<T>(cols, [&](auto at) { return at.load(y) * at.load(dy); });
+    const V dot = V::set(short_row ? T(0) : product), s = V::set(inverse[r]);
+    row_each<T>(cols, [&](auto at) { at.store(dx, s * fnma(at.load(y), dot, at.load(dy))); });
+  }
+}
+FASTNN_INSTANTIATE(unit_norm_backward_rows)
+
+}  // namespace fastnn::cpu::FASTNN_ISA
+#endif
+
+#if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include "check.hpp"
+#include "parallel.hpp"
+#include "workspace.hpp"
+
+namespace fastnn::cpu {
+namespace {
+
+void check_sizes(const char* op, Index rows, Index cols) {
+  check(op, rows >= 0 && cols >= 0, "expected rows, cols >= 0, got (", rows, ", ", cols, ")");
+}
+
+template <class T> void forward(const T* x, const T* gamma, const T* beta, T* y, T* mean, T* inverse,
+                                Index rows, Index cols, double epsilon) {
+  const auto kernel = FASTNN_SELECT(layer_norm_rows<T>);
+  parallel_ranges(rows, cols, [=](Index begin, Index end) {
+    kernel(x + begin * cols, gamma, beta, y + begin * cols, mean ? mean + begin : nullptr, inverse + begin,
+           end - begin, cols, epsilon);
+  });
+}
+
+/// Rows whose gradients of gamma and beta are added up in T; these sums are added in double.
+constexpr Index kChunkRows = 64;
+
+template <class T> void backward(const T* x, const T* gamma, const T* mean, const T* inverse, const T* dy,
+                                 T* dx, T* dgamma, T* dbeta, Index rows, Index cols) {
+  if (!dx && !dgamma && !dbeta) return;
+  const auto kernel = FASTNN_SELECT(layer_norm_backward_rows<T>);
+  const Index chunks = (rows + kChunkRows - 1) / kChunkRows;
+  const Workspace<T> memory(std::size_t(dgamma || dbeta ? 2 * chunks * cols : 0));
+  T* const parts = memory.data();
+  parallel_ranges(chunks, kChunkRows * cols, [=](Index begin, Index end) {
+    for (Index chunk = begin; chunk < end; ++chunk) {
+      const Index row = chunk * kChunkRows, at = row * cols;
+      T *const of_gamma = parts + 2 * chunk * cols, *const of_beta = of_gamma + cols;
+      if (dgamma) std::fill_n(of_gamma, cols, T(0));
+      if (dbeta) std::fill_n(of_beta, cols, T(0));
+      kernel(x + at, gamma, mean ? mean + row : nullptr, inverse + row, dy + at, dx ? dx + at : nullptr,
+             dgamma ? of_gamma : nullptr, dbeta ? of_beta : nullptr, std::min(kChunkRows, rows - row), cols);
+    }
+  });
+  const auto add_up = [=](const T* first, T* to) {
+    parallel_ranges(
+        cols, chunks,
+        [=](Index begin, Index end) {
+          for (Index j = begin; j < end; ++j) {
+            double total = 0;
+            for (Index chunk = 0; chunk < chunks; ++chunk) total += double(first[2 * chunk * cols + j]);
+            to[j] = T(total);
+          }
+        },
+        16);
+  };
+  if (dgamma) add_up(parts, dgamma);
+  if (dbeta) add_up(parts + cols, dbeta);
+}
+
+}  // namespace
+
+template <class T> void layer_norm(const T* x, const T* gamma, const T* beta, T* y, T* mean, T* inverse,
+                                   Index rows, Index cols, double epsilon) {
+  check_sizes("layer_norm", rows, cols);
+  forward(x, gamma, beta, y, mean, inverse, rows, cols, epsilon);
+}
+FASTNN_INSTANTIATE(layer_norm)
+
+template <class T> void layer_norm_backward(const T* x, const T* gamma, const T* mean, const T* inverse,
+                                            const T* dy, T* dx, T* dgamma, T* dbeta, Index rows, Index cols) {
+  check_sizes("layer_norm_backward", rows, cols);
+  backward(x, gamma, mean, inverse, dy, dx, dgamma, dbeta, rows, cols);
+}
+FASTNN_INSTANTIATE(layer_norm_backward)
+
+template <class T>
+void rms_norm(const T* x, const T* gamma, T* y, T* inverse, Index rows, Index cols, double epsilon) {
+  check_sizes("rms_norm", rows, cols);
+  forward<T>(x, gamma, nullptr, y, nullptr, inverse, rows, cols, epsilon);
+}
+FASTNN_INSTANTIATE(rms_norm)
+
+template <class T> void rms_norm_backward(const T* x, const T* gamma, const T* inverse, const T* dy, T* dx,
+                                          T* dgamma, Index rows, Index cols) {
+  check_sizes("rms_norm_backward", rows, cols);
+  backward<T>(x, gamma, nullptr, inverse, dy, dx, dgamma, nullptr, rows, cols);
+}
+FASTNN_INSTANTIATE(rms_norm_backward)
+
+template <class T> void unit_norm(const T* x, T* y, T* inverse, Index rows, Index cols, double epsilon) {
+  check_sizes("unit_norm", rows, cols);
+  const auto kernel = FASTNN_SELECT(unit_norm_rows<T>);
+  parallel_ranges(rows, cols, [=](Index begin, Index end) {
+    kernel(x + begin * cols, y + begin * cols, inverse + begin, end - begin, cols, T(epsilon));
+  });
+}
+FASTNN_INSTANTIATE(unit_norm)
+
+template <class T> void unit_norm_backward(const T* y, const T* inverse, const T* dy, T* dx, Index rows,
+                                           Index cols, double epsilon) {
+  check_sizes("unit_norm_backward", rows, cols);
+  const auto kernel = FASTNN_SELECT(unit_norm_backward_rows<T>);
+  parallel_ranges(rows, cols, [=](Index begin, Index end) {
+    kernel(y + begin * cols, inverse + begin, dy + begin * cols, dx + begin * cols, end - begin, cols,
+           T(epsilon));
+  });
+}
+FASTNN_INSTANTIATE(unit_norm_backward)
+
+}  // namespace fastnn::cpu
+#endif
