@@ -201,3 +201,63 @@ def test_input_specs_may_allow_an_axis_of_length_one():
     assert InputSpec.from_config(InputSpec(ndim=2, axes={"1": 3}).get_config()).axes == {1: 3}
     with pytest.raises(ValueError, match="expected axes below 2, got 2"):
         InputSpec(ndim=2, axes={2: 3})
+
+
+@pytest.mark.parametrize(
+    ("build", "parts"),
+    [
+        (
+            lambda x: layers.Add(name="join")([x, layers.Dense(3, name="narrow")(x)]),
+            [
+                "[join] expected inputs whose shapes broadcast together, got (None, 4) and (None, 3)",
+                "bring one input to the other's shape first",
+                "at Add 'join'\n  shapes so far: x (None, 4)\n  and x (None, 4) -> narrow (None, 3)",
+            ],
+        ),
+        (
+            lambda x: layers.Concatenate(name="join")([x, layers.Reshape((2, 2), name="square")(x)]),
+            ["[join] expected inputs of one number of axes", "insert Flatten() or Reshape() before it"],
+        ),
+        (lambda x: layers.Add(name="join")(x), ["[join] expected a list of inputs", "write layer([a, b])"]),
+        (
+            lambda x: layers.Dot((1, 1), name="dot")([x, layers.Dense(3)(x)]),
+            ["[dot] expected axes of one length, got 4 at axis 1 of (None, 4) and 3 at axis 1", "choose other axes"],
+        ),
+        (
+            lambda x: layers.Reshape((3, 2), name="square")(x),
+            ["[square] expected (3, 2) to hold the 4 elements of a sample (4,)", "a -1 in it stands for what is left"],
+        ),
+        (
+            lambda x: layers.Permute((2, 1), name="turn")(x),
+            ["[turn] expected an input with 3 axes (n, t, i), got 2: (n, i = 4)", "insert Reshape((t, i))"],
+        ),
+        (
+            lambda x: layers.RepeatVector(2, name="again")(layers.Reshape((2, 2), name="square")(x)),
+            ["[again] expected an input with 2 axes (n, i), got 3: (n, t = 2, i = 2)", "insert Flatten() before it"],
+        ),
+        (
+            lambda x: (shared := layers.Dense(2, name="shared"))(shared(x)),
+            ["[shared] expected i = 4, got i = 2 in (n, i = 2)", "built for 4", "x (None, 4) -> shared (None, 2)"],
+        ),
+        (
+            lambda x: layers.Dense(2, name="wide")(Input((None,), name="words")),
+            ["[wide] expected an input whose last axis has a known length", "at Dense 'wide'", "words (None, None)"],
+        ),
+        (
+            lambda x: x @ np.ones((3, 2), "float32"),
+            ["[matmul] expected x2 with 4 rows", "at matmul 'matmul", "shapes so far: x (None, 4)"],
+        ),
+        (
+            lambda x: fastnn.Sequential([layers.Dense(3), layers.Reshape((2, 2))], name="net")(x),
+            ["to hold the 3 elements of a sample (3,)", "in layer 1 of net"],
+        ),
+        (
+            lambda x: fastnn.Model(a := Input((3,), name="a"), layers.Dense(2)(a), name="net")(x),
+            ["[net/a] expected i = 3, got i = 4 in (n, i = 4)", "at Functional 'net'"],
+        ),
+    ],
+)  # fmt: skip
+def test_the_commonest_mistakes_are_told_with_a_way_out(build, parts):
+    text = message(lambda: build(Input((4,), name="x")))
+    for part in parts:
+        assert part in text, text

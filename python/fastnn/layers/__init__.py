@@ -23,6 +23,22 @@ from fastnn.layers.layer import Layer as Layer
 from fastnn.layers.layer import registry as _registry
 from fastnn.layers.lstm import LSTM as LSTM
 from fastnn.layers.lstm import LSTMCell as LSTMCell
+from fastnn.layers.merging import Add as Add
+from fastnn.layers.merging import Average as Average
+from fastnn.layers.merging import Concatenate as Concatenate
+from fastnn.layers.merging import Dot as Dot
+from fastnn.layers.merging import Maximum as Maximum
+from fastnn.layers.merging import Minimum as Minimum
+from fastnn.layers.merging import Multiply as Multiply
+from fastnn.layers.merging import Subtract as Subtract
+from fastnn.layers.merging import add as add
+from fastnn.layers.merging import average as average
+from fastnn.layers.merging import concatenate as concatenate
+from fastnn.layers.merging import dot as dot
+from fastnn.layers.merging import maximum as maximum
+from fastnn.layers.merging import minimum as minimum
+from fastnn.layers.merging import multiply as multiply
+from fastnn.layers.merging import subtract as subtract
 from fastnn.layers.normalization import BatchNormalization as BatchNormalization
 from fastnn.layers.normalization import LayerNormalization as LayerNormalization
 from fastnn.layers.normalization import RMSNormalization as RMSNormalization
@@ -30,6 +46,9 @@ from fastnn.layers.normalization import UnitNormalization as UnitNormalization
 from fastnn.layers.recurrent import RNN as RNN
 from fastnn.layers.recurrent import StackedRNNCells as StackedRNNCells
 from fastnn.layers.reshaping import Flatten as Flatten
+from fastnn.layers.reshaping import Identity as Identity
+from fastnn.layers.reshaping import Permute as Permute
+from fastnn.layers.reshaping import RepeatVector as RepeatVector
 from fastnn.layers.reshaping import Reshape as Reshape
 from fastnn.registry import serialize as serialize
 

@@ -61,15 +61,21 @@ class InputSpec:
         """Raises ValueError if an input of that shape does not fit."""
         found = _letters(shape)
         if self.ndim is not None and len(shape) != self.ndim and not self._may_squeeze(shape):
-            raise ValueError(f"[{where}] expected an input with {_count(self.ndim)}, got {len(shape)}: {found}")
+            fix = _fix(len(shape), self.ndim)
+            raise ValueError(f"[{where}] expected an input with {_count(self.ndim)}, got {len(shape)}: {found}{fix}")
         if self.max_ndim is not None and len(shape) > self.max_ndim:
-            raise ValueError(f"[{where}] expected an input with at most {_count(self.max_ndim)}, got {found}")
+            fix = _fix(len(shape), self.max_ndim)
+            raise ValueError(f"[{where}] expected an input with at most {_count(self.max_ndim)}, got {found}{fix}")
         if self.min_ndim is not None and len(shape) < self.min_ndim:
-            raise ValueError(f"[{where}] expected an input with at least {_count(self.min_ndim)}, got {found}")
+            fix = _fix(len(shape), self.min_ndim)
+            raise ValueError(f"[{where}] expected an input with at least {_count(self.min_ndim)}, got {found}{fix}")
         for axis, length in self._lengths(shape).items():
             if -len(shape) <= axis < len(shape) and length is not None and shape[axis] not in (length, None):
                 name = _letter(axis, len(shape))
-                raise ValueError(f"[{where}] expected {name} = {length}, got {name} = {shape[axis]} in {found}")
+                raise ValueError(
+                    f"[{where}] expected {name} = {length}, got {name} = {shape[axis]} in {found}; "
+                    f"it was built for {length}: give it such an input, or use another layer here"
+                )
 
     def _may_squeeze(self, shape: PartialShape) -> bool:
         if not self.allow_last_axis_squeeze or self.ndim is None:
@@ -98,6 +104,17 @@ def check_inputs(spec: Any, shapes: Any, where: str) -> None:
             raise ValueError(f"[{where}] expected {len(spec)} inputs, got {len(given)}")
         for part, shape in zip(spec, given, strict=True):
             check_inputs(part, shape, where)
+
+
+def _fix(axes: int, wanted: int) -> str:
+    """What usually helps where an input has other axes than wanted."""
+    if axes > wanted:
+        return "; insert Flatten() before it" if wanted == 2 else "; insert Reshape() or pooling before it"
+    if wanted == 4 and axes == 3:
+        return "; images of one channel need a last axis of length 1: insert Reshape((h, w, 1)) before it"
+    if wanted == 3 and axes == 2:
+        return "; sequences need an axis of steps: insert Reshape((t, i)) or RepeatVector(t) before it"
+    return "; insert Reshape() before it"
 
 
 def _is_shape(shapes: Any) -> bool:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from fastnn import ops
 from fastnn.arrays import PartialShape
+from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.layer import Layer, size_of
 
 
@@ -50,9 +53,77 @@ class Reshape(Layer):
             return tuple(None if length == -1 else length for length in self.target_shape)
         if (size % known if known else size) if -1 in self.target_shape else size != known:
             raise ValueError(
-                f"[{self.name}] expected {self.target_shape} to hold the {size} elements of a sample {shape}"
+                f"[{self.name}] expected {self.target_shape} to hold the {size} elements of a sample {shape}; "
+                "a -1 in it stands for what is left"
             )
         return tuple(size // known if length == -1 else length for length in self.target_shape)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "target_shape": list(self.target_shape)}
+
+
+class Permute(Layer):
+    """The axes of each sample in another order: axis i of the output is axis dims[i - 1] of the input.
+
+    dims: 1, 2, ... each once; the batch, axis 0, stays in front.
+    """
+
+    def __init__(self, dims: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.dims = tuple(int(axis) for axis in dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(f"[Permute] expected each of 1 to {len(self.dims)} once, got {self.dims}")
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        if len(x.shape) != len(self.dims) + 1:
+            raise ValueError(f"[{self.name}] expected x with {len(self.dims) + 1} axes, got {tuple(x.shape)}")
+        return ops.transpose(x, (0, *self.dims))
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return (input_shape[0], *(input_shape[axis] for axis in self.dims))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dims": list(self.dims)}
+
+
+class RepeatVector(Layer):
+    """Each sample n times, as steps: (batch, i) -> (batch, n, i)."""
+
+    def __init__(self, n: int, **options: Any) -> None:
+        super().__init__(**options)
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+            raise TypeError(f"[RepeatVector] expected n to be an integer, got {n!r}")
+        if n < 0:
+            raise ValueError(f"[RepeatVector] expected n >= 0, got {n}")
+        self.n = int(n)
+        self.input_spec = InputSpec(ndim=2)
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        if len(x.shape) != 2:
+            raise ValueError(f"[{self.name}] expected x with 2 axes (n, i), got {tuple(x.shape)}")
+        return ops.broadcast_to(ops.expand_dims(x, 1), (x.shape[0], self.n, x.shape[1]))
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return (input_shape[0], self.n, input_shape[1])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "n": self.n}
+
+
+class Identity(Layer):
+    """Its input as it is: a place with a name."""
+
+    supports_masking = True
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return x
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return input_shape
