@@ -3,6 +3,7 @@
 #include <array>
 
 #include "arrays.hpp"
+#include "random_state.hpp"
 
 namespace py = pybind11;
 using namespace fastnn::py;
@@ -10,13 +11,6 @@ using namespace fastnn::py;
 namespace {
 
 constexpr const char* kOp = "dropout";
-
-std::uint64_t* state_of(Array& state) {
-  require_type(kOp, state.dtype().kind() == 'u' && state.itemsize() == 8, "expected a state of uint64");
-  require(kOp, state.size() == 3 && is_dense(state), "expected a state of shape (3,), got ", state);
-  require(kOp, state.writeable(), "expected a writable state, got a read-only array");
-  return static_cast<std::uint64_t*>(state.mutable_data());
-}
 
 std::uint8_t* bytes(Output<bool>& mask) { return reinterpret_cast<std::uint8_t*>(mask.data()); }
 
@@ -40,11 +34,11 @@ py::tuple dropout(const Array& x, Array state, double rate, const std::optional<
     const Shape shape = shape_of(x);
     Output<bool> mask(kOp, noise_shape.value_or(shape));
     if (noise_shape && *noise_shape != shape) {
-      invoke(&fastnn::cpu::dropout_mask, state_of(state), bytes(mask), mask.size(), rate);
+      invoke(&fastnn::cpu::dropout_mask, state_of(kOp, state), bytes(mask), mask.size(), rate);
       return py::make_tuple(apply(in, mask.array(), rate), mask.array());
     }
     Output<T> y(kOp, shape);
-    invoke(&fastnn::cpu::dropout<T>, state_of(state), in.data(), y.data(), bytes(mask), in.size(), rate);
+    invoke(&fastnn::cpu::dropout<T>, state_of(kOp, state), in.data(), y.data(), bytes(mask), in.size(), rate);
     return py::make_tuple(y.array(), mask.array());
   });
 }

@@ -14,6 +14,9 @@ from fastnn.layers.convolution import Conv1D as Conv1D
 from fastnn.layers.convolution import Conv2D as Conv2D
 from fastnn.layers.dense import Dense as Dense
 from fastnn.layers.dropout import Dropout as Dropout
+from fastnn.layers.dropout import SpatialDropout1D as SpatialDropout1D
+from fastnn.layers.dropout import SpatialDropout2D as SpatialDropout2D
+from fastnn.layers.dropout import SpatialDropout3D as SpatialDropout3D
 from fastnn.layers.embedding import Embedding as Embedding
 from fastnn.layers.embedding import Masking as Masking
 from fastnn.layers.input import Input as Input
@@ -39,12 +42,16 @@ from fastnn.layers.merging import maximum as maximum
 from fastnn.layers.merging import minimum as minimum
 from fastnn.layers.merging import multiply as multiply
 from fastnn.layers.merging import subtract as subtract
+from fastnn.layers.noise import AlphaDropout as AlphaDropout
+from fastnn.layers.noise import GaussianDropout as GaussianDropout
+from fastnn.layers.noise import GaussianNoise as GaussianNoise
 from fastnn.layers.normalization import BatchNormalization as BatchNormalization
 from fastnn.layers.normalization import LayerNormalization as LayerNormalization
 from fastnn.layers.normalization import RMSNormalization as RMSNormalization
 from fastnn.layers.normalization import UnitNormalization as UnitNormalization
 from fastnn.layers.recurrent import RNN as RNN
 from fastnn.layers.recurrent import StackedRNNCells as StackedRNNCells
+from fastnn.layers.regularization import ActivityRegularization as ActivityRegularization
 from fastnn.layers.reshaping import Flatten as Flatten
 from fastnn.layers.reshaping import Identity as Identity
 from fastnn.layers.reshaping import Permute as Permute

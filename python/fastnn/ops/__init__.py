@@ -89,6 +89,7 @@ from fastnn.ops.layer_norm import rms_normalization as rms_normalization
 from fastnn.ops.layer_norm import unit_norm as unit_norm
 from fastnn.ops.lstm import lstm as lstm
 from fastnn.ops.maxout import maxout as maxout
+from fastnn.ops.normal import normal as normal
 from fastnn.ops.penalty import penalty as penalty
 from fastnn.ops.pool2d import adaptive_average_pool as adaptive_average_pool
 from fastnn.ops.pool2d import adaptive_max_pool as adaptive_max_pool

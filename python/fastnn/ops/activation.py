@@ -13,7 +13,7 @@ from fastnn.autograd import primitive
 from fastnn.ops import direct
 from fastnn.ops.elementwise import binary, from_row, unary
 
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 #: By the name of an activation: its row in the table of kernels, and that row's parameters by default.
 ROWS: dict[str, tuple[str, tuple[float, ...]]] = {
@@ -28,7 +28,7 @@ ROWS: dict[str, tuple[str, tuple[float, ...]]] = {
     "relu6": ("bounded_relu", (0.0, 6.0, 0.0)),
     "elu": ("elu", (1.0, 1.0, 1.0)),
     "celu": ("elu", (1.0, 1.0, 1.0)),
-    "selu": ("elu", (_SELU_ALPHA * _SELU_SCALE, 1.0, _SELU_SCALE)),
+    "selu": ("elu", (SELU_ALPHA * SELU_SCALE, 1.0, SELU_SCALE)),
     "exponential": ("exp", (0.0, 0.0, 0.0)),
     "hard_sigmoid": ("hard_sigmoid", (3.0, 1 / 6, 0.0)),
     "sparse_sigmoid": ("hard_sigmoid", (1.0, 0.5, 0.0)),
