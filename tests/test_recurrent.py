@@ -7,7 +7,11 @@ from fastnn.masks import mask_of
 from fastnn.models import Sequential, load_model
 from fastnn.random import set_random_seed
 
-KINDS = {"LSTM": (layers.LSTM, layers.LSTMCell)}
+KINDS = {
+    "SimpleRNN": (layers.SimpleRNN, layers.SimpleRNNCell),
+    "GRU": (layers.GRU, layers.GRUCell),
+    "LSTM": (layers.LSTM, layers.LSTMCell),
+}
 
 
 @pytest.fixture(params=KINDS)

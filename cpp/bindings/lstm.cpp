@@ -12,13 +12,13 @@ constexpr fastnn::Index kGates = 4;
 
 /// (y, h, c, gates, cells, hidden): y is None unless it is wanted, the last three unless they are to be kept.
 py::tuple lstm_forward(const Array& x, const Array& w, const Array& r, const Out& b, const Out& h0,
-                       const Out& c0, const Out& mask, const Out& drop, bool reverse,
+                       const Out& c0, const Out& mask, const Out& drop, bool reverse, bool zero_masked,
                        const Activation& activation, const Activation& recurrent_activation, bool want_y,
                        bool keep) {
   constexpr const char* op = "lstm";
   return with_float(op, "x", x, [&](auto element) {
     using T = decltype(element);
-    const RnnShape s = rnn_shape(op, x, w, r, kGates, reverse);
+    const RnnShape s = rnn_shape(op, x, w, r, kGates, reverse, zero_masked);
     const Shape state{s.n, s.u};
     const Input<T> input(op, "x", x), kernel(op, "w", w), recurrent(op, "r", r);
     const OptionalInput<T> bias(op, "b", b, {kGates * s.u}), h_first(op, "h0", h0, state),
@@ -38,14 +38,14 @@ py::tuple lstm_forward(const Array& x, const Array& w, const Array& r, const Out
 /// (dx, dw, dr, db, dh0, dc0), each None unless it is needed.
 py::tuple lstm_backward(const Array& x, const Array& w, const Array& r, const Out& mask, const Out& drop,
                         const Array& gates, const Array& cells, const Array& hidden, const Out& dy,
-                        const Out& dh, const Out& dc, bool reverse, const Activation& activation,
-                        const Activation& recurrent_activation, bool need_dx, bool need_dw, bool need_dr,
-                        bool need_db, bool need_dh0, bool need_dc0, const Out& dw_out, const Out& dr_out,
-                        const Out& db_out) {
+                        const Out& dh, const Out& dc, bool reverse, bool zero_masked,
+                        const Activation& activation, const Activation& recurrent_activation, bool need_dx,
+                        bool need_dw, bool need_dr, bool need_db, bool need_dh0, bool need_dc0,
+                        const Out& dw_out, const Out& dr_out, const Out& db_out) {
   constexpr const char* op = "lstm_backward";
   return with_float(op, "x", x, [&](auto element) {
     using T = decltype(element);
-    const RnnShape s = rnn_shape(op, x, w, r, kGates, reverse);
+    const RnnShape s = rnn_shape(op, x, w, r, kGates, reverse, zero_masked);
     const Shape state{s.n, s.u}, states{s.t + 1, s.n, s.u};
     const Input<T> input(op, "x", x), kernel(op, "w", w), recurrent(op, "r", r);
     const OptionalInput<T> kept_gates(op, "gates", gates, {s.t, s.n, kGates * s.u}),
@@ -69,11 +69,11 @@ py::tuple lstm_backward(const Array& x, const Array& w, const Array& r, const Ou
 void bind_lstm(py::module_& m) {
   using py::arg;
   m.def("lstm_forward", &lstm_forward, arg("x"), arg("w"), arg("r"), arg("b"), arg("h0"), arg("c0"),
-        arg("mask"), arg("drop"), arg("reverse"), arg("activation"), arg("recurrent_activation"),
-        arg("want_y"), arg("keep"));
+        arg("mask"), arg("drop"), arg("reverse"), arg("zero_masked"), arg("activation"),
+        arg("recurrent_activation"), arg("want_y"), arg("keep"));
   m.def("lstm_backward", &lstm_backward, arg("x"), arg("w"), arg("r"), arg("mask"), arg("drop"), arg("gates"),
-        arg("cells"), arg("hidden"), arg("dy"), arg("dh"), arg("dc"), arg("reverse"), arg("activation"),
-        arg("recurrent_activation"), arg("need_dx"), arg("need_dw"), arg("need_dr"), arg("need_db"),
-        arg("need_dh0"), arg("need_dc0"), arg("dw_out") = py::none(), arg("dr_out") = py::none(),
-        arg("db_out") = py::none());
+        arg("cells"), arg("hidden"), arg("dy"), arg("dh"), arg("dc"), arg("reverse"), arg("zero_masked"),
+        arg("activation"), arg("recurrent_activation"), arg("need_dx"), arg("need_dw"), arg("need_dr"),
+        arg("need_db"), arg("need_dh0"), arg("need_dc0"), arg("dw_out") = py::none(),
+        arg("dr_out") = py::none(), arg("db_out") = py::none());
 }

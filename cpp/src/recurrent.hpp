@@ -31,28 +31,25 @@ namespace fastnn::cpu {
 /// Sequences up to which a step's product streams its factor instead of multiplying tiles.
 constexpr Index kStreamedSequences = 3;
 
-/// How a factor is laid out for n sequences. lanes, vectors: of the panels of the register tile.
-template <class T> Factor<T> factor_for(Index n, Index depth, Index cols, Index lanes, Index vectors) {
-  const Index whole = (cols + lanes - 1) / lanes;
-  const Index panels = n <= kStreamedSequences ? 0 : (whole + vectors - 1) / vectors;
-  return {nullptr, depth, cols, panels, whole * lanes};
-}
-
-/// The same with memory for it.
+/// b, (depth, cols) from any strides, laid out for n sequences: b itself if its rows lie together and are
+/// streamed, else a copy.
 template <class T> class PackedFactor {
  public:
   template <class Kernels>
   PackedFactor(const Kernels& run, Index n, const T* b, Index b_row, Index b_col, Index depth, Index cols)
-      : factor_(factor_for<T>(n, depth, cols, run.lanes, run.tile_vectors)),
-        memory_(std::size_t(depth * factor_.row)) {
-    factor_.data = memory_.data();
+      : factor_{b, depth, cols, 0, b_row} {
+    if (cols == 0 || (n <= kStreamedSequences && b_col == 1)) return;
+    const Index vectors = (cols + run.lanes - 1) / run.lanes;
+    if (n > kStreamedSequences) factor_.panels = (vectors + run.tile_vectors - 1) / run.tile_vectors;
+    factor_.row = vectors * run.lanes;
+    factor_.data = memory_.emplace(std::size_t(depth * factor_.row)).data();
     run.pack(factor_, b, b_row, b_col);
   }
   const Factor<T>& get() const { return factor_; }
 
  private:
   Factor<T> factor_;
-  Workspace<T> memory_;
+  std::optional<Workspace<T>> memory_;
 };
 
 /// Calls fn(begin, end) on the sequences, each of which costs `multiplies`. Every task reads the whole factor
@@ -99,6 +96,13 @@ template <class T> void copy_or_zero(const T* from, T* to, Index count) {
     std::fill_n(to, count, T(0));
 }
 
+/// The sums of dz's columns, dz: (rows, cols).
+template <class T> void column_sums(const T* dz, T* sums, Index rows, Index cols) {
+  const Workspace<T> ones{std::size_t(rows)};
+  std::fill_n(ones.data(), rows, T(1));
+  gemm<T>(ones.data(), dz, sums, GemmShape::dense(1, cols, rows));
+}
+
 /// dw = x^T dz, dx = dz w^T, db = the sums of dz's columns, for dz: (t, n, cols), time-major; null is not
 /// computed.
 template <class T> void input_gradients(const T* x, const T* w, const T* dz, T* dx, T* dw, T* db,
@@ -108,11 +112,7 @@ template <class T> void input_gradients(const T* x, const T* w, const T* dz, T* 
     const TimeMajor<T> by_time(x, s);
     gemm<T>(by_time.data(), dz, dw, GemmShape::dense(s.i, cols, rows, true, false));
   }
-  if (db) {
-    const Workspace<T> ones{std::size_t(rows)};
-    std::fill_n(ones.data(), rows, T(1));
-    gemm<T>(ones.data(), dz, db, GemmShape::dense(1, cols, rows));
-  }
+  if (db) column_sums(dz, db, rows, cols);
   if (!dx) return;
   if ((s.n == 1 && !s.reverse) || s.t == 1)
     return gemm<T>(dz, w, dx, GemmShape::dense(rows, s.i, cols, false, true));
@@ -121,17 +121,23 @@ template <class T> void input_gradients(const T* x, const T* w, const T* dz, T* 
   swap_batch_and_time<T>(by_time.data(), dx, s, s.i, true);
 }
 
-/// dr = (drop * hidden)^T dz for dz: (t, n, cols), hidden: (t, n, u), both time-major.
-template <class T>
-void recurrent_gradient(const T* hidden, const T* drop, const T* dz, T* dr, const RnnShape& s, Index cols) {
+/// dr = (drop * hidden)^T dz for hidden: (t, n, u), dz: (t, n, cols) with rows dz_row apart, dr: (u, cols)
+/// with rows dr_row apart.
+template <class T> void recurrent_gradient(const T* hidden, const T* drop, const T* dz, Index dz_row, T* dr,
+                                           Index dr_row, const RnnShape& s, Index cols) {
   const Workspace<T> dropped(std::size_t(drop ? s.t * s.state() : 0));
   if (drop) {
-    for (Index step = 0; step < s.t; ++step)
-      for (Index k = 0; k < s.state(); ++k)
-        dropped.data()[step * s.state() + k] = hidden[step * s.state() + k] * drop[k];
+    parallel_ranges(s.t, s.state(), [&](Index begin, Index end) {
+      for (Index step = begin; step < end; ++step)
+        for (Index k = 0; k < s.state(); ++k)
+          dropped.data()[step * s.state() + k] = hidden[step * s.state() + k] * drop[k];
+    });
     hidden = dropped.data();
   }
-  gemm<T>(hidden, dz, dr, GemmShape::dense(s.u, cols, s.t * s.n, true, false));
+  GemmShape product = GemmShape::dense(s.u, cols, s.t * s.n, true, false);
+  product.b_row = dz_row;
+  product.c_row = dr_row;
+  gemm<T>(hidden, dz, dr, product);
 }
 
 }  // namespace fastnn::cpu

@@ -89,6 +89,26 @@ template <class T> static void add_product_row(const T* a, const T* b, T* y, Ind
   row_each<T>(n, [&](auto at) { at.store(y, fma(at.load(a), at.load(b), at.load(y))); });
 }
 
+// ---- masks and outputs ----------------------------------------------------------------------------------
+
+static inline bool is_masked(const bool* mask, const RnnShape& s, Index row, Index step) {
+  return mask && !mask[row * s.t + s.time(step)];
+}
+
+/// The output y, (n, t, u), of one row and step.
+template <class T>
+static void put_output(const T* h, T* y, const RnnShape& s, Index row, Index step, bool masked) {
+  if (!y) return;
+  y += (row * s.t + step) * s.u;
+  s.zero_masked&& masked ? zero_row(y, s.u) : copy_row(h, y, s.u);
+}
+
+/// dh += the gradient of that output.
+template <class T>
+static void add_output_slope(const T* dy, T* dh, const RnnShape& s, Index row, Index step, bool masked) {
+  if (dy && !(s.zero_masked && masked)) add_row(dy + (row * s.t + step) * s.u, dh, s.u);
+}
+
 // ---- activation functions -----------------------------------------------------------------------------
 //
 // Of an activation the forward pass keeps one number: keep(z). value() and slope() are functions of that one.

@@ -20,8 +20,8 @@ FUNCTIONS = {
 }
 
 
-def reference(x, w, r, b, h, c, drop, mask=None, reverse=False, activation="tanh", recurrent_activation="sigmoid",
-              sequences=True):  # fmt: skip
+def reference(x, w, r, b, h, c, drop, mask=None, reverse=False, zero_masked=False, activation="tanh",
+              recurrent_activation="sigmoid", sequences=True):  # fmt: skip
     """One step after the other, one gate after the other."""
     g, gate = FUNCTIONS[activation], FUNCTIONS[recurrent_activation]
     u, steps, y = r.shape[0], list(range(x.shape[1])), []
@@ -33,7 +33,7 @@ def reference(x, w, r, b, h, c, drop, mask=None, reverse=False, activation="tanh
         new_h = gate(zo) * g(new_c)
         valid = np.ones((len(x), 1), bool) if mask is None else mask[:, at, None]
         h, c = np.where(valid, new_h, h), np.where(valid, new_c, c)
-        y.append(h)
+        y.append(np.where(valid, h, 0) if zero_masked else h)
     y = np.stack(y, 1) if y else np.zeros((len(x), 0, u))
     return np.concatenate([part.ravel() for part in ((y, h, c) if sequences else (h, c))])
 
@@ -57,6 +57,7 @@ CASES = covering(
     mask=[True, False],
     reverse=[False, True],
     sequences=[True, False],
+    zero_masked=[False, True],
     functions=[("tanh", "sigmoid"), ("softplus", "sigmoid"), ("tanh", "softsign"), ("silu", "softsign")],
 )
 
@@ -72,6 +73,7 @@ def test_matches_reference_step_by_step(rng, case):
         tol=1e-4,  # sums of up to 17 * 32 products, carried through 17 steps
         mask=rng.random((case["n"], case["t"])) < 0.6 if case["mask"] else None,
         reverse=case["reverse"],
+        zero_masked=case["zero_masked"],
         sequences=case["sequences"],
         activation=case["functions"][0],
         recurrent_activation=case["functions"][1],

@@ -88,13 +88,14 @@ static void lstm_steps(const LstmForward<T>& f, const Candidate& candidate, cons
     multiply_onto(f.r, a, s.u, z, 4 * s.u, end - begin);
     for (Index row = begin; row < end; ++row) {
       T *const h = f.state(step + 1, row), *const c = f.cell(step + 1, row);
-      if (f.mask && !f.mask[row * s.t + s.time(step)]) {
+      const bool masked = is_masked(f.mask, s, row, step);
+      if (masked) {
         copy_row(f.state(step, row), h, s.u);
         copy_row(f.cell(step, row), c, s.u);
       } else {
         lstm_row(candidate, gate, z + (row - begin) * 4 * s.u, f.cell(step, row), c, h, s.u);
       }
-      if (f.y) copy_row(h, f.y + (row * s.t + step) * s.u, s.u);
+      put_output(h, f.y, s, row, step, masked);
     }
   }
 }
@@ -134,8 +135,9 @@ static void lstm_steps_backward(const LstmBackward<T>& f, const Candidate& candi
     for (Index row = begin; row < end; ++row) {
       const Index at = (step * s.n + row) * s.u;
       T* const d = f.dh + row * s.u;
-      if (f.dy) add_row(f.dy + (row * s.t + step) * s.u, d, s.u);
-      if (f.mask && !f.mask[row * s.t + s.time(step)])
+      const bool masked = is_masked(f.mask, s, row, step);
+      add_output_slope(f.dy, d, s, row, step, masked);
+      if (masked)
         zero_row(f.dz + 4 * at, 4 * s.u);
       else
         lstm_row_backward(candidate, gate, f.gates + 4 * at, f.cells + at, f.cells + at + s.n * s.u, d,
@@ -235,7 +237,7 @@ template <class T> void lstm_backward(const T* x, const T* w, const T* r, const 
     });
   }
   input_gradients(x, w, dz, dx, dw, db, s, 4 * s.u);
-  if (dr) recurrent_gradient(hidden, drop, dz, dr, s, 4 * s.u);
+  if (dr) recurrent_gradient(hidden, drop, dz, 4 * s.u, dr, 4 * s.u, s, 4 * s.u);
 }
 FASTNN_INSTANTIATE(lstm_backward)
 

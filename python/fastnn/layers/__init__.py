@@ -19,6 +19,8 @@ from fastnn.layers.dropout import SpatialDropout2D as SpatialDropout2D
 from fastnn.layers.dropout import SpatialDropout3D as SpatialDropout3D
 from fastnn.layers.embedding import Embedding as Embedding
 from fastnn.layers.embedding import Masking as Masking
+from fastnn.layers.gru import GRU as GRU
+from fastnn.layers.gru import GRUCell as GRUCell
 from fastnn.layers.input import Input as Input
 from fastnn.layers.input import InputLayer as InputLayer
 from fastnn.layers.input_spec import InputSpec as InputSpec
@@ -57,6 +59,8 @@ from fastnn.layers.reshaping import Identity as Identity
 from fastnn.layers.reshaping import Permute as Permute
 from fastnn.layers.reshaping import RepeatVector as RepeatVector
 from fastnn.layers.reshaping import Reshape as Reshape
+from fastnn.layers.simple_rnn import SimpleRNN as SimpleRNN
+from fastnn.layers.simple_rnn import SimpleRNNCell as SimpleRNNCell
 from fastnn.registry import serialize as serialize
 
 

@@ -431,7 +431,8 @@ class FusedRNN(RNN):
         cell = self.cell
         if x.ndim != 3:
             raise ValueError(f"[{self.name}] expected an input with 3 axes (n, t, i), got {x.shape}")
-        if not cell._is_fused() or (mask is not None and self.zero_output_for_mask):
+        zero_masked = self.zero_output_for_mask and mask is not None
+        if not cell._is_fused() or (zero_masked and not self.return_sequences):
             return super()._run(x, states, mask, training)
         if type(x) is not Tensor and x.dtype is not self._dtype:
             x = ops.cast(x, self._dtype)  # integers and booleans
@@ -445,7 +446,13 @@ class FusedRNN(RNN):
             cell.reset_dropout_mask()
         try:
             outputs = cell._sequence(
-                x, states, mask=mask, drop=drop, reverse=self.go_backwards, sequences=self.return_sequences
+                x,
+                states,
+                mask=mask,
+                drop=drop,
+                reverse=self.go_backwards,
+                zero_masked=zero_masked,
+                sequences=self.return_sequences,
             )
         except ValueError as error:
             raise ValueError(f"[{self.name}] {error}") from None

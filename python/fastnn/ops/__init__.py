@@ -80,6 +80,7 @@ from fastnn.ops.gemm import gemm as gemm
 from fastnn.ops.gemm import matmul as matmul
 from fastnn.ops.getitem import getitem as getitem
 from fastnn.ops.glu import glu as glu
+from fastnn.ops.gru import gru as gru
 from fastnn.ops.layer_norm import layer_norm as layer_norm
 from fastnn.ops.layer_norm import layer_normalization as layer_normalization
 from fastnn.ops.layer_norm import moments as moments
@@ -113,6 +114,7 @@ from fastnn.ops.regression_loss import huber as huber
 from fastnn.ops.regression_loss import log_cosh as log_cosh
 from fastnn.ops.regression_loss import mean_absolute_error as mean_absolute_error
 from fastnn.ops.regression_loss import mean_squared_error as mean_squared_error
+from fastnn.ops.simple_rnn import simple_rnn as simple_rnn
 from fastnn.ops.softmax import log_softmax as log_softmax
 from fastnn.ops.softmax import softmax as softmax
 from fastnn.ops.sparsemax import sparsemax as sparsemax

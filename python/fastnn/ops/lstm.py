@@ -26,6 +26,7 @@ def lstm(
     mask: Array | None = None,
     drop: Array | None = None,
     reverse: bool = False,
+    zero_masked: bool = False,
     activation: str | None = "tanh",
     recurrent_activation: str | None = "sigmoid",
     sequences: bool = True,
@@ -34,27 +35,28 @@ def lstm(
 
     i, f, o: recurrent_activation of z_i, z_f, z_o; g: activation. Both: None or one of ops.dense.ACTIVATIONS.
     x: floating, (n, t, i). w: (i, 4u). r: (u, 4u). b: (4u,) or None. h0, c0: (n, u), a^<0> and c^<0>; None for zeros.
-    mask: bool, (n, t) or None. Where it is False, a and c stay as they are. drop: (n, u) or None, what a^<t-1> is
-    multiplied with on its way to the gates. reverse: the steps go from the last of x to the first.
+    mask: bool, (n, t) or None. Where it is False, a and c stay as they are, and y is as before, or 0 if zero_masked.
+    drop: (n, u) or None, what a^<t-1> is multiplied with on its way to the gates. reverse: the steps go from the last
+    of x to the first.
     Returns (y, h, c): a of every step in the order they were taken, (n, t, u), and the last a and c, (n, u); without
     sequences only (h, c). Raises ValueError if shapes do not fit or an activation is unknown.
     Source: Hochreiter and Schmidhuber, 1997; forget gate: Gers et al., 2000.
     """
     x, w = float_pair(x, w)
-    codes = (
+    settings = (
+        *(reverse, zero_masked),
         activation_code("lstm", "activation", activation),
         activation_code("lstm", "recurrent_activation", recurrent_activation),
     )
     run = kernels(x)
-    y, h, c, *kept = run.lstm_forward(x, w, r, b, h0, c0, mask, drop, reverse, *codes, sequences, recording())
+    y, h, c, *kept = run.lstm_forward(x, w, r, b, h0, c0, mask, drop, *settings, sequences, recording())
 
     def pullback(dy: Any, needs: Needs) -> tuple[Array | None, ...]:
         wanted = [*needs, None, None, None][:6]
         grads: tuple[Array | None, ...] = run.lstm_backward(
             *(x, w, r, mask, drop, *kept),
             *(dy if sequences else (None, *dy)),
-            reverse,
-            *codes,
+            *settings,
             *(need is not None for need in wanted),
             *(need and need.out for need in wanted[1:4]),
         )

@@ -7,7 +7,8 @@ namespace fastnn {
 /// Sizes of a recurrent layer: n sequences of t time steps with i features each, u hidden units.
 struct RnnShape {
   Index n = 0, t = 0, i = 0, u = 0;
-  bool reverse = false;  ///< the steps are taken from the last one of x to the first
+  bool reverse = false;      ///< the steps are taken from the last one of x to the first
+  bool zero_masked = false;  ///< y is 0 where a step is masked, in place of the output before
 
   /// The place in x of the step that is taken as number `step`.
   Index time(Index step) const { return reverse ? t - 1 - step : step; }
