@@ -1,8 +1,6 @@
 #pragma once
 
-// Geometry of convolutions, from Python. Whatever is 1D is 2D with one row.
-
-#include <pybind11/stl.h>
+// What the bindings of convolutions share. Whatever is 1D is 2D with one row.
 
 #include <array>
 
@@ -16,14 +14,13 @@ namespace fastnn::py {
 /// right), groups.
 using Window = std::array<Index, 10>;
 
-/// The sizes of a convolution of x (n, h, w, c) or (n, w, c), and of w, in which `inner` and `outer` are the
-/// axes from the end of channels in and out.
+/// The sizes of a convolution of x (n, h, w, c) or (n, w, c) with a kernel whose last two axes are `channels`.
 inline Conv2dShape convolution_shape(const char* op, const Array& x, const Array& w, int axes,
-                                     const Window& window) {
+                                     const Window& window, const char* channels) {
   require(op, x.ndim() == axes + 2, "expected x with ", axes + 2, " axes ",
           axes == 2 ? "(n, h, w, c)" : "(n, w, c)", ", got x ", x);
-  require(op, w.ndim() == axes + 2, "expected w with ", axes + 2, " axes ",
-          axes == 2 ? "(kh, kw, c / groups, o)" : "(kw, c / groups, o)", ", got w ", w);
+  require(op, w.ndim() == axes + 2, "expected w with ", axes + 2, " axes ", axes == 2 ? "(kh, kw, " : "(kw, ",
+          channels, "), got w ", w);
   Conv2dShape s;
   s.n = x.shape(0), s.h = axes == 2 ? x.shape(1) : 1, s.w = x.shape(axes), s.c = x.shape(axes + 1);
   s.kh = axes == 2 ? w.shape(0) : 1, s.kw = w.shape(axes - 1), s.o = w.shape(axes + 1);
@@ -33,23 +30,87 @@ inline Conv2dShape convolution_shape(const char* op, const Array& x, const Array
   return s;
 }
 
-/// The shape of y for x.
-inline Shape convolved_shape(const Array& x, const Conv2dShape& s) {
-  if (x.ndim() == 3) return {s.n, s.out_w(), s.o};
-  return {s.n, s.out_h(), s.out_w(), s.o};
+/// (n, h, w, c), without the one row of what is 1D.
+inline Shape image_shape(int axes, Index n, Index h, Index w, Index c) {
+  if (axes == 1) return {n, w, c};
+  return {n, h, w, c};
 }
 
-/// b, which has to be (o,), or none.
-template <class T> std::optional<Input<T>> bias_of(const char* op, const Out& b, Index o, const Array& w) {
+/// b, which has to be (units,), or none.
+template <class T>
+std::optional<Input<T>> bias_of(const char* op, const Out& b, Index units, const Array& w) {
   if (!b) return std::nullopt;
-  require(op, b->ndim() == 1 && b->shape(0) == o, "expected b (", o, ",) for w ", w, ", got b ", *b);
+  require(op, b->ndim() == 1 && b->shape(0) == units, "expected b (", units, ",) for w ", w, ", got b ", *b);
   return Input<T>(op, "b", *b);
 }
 
-/// A gradient that is computed only where it is needed: its memory or null, its array or None.
-template <class T> T* data_of(std::optional<Output<T>>& output) { return output ? output->data() : nullptr; }
-template <class T> pyb::object result_of(std::optional<Output<T>>& output) {
-  return output ? pyb::object(output->array()) : pyb::none();
+/// An activation as Python hands it over: its code and parameters.
+using Activation = std::tuple<int, double, double, double>;
+
+inline UnaryParameters parameters_of(const Activation& activation) {
+  return {std::get<1>(activation), std::get<2>(activation), std::get<3>(activation)};
+}
+
+/// y of shape `result` with `units` channels, or (y, z) if keep_z. select: the entry point for an element type.
+template <typename Select>
+pyb::object convolve(const char* op, const Array& x, const Array& w, const Out& b, Index units,
+                     const Shape& result, const Conv2dShape& shape, const Activation& activation, bool keep_z,
+                     const Out& out, const Select& select) {
+  return with_float(op, "x", x, [&](auto element) -> pyb::object {
+    using T = decltype(element);
+    const Input<T> input(op, "x", x), weight(op, "w", w);
+    const std::optional<Input<T>> bias = bias_of<T>(op, b, units, w);
+    Output<T> y(op, result, out, {x, w});
+    std::optional<Output<T>> z;
+    if (keep_z) z.emplace(op, result);
+    invoke(select(element), input.data(), weight.data(), bias ? bias->data() : nullptr, y.data(),
+           z ? z->data() : nullptr, shape, unary_of(op, std::get<0>(activation)), parameters_of(activation));
+    if (!z) return y.array();
+    return pyb::make_tuple(y.array(), z->array());
+  });
+}
+
+/// Which gradients are wanted, and where those of w and b go, or None.
+struct Wanted {
+  bool dx, dw, db;
+  const Out &dw_out, &db_out;
+};
+
+/// (dx, dw, db), each None unless it is wanted.
+template <typename Select>
+pyb::tuple convolve_backward(const char* op, const Array& x, const Array& w, const Array& saved,
+                             const Array& dy, Index units, const Shape& result, const Conv2dShape& shape,
+                             const Activation& activation, const Wanted& wanted, const Select& select) {
+  return with_float(op, "dy", dy, [&](auto element) {
+    using T = decltype(element);
+    const Input<T> input(op, "x", x), weight(op, "w", w), from(op, "saved", saved), gradient(op, "dy", dy);
+    require(op, shape_of(saved) == result, "expected saved of shape ", result, ", got ", saved);
+    require(op, shape_of(dy) == result, "expected dy of shape ", result, ", got ", dy);
+    std::optional<Output<T>> dx, dw, db;
+    if (wanted.dx) dx.emplace(op, shape_of(x));
+    if (wanted.dw) dw.emplace(op, shape_of(w), wanted.dw_out, std::initializer_list<Array>{x, w, saved, dy});
+    if (wanted.db)
+      db.emplace(op, Shape{units}, wanted.db_out, std::initializer_list<Array>{x, w, saved, dy});
+    const auto data = [](std::optional<Output<T>>& output) { return output ? output->data() : nullptr; };
+    const auto array = [](std::optional<Output<T>>& output) -> pyb::object {
+      return output ? pyb::object(output->array()) : pyb::none();
+    };
+    invoke(select(element), input.data(), weight.data(), from.data(), gradient.data(), data(dx), data(dw),
+           data(db), shape, unary_of(op, std::get<0>(activation)), parameters_of(activation));
+    return pyb::make_tuple(array(dx), array(dw), array(db));
+  });
+}
+
+/// Binds name_forward and name_backward.
+template <typename Forward, typename Backward>
+void bind_convolution(pyb::module_& m, const std::string& name, Forward forward, Backward backward) {
+  using pyb::arg;
+  const Activation linear{int(Unary::linear), 0, 0, 0};
+  m.def((name + "_forward").c_str(), forward, arg("x"), arg("w"), arg("b"), arg("axes"), arg("window"),
+        arg("activation") = linear, arg("keep_z") = false, arg("out") = pyb::none());
+  m.def((name + "_backward").c_str(), backward, arg("x"), arg("w"), arg("saved"), arg("dy"), arg("axes"),
+        arg("window"), arg("activation") = linear, arg("need_dx") = true, arg("need_dw") = true,
+        arg("need_db") = true, arg("dw_out") = pyb::none(), arg("db_out") = pyb::none());
 }
 
 }  // namespace fastnn::py

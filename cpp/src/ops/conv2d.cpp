@@ -2,6 +2,7 @@
 //
 //   product      the windows are rows of x as it lies in memory (1 x 1, stride 1; a kernel as large as the
 //                image): a matrix product and no more
+//   depthwise    as many groups as channels, one kernel each: depthwise_conv2d.cpp
 //   correlation  everything else: an implicit matrix product, straight from the image
 //
 // The correlation: results are cut into chunks of some hundred pixels. Where windows reach beyond the image,
@@ -70,6 +71,7 @@ FASTNN_INSTANTIATE(conv_kernels)
 
 #include "check.hpp"
 #include "conv_chunks.hpp"
+#include "fastnn/depthwise_conv2d.hpp"
 #include "parallel.hpp"
 #include "workspace.hpp"
 
@@ -385,6 +387,8 @@ std::optional<GemmShape> product_of(const Conv2dShape& s) {
   return GemmShape::dense(s.pixels(), s.o, s.depth());
 }
 
+bool is_depthwise(const Conv2dShape& s) { return s.groups > 1 && s.groups == s.c && s.o == s.c; }
+
 template <class T> void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s) {
   if (product_of(s)) return gemm<T>(dz, w, dx, GemmShape::dense(s.pixels(), s.depth(), s.o, false, true));
   for (Index i = 0; i < s.stride_h; ++i)
@@ -414,6 +418,7 @@ FASTNN_INSTANTIATE(correlate_kernel)
 template <class T> void conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& s,
                                Unary activation, const UnaryParameters& parameters) {
   s.check("conv2d");
+  if (is_depthwise(s)) return depthwise_conv2d(x, w, b, y, z, s, activation, parameters);
   const Epilogue<T> epilogue{b, activation, parameters, z};
   if (const auto product = product_of(s)) return gemm<T>(x, w, y, *product, epilogue);
   correlate(x, w, y, Correlation::forward(s), epilogue);
@@ -424,6 +429,7 @@ template <class T> void conv2d_backward(const T* x, const T* w, const T* saved, 
                                         T* db, const Conv2dShape& s, Unary activation,
                                         const UnaryParameters& parameters) {
   s.check("conv2d_backward");
+  if (is_depthwise(s)) return depthwise_conv2d_backward(x, w, saved, dy, dx, dw, db, s, activation, parameters);
   if (!dx && !dw && !db) return;
   std::optional<Workspace<T>> memory;
   const T* dz = dy;

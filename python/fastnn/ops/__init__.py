@@ -42,6 +42,8 @@ from fastnn.ops.conv2d import conv2d as conv2d
 from fastnn.ops.cross_entropy import sigmoid_cross_entropy as sigmoid_cross_entropy
 from fastnn.ops.cross_entropy import softmax_cross_entropy as softmax_cross_entropy
 from fastnn.ops.dense import dense as dense
+from fastnn.ops.depthwise_conv2d import depthwise_conv1d as depthwise_conv1d
+from fastnn.ops.depthwise_conv2d import depthwise_conv2d as depthwise_conv2d
 from fastnn.ops.dropout import dropout as dropout
 from fastnn.ops.elementwise import absolute as absolute
 from fastnn.ops.elementwise import add as add

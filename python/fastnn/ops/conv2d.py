@@ -52,7 +52,8 @@ def _hashable(value: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _window(op: str, axes: int, strides: Any, padding: Any, dilation_rate: Any, groups: Any) -> Window:
+def _window(op: str, strides: Any, padding: Any, dilation_rate: Any, groups: Any) -> Window:
+    axes = int(op[-2])
     steps, spread = lengths(op, "strides", strides, axes), lengths(op, "dilation_rate", dilation_rate, axes)
     lengths(op, "groups", groups, 1)
     same, sides = pads(op, padding, axes)
@@ -61,43 +62,43 @@ def _window(op: str, axes: int, strides: Any, padding: Any, dilation_rate: Any, 
     return (*steps, *spread, int(same), *sides[0], *sides[1], groups)
 
 
-def window(op: str, axes: int, strides: Lengths, padding: Padding, dilation_rate: Lengths, groups: int) -> Window:
+def window(op: str, strides: Lengths, padding: Padding, dilation_rate: Lengths, groups: int = 1) -> Window:
     """The settings of a convolution as bindings take them. Raises ValueError."""
     try:
-        return _window(op, axes, strides, padding, dilation_rate, groups)
+        return _window(op, strides, padding, dilation_rate, groups)
     except TypeError:  # a list cannot be looked up
-        return _window(op, axes, _hashable(strides), _hashable(padding), _hashable(dilation_rate), groups)
+        return _window(op, _hashable(strides), _hashable(padding), _hashable(dilation_rate), groups)
 
 
-def _convolution(
-    axes: int,
+def convolution(
+    name: str,
+    op: str,
     x: Any,
     w: Any,
     b: Any,
-    strides: Lengths,
-    padding: Padding,
-    dilation_rate: Lengths,
-    groups: int,
+    moves: Window,
     activation: str | None,
     negative_slope: float,
     out: Array | None,
 ) -> Any:
-    op = f"conv{axes}d"
+    """(y, pullback) by the kernels `name`_forward and `name`_backward, on behalf of op, whose last letters but one tell
+    how many axes it has."""
     code, from_z, parameters = epilogue(op, activation, negative_slope)
-    moves = window(op, axes, strides, padding, dilation_rate, groups)
+    function, axes = (code, *parameters), int(op[-2])
     x, w = float_pair(x, w)
     if b is not None:
         b = floats(b)
     run = kernels(x)
+    forward, backward = getattr(run, f"{name}_forward"), getattr(run, f"{name}_backward")
     if from_z and recording():
-        y, saved = run.conv2d_forward(x, w, b, axes, moves, code, *parameters, True, out)
+        y, saved = forward(x, w, b, axes, moves, function, True, out)
     else:
-        y = saved = run.conv2d_forward(x, w, b, axes, moves, code, *parameters, False, out)
+        y = saved = forward(x, w, b, axes, moves, function, False, out)
 
     def pullback(dy: Array, needs: Needs) -> tuple[Array | None, Array | None, Array | None]:
         need_x, need_w, need_b = needs if len(needs) == 3 else (*needs, None)
-        grads: tuple[Array | None, Array | None, Array | None] = run.conv2d_backward(
-            *(x, w, saved, dy, axes, moves, code, *parameters),
+        grads: tuple[Array | None, Array | None, Array | None] = backward(
+            *(x, w, saved, dy, axes, moves, function),
             *(need_x is not None, need_w is not None, need_b is not None),
             *(need_w and need_w.out, need_b and need_b.out),
         )
@@ -129,7 +130,8 @@ def conv2d(
     one of ops.dense.ACTIVATIONS. Returns (n, oh, ow, o) with oh = floor((h + top + bottom - (kh - 1) d - 1) / s) + 1.
     Raises ValueError if sizes do not fit, the kernel is larger than the padded image, groups does not divide c and o.
     """
-    return _convolution(2, x, w, b, strides, padding, dilation_rate, groups, activation, negative_slope, out)
+    moves = window("conv2d", strides, padding, dilation_rate, groups)
+    return convolution("conv2d", "conv2d", x, w, b, moves, activation, negative_slope, out)
 
 
 @primitive
@@ -151,4 +153,5 @@ def conv1d(
     x: real, (n, w, c). w: (kw, c / groups, o). padding: "valid", "same", a number or (before, after). The rest, and
     what is raised, as in conv2d. Returns (n, ow, o).
     """
-    return _convolution(1, x, w, b, strides, padding, dilation_rate, groups, activation, negative_slope, out)
+    moves = window("conv1d", strides, padding, dilation_rate, groups)
+    return convolution("conv2d", "conv1d", x, w, b, moves, activation, negative_slope, out)

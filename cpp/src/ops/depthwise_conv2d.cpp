@@ -1,0 +1,294 @@
+// Convolution of each channel with a kernel of its own. There is no product of matrices in it: a vector holds
+// neighbouring channels of one pixel, and 8 pixels of a row are summed at a time, one tap after the other, so
+// that each weight that is loaded serves 8 multiply-adds, whose other operand comes straight from the image.
+//
+// Windows that reach beyond the image are cut to what lies in it: no copy with zeros around, which would cost a
+// third of the time of what is bound by memory. The input gradient is the same loop over the gradients
+// of y, one for each phase of the strides (conv_sweep.hpp). The kernel gradient sums rows of pixels, 4 at a time, parts
+// of the images apart, which are added in order.
+//
+// With several kernels for a channel it goes the general way, as groups of one channel each.
+#include "fastnn/depthwise_conv2d.hpp"
+
+#include "correlation.hpp"
+#include "epilogue.hpp"
+#include "kernel.hpp"
+#include "slope.hpp"
+
+namespace fastnn::cpu {
+
+/// One row of results of all channels, from the taps' rows that lie in the image.
+template <class T> struct DepthwiseRow {
+  const T* x;  // pixel 0 of the first tap's row
+  const T* w;  // of that row, tap 0
+  Index tap_rows, x_row, w_row;
+  Index taps, w_tap;                           // along the row
+  Index shift_first, shift_step, in_step, in;  // result t reads in_step t + shift_first + k shift_step, if < in
+  Index count, channels;
+};
+
+FASTNN_DECLARE(void, depthwise_row, (const DepthwiseRow<T>& s, T* y, Index y_step))
+FASTNN_DECLARE(void, depthwise_kernel_row, (const DepthwiseRow<T>& s, const T* dy, T* dw))
+FASTNN_DECLARE(void, depthwise_add, (const T* x, Index stride, Index count, T* y, Index n))
+
+}  // namespace fastnn::cpu
+
+#if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
+#include "simd/rows.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+constexpr int kPixels = 8;
+
+/// First result, or the one after the last, whose tap k lies in the row.
+struct TapRange {
+  Index begin, end;
+  template <class T> TapRange(const DepthwiseRow<T>& s, Index k) {
+    const Index shift = s.shift_first + k * s.shift_step, room = s.in - shift;
+    begin = shift < 0 ? (-shift + s.in_step - 1) / s.in_step : 0;
+    end = room <= 0 ? 0 : (room + s.in_step - 1) / s.in_step;
+    if (end > s.count) end = s.count;
+    if (begin > end) begin = end;
+  }
+};
+
+/// P results in a row, at vector `at` of the channels, from taps [k, k_end).
+template <int P, class T, class At>
+static inline void depthwise_pixels(const DepthwiseRow<T>& s, Index t, Index k, Index k_end, At at, T* y,
+                                    Index y_step) {
+  using V = Vec<T>;
+  V sums[P];
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) sums[p] = V::set(0);
+  const Index pixel = s.in_step * s.channels;
+  for (Index r = 0; r < s.tap_rows; ++r) {
+    const T* x = s.x + r * s.x_row + (t * s.in_step + s.shift_first + k * s.shift_step) * s.channels;
+    const T* w = s.w + r * s.w_row + k * s.w_tap;
+    for (Index q = k; q < k_end; ++q, x += s.shift_step * s.channels, w += s.w_tap) {
+      const V weight = at.load(w);
+#pragma GCC unroll 8
+      for (int p = 0; p < P; ++p) sums[p] = fma(weight, at.load(x + p * pixel), sums[p]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) at.store(y + (t + p) * y_step, sums[p]);
+}
+
+template <class T> void depthwise_row(const DepthwiseRow<T>& s, T* y, Index y_step) {
+  // Results [begin, end) have all their taps.
+  Index begin = 0, end = s.count;
+  for (Index k = 0; k < s.taps; ++k) {
+    const TapRange range(s, k);
+    if (range.begin > begin) begin = range.begin;
+    if (range.end < end) end = range.end;
+  }
+  if (begin > end) begin = end = s.count;
+  const auto edge = [&](Index t) {
+    Index k = 0, k_end = s.taps;
+    while (k < k_end && (t < TapRange(s, k).begin || t >= TapRange(s, k).end)) ++k;
+    while (k_end > k && (t < TapRange(s, k_end - 1).begin || t >= TapRange(s, k_end - 1).end)) --k_end;
+    row_each<T>(s.channels, [&](auto at) { depthwise_pixels<1>(s, t, k, k_end, at, y, y_step); });
+  };
+  for (Index t = 0; t < begin; ++t) edge(t);
+  Index t = begin;
+  for (; t + kPixels <= end; t += kPixels)
+    row_each<T>(s.channels, [&](auto at) { depthwise_pixels<kPixels>(s, t, 0, s.taps, at, y, y_step); });
+  for (; t + 2 <= end; t += 2)
+    row_each<T>(s.channels, [&](auto at) { depthwise_pixels<2>(s, t, 0, s.taps, at, y, y_step); });
+  for (; t < end; ++t)
+    row_each<T>(s.channels, [&](auto at) { depthwise_pixels<1>(s, t, 0, s.taps, at, y, y_step); });
+  for (t = end; t < s.count; ++t) edge(t);
+}
+FASTNN_INSTANTIATE(depthwise_row)
+
+/// dw[k] += sum_t x[t, k] dy[t] for J taps in a row from k on, results [begin, end), in four interleaved sums.
+template <int J, class T, class At>
+static inline void depthwise_taps(const DepthwiseRow<T>& s, const T* x, const T* dy, Index k, Index begin,
+                                  Index end, At at, T* dw) {
+  using V = Vec<T>;
+  constexpr int U = 4;
+  V sums[U][J];
+#pragma GCC unroll 4
+  for (int u = 0; u < U; ++u)
+#pragma GCC unroll 4
+    for (int j = 0; j < J; ++j) sums[u][j] = V::set(0);
+  const Index pixel = s.in_step * s.channels, tap = s.shift_step * s.channels;
+  x += (begin * s.in_step + s.shift_first + k * s.shift_step) * s.channels;
+  dy += begin * s.channels;
+  const auto step = [&](V(&into)[J], int u) {
+    const V g = at.load(dy + u * s.channels);
+#pragma GCC unroll 4
+    for (int j = 0; j < J; ++j) into[j] = fma(g, at.load(x + u * pixel + j * tap), into[j]);
+  };
+  Index t = begin;
+  for (; t + U <= end; t += U, x += U * pixel, dy += U * s.channels)
+#pragma GCC unroll 4
+    for (int u = 0; u < U; ++u) step(sums[u], u);
+  for (; t < end; ++t, x += pixel, dy += s.channels) step(sums[0], 0);
+#pragma GCC unroll 4
+  for (int j = 0; j < J; ++j) {
+    T* const to = dw + (k + j) * s.w_tap;
+    at.store(to, at.load(to) + ((sums[0][j] + sums[1][j]) + (sums[2][j] + sums[3][j])));
+  }
+}
+
+template <class T> void depthwise_kernel_row(const DepthwiseRow<T>& s, const T* dy, T* dw) {
+  for (Index r = 0; r < s.tap_rows; ++r) {
+    const T* const x = s.x + r * s.x_row;
+    T* const to = dw + r * s.w_row;
+    for (Index k = 0; k < s.taps; k += 4) {
+      const Index some = s.taps - k < 4 ? s.taps - k : 4;
+      // What all of these taps share, then what is left of each.
+      Index begin = 0, end = s.count;
+      for (Index j = k; j < k + some; ++j) {
+        const TapRange range(s, j);
+        if (range.begin > begin) begin = range.begin;
+        if (range.end < end) end = range.end;
+      }
+      if (begin > end) begin = end = 0;
+      row_each<T>(s.channels, [&](auto at) {
+        if (begin < end) switch (some) {
+            case 1: depthwise_taps<1>(s, x, dy, k, begin, end, at, to); break;
+            case 2: depthwise_taps<2>(s, x, dy, k, begin, end, at, to); break;
+            case 3: depthwise_taps<3>(s, x, dy, k, begin, end, at, to); break;
+            default: depthwise_taps<4>(s, x, dy, k, begin, end, at, to);
+          }
+        for (Index j = k; j < k + some; ++j) {
+          const TapRange own(s, j);
+          const Index before = begin < end ? begin : own.end;
+          if (own.begin < before) depthwise_taps<1>(s, x, dy, j, own.begin, before, at, to);
+          if (begin < end && end < own.end) depthwise_taps<1>(s, x, dy, j, end, own.end, at, to);
+        }
+      });
+    }
+  }
+}
+FASTNN_INSTANTIATE(depthwise_kernel_row)
+
+/// y = the sum of `count` rows that lie `stride` apart, of n elements each.
+template <class T> void depthwise_add(const T* x, Index stride, Index count, T* y, Index n) {
+  row_each<T>(n, [&](auto at) {
+    Vec<T> total = at.load(x);
+    for (Index i = 1; i < count; ++i) total = total + at.load(x + i * stride);
+    at.store(y, total);
+  });
+}
+FASTNN_INSTANTIATE(depthwise_add)
+
+}  // namespace fastnn::cpu::FASTNN_ISA
+#endif
+
+#if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include <optional>
+
+#include "check.hpp"
+#include "parallel.hpp"
+#include "workspace.hpp"
+
+namespace fastnn::cpu {
+namespace {
+
+/// Parts of the images whose kernel gradients are summed apart, at most.
+constexpr Index kMaxParts = 16;
+
+/// Row t of the results of a correlation of image `image`, whose kernel is c wide.
+template <class T>
+DepthwiseRow<T> row_of(const Correlation& s, const T* x, const T* w, Index image, Index t) {
+  const Index first = t * s.rows.in_step + s.rows.shift_first, step = std::max<Index>(1, s.rows.shift_step);
+  const Index begin = std::min(s.rows.taps, first < 0 ? (-first + step - 1) / step : 0);
+  const Index end = std::clamp<Index>(first >= s.rows.in ? 0 : (s.rows.in - first + step - 1) / step, begin,
+                                      s.rows.taps);
+  DepthwiseRow<T> row;
+  row.x_row = s.rows.shift_step * s.cols.in * s.c, row.w_row = s.rows.index_step * s.w_row;
+  row.tap_rows = end - begin;
+  row.x = row.tap_rows ? x + ((image * s.rows.in + first) * s.cols.in) * s.c + begin * row.x_row : x;
+  row.w = row.tap_rows && s.cols.taps
+              ? w + s.rows.index(begin) * s.w_row + s.cols.index_first * s.w_tap
+              : w;
+  row.taps = s.cols.taps, row.w_tap = s.cols.index_step * s.w_tap;
+  row.shift_first = s.cols.shift_first, row.shift_step = s.cols.shift_step;
+  row.in_step = s.cols.in_step, row.in = s.cols.in;
+  row.count = s.cols.count, row.channels = s.c;
+  return row;
+}
+
+template <class T>
+void correlate_channels(const T* x, const T* w, T* y, const Correlation& s, const Epilogue<T>& epilogue) {
+  if (s.cols.count == 0) return;
+  const auto kernel = FASTNN_SELECT(depthwise_row<T>);
+  const auto finish = FASTNN_SELECT(epilogue_rows<T>);
+  const Index step = s.cols.out_step * s.c;
+  parallel_ranges(s.n * s.rows.count, s.cols.count * s.c, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      const Index image = i / s.rows.count, t = i % s.rows.count;
+      const Index line = image * s.rows.out + s.rows.out_first + t * s.rows.out_step;
+      const Index at = (line * s.cols.out + s.cols.out_first) * s.c;
+      kernel(row_of(s, x, w, image, t), y + at, step);
+      if (!epilogue.empty())
+        finish(epilogue, 1, y + at, epilogue.z ? epilogue.z + at : nullptr, step, epilogue.bias, s.cols.count,
+               s.c);
+    }
+  });
+}
+
+template <class T> void kernel_gradient(const T* x, const T* dy, T* dw, const Correlation& s) {
+  const Index size = s.rows.taps * s.w_row, rows = s.n * s.rows.count, row = s.cols.count * s.c;
+  const Index parts = std::clamp<Index>(rows * row / (8 * kGrain), 1, std::min(kMaxParts, std::max<Index>(1, rows)));
+  const auto kernel = FASTNN_SELECT(depthwise_kernel_row<T>);
+  const Workspace<T> memory(std::size_t(parts > 1 ? parts * size : 0));
+  parallel_tasks(parts, [&](Index part) {
+    T* const to = parts > 1 ? memory.data() + part * size : dw;
+    std::fill_n(to, size, T(0));
+    for (Index i = rows * part / parts; i < rows * (part + 1) / parts; ++i) {
+      // The rows of the kernel that meet the image are found as if `dw` were it.
+      const DepthwiseRow<T> taps = row_of<T>(s, x, to, i / s.rows.count, i % s.rows.count);
+      kernel(taps, dy + i * row, to + (taps.w - to));
+    }
+  });
+  if (parts > 1) FASTNN_SELECT(depthwise_add<T>)(memory.data(), size, parts, dw, size);
+}
+
+void check(const char* op, const Conv2dShape& s) {
+  s.check(op);
+  fastnn::check(op, s.groups == s.c || s.c == 0, "expected a group for each of ", s.c, " channels, got ", s.groups);
+}
+
+}  // namespace
+
+template <class T>
+void depthwise_conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& s, Unary activation,
+                      const UnaryParameters& parameters) {
+  check("depthwise_conv2d", s);
+  const Epilogue<T> epilogue{b, activation, parameters, z};
+  if (s.o != s.c) return correlate(x, w, y, Correlation::forward(s), epilogue);
+  correlate_channels(x, w, y, Correlation::forward(s), epilogue);
+}
+FASTNN_INSTANTIATE(depthwise_conv2d)
+
+template <class T>
+void depthwise_conv2d_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx, T* dw, T* db,
+                               const Conv2dShape& s, Unary activation, const UnaryParameters& parameters) {
+  check("depthwise_conv2d_backward", s);
+  if (!dx && !dw && !db) return;
+  std::optional<Workspace<T>> memory;
+  const T* dz = dy;
+  if (activation != Unary::linear) {
+    T* const product = memory.emplace(std::size_t(s.pixels() * s.o)).data();
+    slope(saved, dy, product, db, s.pixels(), s.o, activation, parameters);
+    dz = product;
+  } else if (db) {
+    slope<T>(dy, dy, nullptr, db, s.pixels(), s.o, activation, parameters);
+  }
+  const bool plain = s.o == s.c;
+  const Correlation forward = Correlation::forward(s);
+  if (dw) plain ? kernel_gradient(x, dz, dw, forward) : correlate_kernel(x, dz, dw, forward);
+  for (Index i = 0; dx && i < s.stride_h; ++i)
+    for (Index j = 0; j < s.stride_w; ++j) {
+      const Correlation phase = Correlation::backward(s, i, j);
+      plain ? correlate_channels<T>(dz, w, dx, phase, {}) : correlate<T>(dz, w, dx, phase);
+    }
+}
+FASTNN_INSTANTIATE(depthwise_conv2d_backward)
+
+}  // namespace fastnn::cpu
+#endif
