@@ -21,12 +21,19 @@ def zeros(*shape):
         (layers.Conv2D(8, 3, dilation_rate=2), (4, None, 9, 4), (4, None, 5, 8), (3, 3, 4, 8)),
         (layers.Conv1D(5, 3, padding="causal"), (None, 10, 2), (None, 10, 5), (3, 2, 5)),
         (layers.Conv1D(5, 4, 3), (None, 10, 2), (None, 3, 5), (4, 2, 5)),
+        (layers.Conv3D(5, (1, 2, 3), padding="same"), (None, 4, 5, 6, 2), (None, 4, 5, 6, 5), (1, 2, 3, 2, 5)),
+        (layers.Conv1DTranspose(5, 4, 3), (None, 10, 2), (None, 31, 5), (4, 5, 2)),
+        (layers.Conv2DTranspose(5, 2, 3), (None, 3, None, 2), (None, 9, None, 5), (2, 2, 5, 2)),
+        (layers.Conv2DTranspose(5, 3, 2, "same", 0), (None, 3, 4, 2), (None, 5, 7, 5), (3, 3, 5, 2)),
+        (layers.Conv3DTranspose(5, 3, 2, "same"), (None, 3, 4, 2, 2), (None, 6, 8, 4, 5), (3, 3, 3, 5, 2)),
+        (layers.DepthwiseConv2D(3, 2, depth_multiplier=2), (None, 9, 7, 3), (None, 4, 3, 6), (3, 3, 3, 2)),
+        (layers.DepthwiseConv1D(3, 2, "same"), (None, 9, 3), (None, 5, 3), (3, 3, 1)),
     ],
 )
 def test_shapes(layer, input_shape, output_shape, kernel_shape):
     assert layer.compute_output_shape(input_shape) == output_shape
     layer.build(input_shape)
-    assert [v.shape for v in layer.weights] == [kernel_shape, kernel_shape[-1:]]
+    assert [v.shape for v in layer.weights] == [kernel_shape, output_shape[-1:]]
     assert [v.path.split("/")[1] for v in layer.weights] == ["kernel", "bias"]
     probe = [2 if n is None and i == 0 else 11 if n is None else n for i, n in enumerate(input_shape)]
     wanted = layer.compute_output_shape(tuple(probe))
@@ -88,23 +95,34 @@ def test_configurations_come_back(rng):
     np.testing.assert_array_equal(layer(x), copy.deepcopy(layer)(x))
 
 
-def small_network():
-    fastnn.utils.set_random_seed(1)
-    return Sequential(
-        [
-            layers.Conv2D(6, 3, padding="same", activation="relu", kernel_regularizer="l2"),
-            layers.Conv2D(4, 3, 2, activation="tanh", activity_regularizer="l1"),
-            layers.Flatten(),
-            layers.Dense(3),
-        ]
-    )
+IN_TWO_DIMENSIONS = [
+    lambda: layers.Conv2D(6, 3, padding="same", activation="relu", kernel_regularizer="l2"),
+    lambda: layers.Conv2D(4, 3, 2, activation="tanh", activity_regularizer="l1"),
+    lambda: layers.Conv2DTranspose(4, 3, 2, activation="gelu"),
+    lambda: layers.DepthwiseConv2D(3, activation="relu"),
+    lambda: layers.SeparableConv2D(5, 3, depth_multiplier=2, padding="same", activation="silu"),
+]
+IN_THREE = [
+    lambda: layers.Reshape((4, 8, 2, 2)),
+    lambda: layers.Conv3D(3, 2, padding="same", activation="relu"),
+    lambda: layers.Conv3DTranspose(2, 2, 2),
+]
+IN_ONE = [
+    lambda: layers.Reshape((32, 4)),
+    lambda: layers.Conv1D(6, 3, padding="causal", activation="relu"),
+    lambda: layers.SeparableConv1D(4, 3, 2),
+    lambda: layers.Conv1DTranspose(3, 4, 2, "same", activation="softmax"),
+    lambda: layers.DepthwiseConv1D(3, 2),
+]
 
 
-def test_recorded_steps_are_the_steps_in_python(rng):
+@pytest.mark.parametrize("stack", [IN_TWO_DIMENSIONS, IN_THREE, IN_ONE])
+def test_recorded_steps_are_the_steps_in_python(rng, stack):
     x, y = rng.standard_normal((32, 8, 8, 2)).astype(np.float32), rng.integers(0, 3, 32)
     weights = []
     for eager in (False, True):
-        model = small_network()
+        fastnn.utils.set_random_seed(1)
+        model = Sequential([*(make() for make in stack), layers.Flatten(), layers.Dense(3)])
         loss = fastnn.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile("adam", loss, run_eagerly=eager)
         model.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0)
@@ -134,6 +152,11 @@ def test_a_layer_finds_the_filter_it_is_shown(rng):
             lambda: layers.Conv2D(4, 3, data_format="channels_first"),
             r"\[Conv2D\] expected data_format 'channels_last', got 'channels_first'",
         ),
+        (
+            lambda: layers.Conv2DTranspose(4, 3, 2, output_padding=2),
+            r"\[Conv2DTranspose\] expected output_padding smaller than strides \(2, 2\), got 2",
+        ),
+        (lambda: layers.DepthwiseConv2D(3, depth_multiplier=0), r"\[DepthwiseConv2D\] expected depth_multiplier"),
         (lambda: layers.Conv2D(4, 3, groups=3), r"\[Conv2D\] expected filters that groups divides, got filters 4"),
         (lambda: layers.Conv2D(4, 3, name="a").build((None, 8, 8)), r"\[a\] expected an input with 4 axes"),
         (lambda: layers.Conv2D(4, 3, name="a").build((None, 8, 8, None)), r"\[a\] expected .* of a known length"),

@@ -14,7 +14,8 @@ namespace fastnn::py {
 /// right), groups.
 using Window = std::array<Index, 10>;
 
-/// The sizes of a convolution of x (n, h, w, c) or (n, w, c) with a kernel whose last two axes are `channels`.
+/// The sizes of a convolution of x (n, h, w, c) or (n, w, c) with a kernel whose last two axes are
+/// `channels`.
 inline Conv2dShape convolution_shape(const char* op, const Array& x, const Array& w, int axes,
                                      const Window& window, const char* channels) {
   require(op, x.ndim() == axes + 2, "expected x with ", axes + 2, " axes ",
@@ -51,11 +52,12 @@ inline UnaryParameters parameters_of(const Activation& activation) {
   return {std::get<1>(activation), std::get<2>(activation), std::get<3>(activation)};
 }
 
-/// y of shape `result` with `units` channels, or (y, z) if keep_z. select: the entry point for an element type.
-template <typename Select>
-pyb::object convolve(const char* op, const Array& x, const Array& w, const Out& b, Index units,
-                     const Shape& result, const Conv2dShape& shape, const Activation& activation, bool keep_z,
-                     const Out& out, const Select& select) {
+/// y of shape `result` with `units` channels, or (y, z) if keep_z. select: the entry point for an element
+/// type.
+template <typename Select> pyb::object convolve(const char* op, const Array& x, const Array& w, const Out& b,
+                                                Index units, const Shape& result, const Conv2dShape& shape,
+                                                const Activation& activation, bool keep_z, const Out& out,
+                                                const Select& select) {
   return with_float(op, "x", x, [&](auto element) -> pyb::object {
     using T = decltype(element);
     const Input<T> input(op, "x", x), weight(op, "w", w);
@@ -89,8 +91,7 @@ pyb::tuple convolve_backward(const char* op, const Array& x, const Array& w, con
     std::optional<Output<T>> dx, dw, db;
     if (wanted.dx) dx.emplace(op, shape_of(x));
     if (wanted.dw) dw.emplace(op, shape_of(w), wanted.dw_out, std::initializer_list<Array>{x, w, saved, dy});
-    if (wanted.db)
-      db.emplace(op, Shape{units}, wanted.db_out, std::initializer_list<Array>{x, w, saved, dy});
+    if (wanted.db) db.emplace(op, Shape{units}, wanted.db_out, std::initializer_list<Array>{x, w, saved, dy});
     const auto data = [](std::optional<Output<T>>& output) { return output ? output->data() : nullptr; };
     const auto array = [](std::optional<Output<T>>& output) -> pyb::object {
       return output ? pyb::object(output->array()) : pyb::none();

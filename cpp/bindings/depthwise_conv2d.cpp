@@ -29,10 +29,10 @@ py::tuple backward(const Array& x, const Array& w, const Array& saved, const Arr
                    bool need_db, const Out& dw_out, const Out& db_out) {
   const char* const op = axes == 1 ? "depthwise_conv1d_backward" : "depthwise_conv2d_backward";
   const Conv2dShape s = layer_shape(op, x, w, axes, window);
-  return convolve_backward(
-      op, x, w, saved, dy, s.o, image_shape(axes, s.n, s.out_h(), s.out_w(), s.o), s, activation,
-      {need_dx, need_dw, need_db, dw_out, db_out},
-      [](auto element) { return &fastnn::cpu::depthwise_conv2d_backward<decltype(element)>; });
+  return convolve_backward(op, x, w, saved, dy, s.o, image_shape(axes, s.n, s.out_h(), s.out_w(), s.o), s,
+                           activation, {need_dx, need_dw, need_db, dw_out, db_out}, [](auto element) {
+                             return &fastnn::cpu::depthwise_conv2d_backward<decltype(element)>;
+                           });
 }
 
 }  // namespace

@@ -26,9 +26,10 @@ def lengths(h, w, kernel, strides, padding, dilation):
 
 def views(x, w, strides, padding, dilation):
     """For every tap: where the padded image is read."""
-    pads, out = lengths(*x.shape[1:3], w.shape, strides, padding, dilation)
+    _, out = lengths(*x.shape[1:3], w.shape, strides, padding, dilation)
     for i, j in np.ndindex(w.shape[:2]):
-        at = [slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in zip((i, j), dilation, out, strides, strict=True)]
+        taps = zip((i, j), dilation, out, strides, strict=True)
+        at = [slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in taps]
         yield (i, j), (slice(None), *at)
 
 
@@ -92,7 +93,8 @@ def test_values_and_gradients_of_every_geometry(i, dtype):
     arrays, y, dy, grads, settings = expected(i)
     got, pullback = vjp(lambda *given: depthwise_conv2d(*given, **settings), *(a.astype(dtype) for a in arrays))
     tolerance, pixels = 1e-5 if dtype == "float32" else 1e-13, max(1, dy[..., 0].size)
-    for found, wanted, count in zip((got, *pullback(dy.astype(dtype))), (y, *grads), (9, 9, pixels, pixels), strict=True):
+    terms = (9, 9, pixels, pixels)  # about, in each sum, of values around 1
+    for found, wanted, count in zip((got, *pullback(dy.astype(dtype))), (y, *grads), terms, strict=True):
         assert found.shape == wanted.shape and found.dtype == dtype
         np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance * np.sqrt(count))
 
@@ -106,7 +108,10 @@ def test_manners(rng, activation, multiplier):
     def slow(x, w, b, activation):
         return (np.tanh if activation else np.array)(reference(x, w, b, padding="same"))
 
-    check_op(lambda *given, **how: depthwise_conv2d(*given, padding="same", **how), slow, x, w, b, activation=activation)
+    def op(*given, **how):
+        return depthwise_conv2d(*given, padding="same", **how)
+
+    check_op(op, slow, x, w, b, activation=activation)
 
 
 def test_as_many_groups_as_channels_are_a_depthwise_convolution(rng):

@@ -55,5 +55,26 @@ template <class T> void conv2d_backward(const T* x, const T* w, const T* saved, 
                                         T* db, const Conv2dShape& shape, Unary activation,
                                         const UnaryParameters& parameters);
 
+/// Transposed convolution: every x[n, i, j, q] puts a copy of its kernel, scaled, into z, where copies
+/// overlap they add:
+///
+///   z[n, i stride_h + k dilation_h - top, j stride_w + l dilation_w - left, p] += x[n, i, j, q] w[k, l, p,
+///   q],
+///
+/// z += b[p], y = activation(z). It is the gradient with respect to its input of the convolution that `shape`
+/// describes.
+///
+/// x: (n, out_h, out_w, o), w: (kh, kw, c, o), b: (c) or null, y: (n, h, w, c), in the letters of shape,
+/// whose groups has to be 1; all dense; T is float or double. z: laid out as y, kept if given. The rest as in
+/// conv2d. Parallel.
+template <class T> void conv_transpose2d(const T* x, const T* w, const T* b, T* y, T* z,
+                                         const Conv2dShape& shape, Unary activation,
+                                         const UnaryParameters& parameters);
+
+/// Gradients of conv_transpose2d, as conv2d_backward: dx is laid out as x, dw as w, db is (c).
+template <class T> void conv_transpose2d_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx,
+                                                  T* dw, T* db, const Conv2dShape& shape, Unary activation,
+                                                  const UnaryParameters& parameters);
+
 }  // namespace cpu
 }  // namespace fastnn

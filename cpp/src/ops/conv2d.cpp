@@ -13,6 +13,8 @@
 // The input gradient is the same sum over the gradients of y: one correlation with the kernel turned round
 // for each phase of the strides (conv_sweep.hpp), so no product with an inserted zero is ever computed.
 //
+// Transposed convolution is the input gradient of a convolution, and its input gradient is that convolution.
+//
 // The kernel gradient is a product over pixels. Chunks are cut into fixed parts, each of which adds to a copy
 // of dw of its own; these are added in order.
 #include "fastnn/conv2d.hpp"
@@ -387,6 +389,11 @@ std::optional<GemmShape> product_of(const Conv2dShape& s) {
   return GemmShape::dense(s.pixels(), s.o, s.depth());
 }
 
+void check_transposed(const char* op, const Conv2dShape& s) {
+  s.check(op);
+  fastnn::check(op, s.groups == 1, "expected groups 1, got ", s.groups);
+}
+
 bool is_depthwise(const Conv2dShape& s) { return s.groups > 1 && s.groups == s.c && s.o == s.c; }
 
 template <class T> void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s) {
@@ -429,7 +436,8 @@ template <class T> void conv2d_backward(const T* x, const T* w, const T* saved, 
                                         T* db, const Conv2dShape& s, Unary activation,
                                         const UnaryParameters& parameters) {
   s.check("conv2d_backward");
-  if (is_depthwise(s)) return depthwise_conv2d_backward(x, w, saved, dy, dx, dw, db, s, activation, parameters);
+  if (is_depthwise(s))
+    return depthwise_conv2d_backward(x, w, saved, dy, dx, dw, db, s, activation, parameters);
   if (!dx && !dw && !db) return;
   std::optional<Workspace<T>> memory;
   const T* dz = dy;
@@ -444,6 +452,35 @@ template <class T> void conv2d_backward(const T* x, const T* w, const T* saved, 
   if (dx) input_gradient(dz, w, dx, s);
 }
 FASTNN_INSTANTIATE(conv2d_backward)
+
+template <class T> void conv_transpose2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& s,
+                                         Unary activation, const UnaryParameters& parameters) {
+  check_transposed("conv_transpose2d", s);
+  const Epilogue<T> epilogue{b, activation, parameters, z};
+  for (Index i = 0; i < s.stride_h; ++i)
+    for (Index j = 0; j < s.stride_w; ++j) correlate(x, w, y, Correlation::backward(s, i, j), epilogue);
+}
+FASTNN_INSTANTIATE(conv_transpose2d)
+
+template <class T> void conv_transpose2d_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx,
+                                                  T* dw, T* db, const Conv2dShape& s, Unary activation,
+                                                  const UnaryParameters& parameters) {
+  check_transposed("conv_transpose2d_backward", s);
+  if (!dx && !dw && !db) return;
+  const Index rows = s.n * s.h * s.w;
+  std::optional<Workspace<T>> memory;
+  const T* dz = dy;
+  if (activation != Unary::linear) {
+    T* const product = memory.emplace(std::size_t(rows * s.c)).data();
+    slope(saved, dy, product, db, rows, s.c, activation, parameters);
+    dz = product;
+  } else if (db) {
+    slope<T>(dy, dy, nullptr, db, rows, s.c, activation, parameters);
+  }
+  if (dw) correlate_kernel(dz, x, dw, Correlation::forward(s));
+  if (dx) correlate(dz, w, dx, Correlation::forward(s));
+}
+FASTNN_INSTANTIATE(conv_transpose2d_backward)
 
 }  // namespace cpu
 }  // namespace fastnn

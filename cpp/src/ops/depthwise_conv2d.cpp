@@ -2,10 +2,10 @@
 // neighbouring channels of one pixel, and 8 pixels of a row are summed at a time, one tap after the other, so
 // that each weight that is loaded serves 8 multiply-adds, whose other operand comes straight from the image.
 //
-// Windows that reach beyond the image are cut to what lies in it: no copy with zeros around, which would cost a
-// third of the time of what is bound by memory. The input gradient is the same loop over the gradients
-// of y, one for each phase of the strides (conv_sweep.hpp). The kernel gradient sums rows of pixels, 4 at a time, parts
-// of the images apart, which are added in order.
+// Windows that reach beyond the image are cut to what lies in it: no copy with zeros around, which would cost
+// a third of the time of what is bound by memory. The input gradient is the same loop over the gradients of
+// y, one for each phase of the strides (conv_sweep.hpp). The kernel gradient sums rows of pixels, 4 at a
+// time, parts of the images apart, which are added in order.
 //
 // With several kernels for a channel it goes the general way, as groups of one channel each.
 #include "fastnn/depthwise_conv2d.hpp"
@@ -22,8 +22,9 @@ template <class T> struct DepthwiseRow {
   const T* x;  // pixel 0 of the first tap's row
   const T* w;  // of that row, tap 0
   Index tap_rows, x_row, w_row;
-  Index taps, w_tap;                           // along the row
-  Index shift_first, shift_step, in_step, in;  // result t reads in_step t + shift_first + k shift_step, if < in
+  Index taps, w_tap;  // along the row
+  Index shift_first, shift_step, in_step,
+      in;  // result t reads in_step t + shift_first + k shift_step, if < in
   Index count, channels;
 };
 
@@ -53,9 +54,9 @@ struct TapRange {
 };
 
 /// P results in a row, at vector `at` of the channels, from taps [k, k_end).
-template <int P, class T, class At>
-static inline void depthwise_pixels(const DepthwiseRow<T>& s, Index t, Index k, Index k_end, At at, T* y,
-                                    Index y_step) {
+template <int P, class T, class At> static inline void depthwise_pixels(const DepthwiseRow<T>& s, Index t,
+                                                                        Index k, Index k_end, At at, T* y,
+                                                                        Index y_step) {
   using V = Vec<T>;
   V sums[P];
 #pragma GCC unroll 8
@@ -101,10 +102,11 @@ template <class T> void depthwise_row(const DepthwiseRow<T>& s, T* y, Index y_st
 }
 FASTNN_INSTANTIATE(depthwise_row)
 
-/// dw[k] += sum_t x[t, k] dy[t] for J taps in a row from k on, results [begin, end), in four interleaved sums.
-template <int J, class T, class At>
-static inline void depthwise_taps(const DepthwiseRow<T>& s, const T* x, const T* dy, Index k, Index begin,
-                                  Index end, At at, T* dw) {
+/// dw[k] += sum_t x[t, k] dy[t] for J taps in a row from k on, results [begin, end), in four interleaved
+/// sums.
+template <int J, class T, class At> static inline void depthwise_taps(const DepthwiseRow<T>& s, const T* x,
+                                                                      const T* dy, Index k, Index begin,
+                                                                      Index end, At at, T* dw) {
   using V = Vec<T>;
   constexpr int U = 4;
   V sums[U][J];
@@ -196,15 +198,13 @@ template <class T>
 DepthwiseRow<T> row_of(const Correlation& s, const T* x, const T* w, Index image, Index t) {
   const Index first = t * s.rows.in_step + s.rows.shift_first, step = std::max<Index>(1, s.rows.shift_step);
   const Index begin = std::min(s.rows.taps, first < 0 ? (-first + step - 1) / step : 0);
-  const Index end = std::clamp<Index>(first >= s.rows.in ? 0 : (s.rows.in - first + step - 1) / step, begin,
-                                      s.rows.taps);
+  const Index end =
+      std::clamp<Index>(first >= s.rows.in ? 0 : (s.rows.in - first + step - 1) / step, begin, s.rows.taps);
   DepthwiseRow<T> row;
   row.x_row = s.rows.shift_step * s.cols.in * s.c, row.w_row = s.rows.index_step * s.w_row;
   row.tap_rows = end - begin;
   row.x = row.tap_rows ? x + ((image * s.rows.in + first) * s.cols.in) * s.c + begin * row.x_row : x;
-  row.w = row.tap_rows && s.cols.taps
-              ? w + s.rows.index(begin) * s.w_row + s.cols.index_first * s.w_tap
-              : w;
+  row.w = row.tap_rows && s.cols.taps ? w + s.rows.index(begin) * s.w_row + s.cols.index_first * s.w_tap : w;
   row.taps = s.cols.taps, row.w_tap = s.cols.index_step * s.w_tap;
   row.shift_first = s.cols.shift_first, row.shift_step = s.cols.shift_step;
   row.in_step = s.cols.in_step, row.in = s.cols.in;
@@ -233,7 +233,8 @@ void correlate_channels(const T* x, const T* w, T* y, const Correlation& s, cons
 
 template <class T> void kernel_gradient(const T* x, const T* dy, T* dw, const Correlation& s) {
   const Index size = s.rows.taps * s.w_row, rows = s.n * s.rows.count, row = s.cols.count * s.c;
-  const Index parts = std::clamp<Index>(rows * row / (8 * kGrain), 1, std::min(kMaxParts, std::max<Index>(1, rows)));
+  const Index parts =
+      std::clamp<Index>(rows * row / (8 * kGrain), 1, std::min(kMaxParts, std::max<Index>(1, rows)));
   const auto kernel = FASTNN_SELECT(depthwise_kernel_row<T>);
   const Workspace<T> memory(std::size_t(parts > 1 ? parts * size : 0));
   parallel_tasks(parts, [&](Index part) {
@@ -250,14 +251,14 @@ template <class T> void kernel_gradient(const T* x, const T* dy, T* dw, const Co
 
 void check(const char* op, const Conv2dShape& s) {
   s.check(op);
-  fastnn::check(op, s.groups == s.c || s.c == 0, "expected a group for each of ", s.c, " channels, got ", s.groups);
+  fastnn::check(op, s.groups == s.c || s.c == 0, "expected a group for each of ", s.c, " channels, got ",
+                s.groups);
 }
 
 }  // namespace
 
-template <class T>
-void depthwise_conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& s, Unary activation,
-                      const UnaryParameters& parameters) {
+template <class T> void depthwise_conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& s,
+                                         Unary activation, const UnaryParameters& parameters) {
   check("depthwise_conv2d", s);
   const Epilogue<T> epilogue{b, activation, parameters, z};
   if (s.o != s.c) return correlate(x, w, y, Correlation::forward(s), epilogue);
@@ -265,9 +266,9 @@ void depthwise_conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv
 }
 FASTNN_INSTANTIATE(depthwise_conv2d)
 
-template <class T>
-void depthwise_conv2d_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx, T* dw, T* db,
-                               const Conv2dShape& s, Unary activation, const UnaryParameters& parameters) {
+template <class T> void depthwise_conv2d_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx,
+                                                  T* dw, T* db, const Conv2dShape& s, Unary activation,
+                                                  const UnaryParameters& parameters) {
   check("depthwise_conv2d_backward", s);
   if (!dx && !dw && !db) return;
   std::optional<Workspace<T>> memory;

@@ -11,7 +11,15 @@ from fastnn.layers.activation import PReLU as PReLU
 from fastnn.layers.activation import ReLU as ReLU
 from fastnn.layers.activation import Softmax as Softmax
 from fastnn.layers.convolution import Conv1D as Conv1D
+from fastnn.layers.convolution import Conv1DTranspose as Conv1DTranspose
 from fastnn.layers.convolution import Conv2D as Conv2D
+from fastnn.layers.convolution import Conv2DTranspose as Conv2DTranspose
+from fastnn.layers.convolution import Conv3D as Conv3D
+from fastnn.layers.convolution import Conv3DTranspose as Conv3DTranspose
+from fastnn.layers.convolution import DepthwiseConv1D as DepthwiseConv1D
+from fastnn.layers.convolution import DepthwiseConv2D as DepthwiseConv2D
+from fastnn.layers.convolution import SeparableConv1D as SeparableConv1D
+from fastnn.layers.convolution import SeparableConv2D as SeparableConv2D
 from fastnn.layers.dense import Dense as Dense
 from fastnn.layers.dropout import Dropout as Dropout
 from fastnn.layers.dropout import SpatialDropout1D as SpatialDropout1D

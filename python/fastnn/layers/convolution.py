@@ -8,6 +8,7 @@ from fastnn.arrays import PartialShape
 from fastnn.autograd import Tensor
 from fastnn.layers.layer import Layer
 from fastnn.ops.conv2d import lengths
+from fastnn.ops.conv_transpose2d import crops
 from fastnn.registry import serialize
 
 
@@ -221,3 +222,340 @@ class Conv2D(Convolution):
 
     def _convolve(self, x: Any, activation: str | None) -> Any:
         return ops.conv2d(x, self.kernel, self.bias, padding=self.padding, activation=activation, **self._settings())
+
+
+class Conv3D(Convolution):
+    """3D convolution, as Conv2D with a depth d before height and width. Its planes are convolved in two dimensions and
+    added.
+
+    x: (n, d, h, w, c). Returns (n, od, oh, ow, filters). kernel: (kd, kh, kw, c / groups, filters), bias: (filters,).
+    """
+
+    rank = 3
+
+    def _convolve(self, x: Any, activation: str | None) -> Any:
+        y = ops.conv3d(x, self.kernel, self.bias, padding=self.padding, **self._settings())
+        return y if activation is None else self.activation(y)
+
+
+class TransposedConvolution(Windowed):
+    """What turns each pixel into a patch: the base of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        output_padding: Any = None,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
+            *(bias_initializer, bias_regularizer, bias_constraint),
+            activity_regularizer=activity_regularizer,
+            **options,
+        )
+        kind = type(self).__name__
+        self.filters = positive(kind, "filters", filters)
+        self.output_padding = (
+            None if output_padding is None else lengths(kind, "output_padding", output_padding, self.rank, 0)
+        )
+        if self.output_padding and any(p >= s for p, s in zip(self.output_padding, self.strides, strict=True)):
+            raise ValueError(
+                f"[{kind}] expected output_padding smaller than strides {self.strides}, got {output_padding!r}"
+            )
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+
+    def build(self, input_shape: PartialShape) -> None:
+        self.kernel = self.add_weight(
+            (*self.kernel_size, self.filters, self._channels(input_shape)),
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self._add_bias(self.filters)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "strides": self.strides,
+            "padding": self.padding,
+            "output_padding": self.output_padding,
+            "dilation_rate": self.dilation_rate,
+        }
+
+    def _length(self, axis: int, length: int | None) -> int | None:
+        if length is None:
+            return None
+        window = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
+        extra = None if self.output_padding is None else self.output_padding[axis]
+        lost = crops(self.strides[axis], window, self.padding == "same", (0, 0), extra)
+        return (length - 1) * self.strides[axis] + window - sum(lost)
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return self._output_shape(input_shape, self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "output_padding": self.output_padding,
+            "kernel_initializer": serialize(self.kernel_initializer),
+            "kernel_regularizer": serialize(self.kernel_regularizer),
+            "kernel_constraint": serialize(self.kernel_constraint),
+        }
+
+
+class Conv1DTranspose(TransposedConvolution):
+    """Transposed 1D convolution: each x[n, j] adds its kernel, scaled, to y[n, j s ...].
+
+    Settings and lengths as Conv2DTranspose. x: (n, w, c). Returns (n, ow, filters). kernel: (kw, filters, c).
+    """
+
+    rank = 1
+
+    def _convolve(self, x: Any, activation: str | None) -> Any:
+        return ops.conv_transpose1d(x, self.kernel, self.bias, activation=activation, **self._settings())
+
+
+class Conv2DTranspose(TransposedConvolution):
+    """Transposed 2D convolution, also called deconvolution: each x[n, i, j] adds its kernel, scaled, to y[n, i s ..., j
+    s ...].
+
+    filters: number of outputs. padding: "valid" keeps all that the kernels reach and at least s h, "same" makes s h.
+    output_padding: by how much y is longer than the shortest that fits, less than strides; None for the lengths above.
+    x: (n, h, w, c). Returns (n, oh, ow, filters). kernel: (kh, kw, filters, c), bias: (filters,).
+    """
+
+    def _convolve(self, x: Any, activation: str | None) -> Any:
+        return ops.conv_transpose2d(x, self.kernel, self.bias, activation=activation, **self._settings())
+
+
+class Conv3DTranspose(TransposedConvolution):
+    """Transposed 3D convolution, as Conv2DTranspose with a depth before height and width.
+
+    x: (n, d, h, w, c). Returns (n, od, oh, ow, filters). kernel: (kd, kh, kw, filters, c), bias: (filters,).
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        output_padding: Any = None,
+        *settings: Any,
+        **options: Any,
+    ) -> None:
+        # Keras's order, which is another one than that of Conv2DTranspose.
+        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, *settings, **options)
+
+    def _convolve(self, x: Any, activation: str | None) -> Any:
+        y = ops.conv_transpose3d(x, self.kernel, self.bias, **self._settings())
+        return y if activation is None else self.activation(y)
+
+
+class ChannelConvolution(Windowed):
+    """Layers with a kernel for each channel; the base of the depthwise and the separable ones."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any,
+        padding: str,
+        depth_multiplier: int,
+        data_format: str | None,
+        dilation_rate: Any,
+        activation: Any,
+        use_bias: bool,
+        depthwise_initializer: Any,
+        bias_initializer: Any,
+        depthwise_regularizer: Any,
+        bias_regularizer: Any,
+        depthwise_constraint: Any,
+        bias_constraint: Any,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
+            *(bias_initializer, bias_regularizer, bias_constraint),
+            **options,
+        )
+        self.depth_multiplier = positive(type(self).__name__, "depth_multiplier", depth_multiplier)
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+        self.depthwise_constraint = constraints.get(depthwise_constraint)
+
+    def _add_kernel(self, name: str, input_shape: PartialShape) -> Any:
+        self._output_shape(input_shape, 1)
+        return self.add_weight(
+            (*self.kernel_size, self._channels(input_shape), self.depth_multiplier),
+            self.depthwise_initializer,
+            name=name,
+            regularizer=self.depthwise_regularizer,
+            constraint=self.depthwise_constraint,
+        )
+
+    def _depthwise(self, x: Any, kernel: Any, bias: Any = None, activation: str | None = None) -> Any:
+        op = ops.depthwise_conv1d if self.rank == 1 else ops.depthwise_conv2d
+        settings = {"strides": self.strides, "padding": self.padding, "dilation_rate": self.dilation_rate}
+        return op(x, kernel, bias, activation=activation, **settings)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "depth_multiplier": self.depth_multiplier,
+            "depthwise_initializer": serialize(self.depthwise_initializer),
+            "depthwise_regularizer": serialize(self.depthwise_regularizer),
+            "depthwise_constraint": serialize(self.depthwise_constraint),
+        }
+
+
+class DepthwiseConv2D(ChannelConvolution):
+    """Depthwise convolution: every channel by itself, with depth_multiplier m kernels of its own.
+
+    kernel_size, strides, padding, dilation_rate: as in Conv2D. x: (n, h, w, c). Returns (n, oh, ow, c m), the m results
+    of a channel together. kernel: (kh, kw, c, m), bias: (c m,).
+    """
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            *(kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation, use_bias),
+            *(depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer),
+            *(depthwise_constraint, bias_constraint),
+            activity_regularizer=activity_regularizer,
+            **options,
+        )
+
+    def build(self, input_shape: PartialShape) -> None:
+        self.kernel = self._add_kernel("kernel", input_shape)
+        self._add_bias(self._channels(input_shape) * self.depth_multiplier)
+
+    def _convolve(self, x: Any, activation: str | None) -> Any:
+        return self._depthwise(x, self.kernel, self.bias, activation)
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return self._output_shape(input_shape, self._channels(input_shape) * self.depth_multiplier)
+
+
+class DepthwiseConv1D(DepthwiseConv2D):
+    """Depthwise convolution along one axis, as DepthwiseConv2D. x: (n, w, c). Returns (n, ow, c m). kernel: (kw, c,
+    m)."""
+
+    rank = 1
+
+
+class SeparableConv2D(ChannelConvolution):
+    """Depthwise convolution with m kernels for each channel, then `filters` weighted sums of the channels of each
+    pixel.
+
+    kernel_size, strides, padding, dilation_rate: as in Conv2D. depth_multiplier: m. x: (n, h, w, c). Returns (n, oh,
+    ow, filters). depthwise_kernel: (kh, kw, c, m), pointwise_kernel: (1, 1, c m, filters), bias: (filters,).
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        pointwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            *(kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation, use_bias),
+            *(depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer),
+            *(depthwise_constraint, bias_constraint),
+            activity_regularizer=activity_regularizer,
+            **options,
+        )
+        self.filters = positive(type(self).__name__, "filters", filters)
+        self.pointwise_initializer = initializers.get(pointwise_initializer)
+        self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
+        self.pointwise_constraint = constraints.get(pointwise_constraint)
+
+    def build(self, input_shape: PartialShape) -> None:
+        self.depthwise_kernel = self._add_kernel("depthwise_kernel", input_shape)
+        self.pointwise_kernel = self.add_weight(
+            (*(1,) * self.rank, self._channels(input_shape) * self.depth_multiplier, self.filters),
+            self.pointwise_initializer,
+            name="pointwise_kernel",
+            regularizer=self.pointwise_regularizer,
+            constraint=self.pointwise_constraint,
+        )
+        self._add_bias(self.filters)
+
+    def _convolve(self, x: Any, activation: str | None) -> Any:
+        op = ops.conv1d if self.rank == 1 else ops.conv2d
+        y = self._depthwise(x, self.depthwise_kernel)
+        return op(y, self.pointwise_kernel, self.bias, activation=activation)
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return self._output_shape(input_shape, self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "pointwise_initializer": serialize(self.pointwise_initializer),
+            "pointwise_regularizer": serialize(self.pointwise_regularizer),
+            "pointwise_constraint": serialize(self.pointwise_constraint),
+        }
+
+
+class SeparableConv1D(SeparableConv2D):
+    """Separable convolution along one axis, as SeparableConv2D.
+
+    x: (n, w, c). Returns (n, ow, filters). depthwise_kernel: (kw, c, m), pointwise_kernel: (1, c m, filters).
+    """
+
+    rank = 1

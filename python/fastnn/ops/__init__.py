@@ -39,6 +39,14 @@ from fastnn.ops.concatenate import split as split
 from fastnn.ops.concatenate import stack as stack
 from fastnn.ops.conv2d import conv1d as conv1d
 from fastnn.ops.conv2d import conv2d as conv2d
+from fastnn.ops.conv_transpose2d import conv_transpose1d as conv_transpose1d
+from fastnn.ops.conv_transpose2d import conv_transpose2d as conv_transpose2d
+from fastnn.ops.convolution import conv as conv
+from fastnn.ops.convolution import conv3d as conv3d
+from fastnn.ops.convolution import conv_transpose as conv_transpose
+from fastnn.ops.convolution import conv_transpose3d as conv_transpose3d
+from fastnn.ops.convolution import depthwise_conv as depthwise_conv
+from fastnn.ops.convolution import separable_conv as separable_conv
 from fastnn.ops.cross_entropy import sigmoid_cross_entropy as sigmoid_cross_entropy
 from fastnn.ops.cross_entropy import softmax_cross_entropy as softmax_cross_entropy
 from fastnn.ops.dense import dense as dense

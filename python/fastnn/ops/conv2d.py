@@ -47,8 +47,8 @@ def pads(op: str, padding: Padding, axes: int) -> tuple[bool, tuple[tuple[int, i
     return False, tuple(lengths(op, "padding", tuple(p), 2, 0) for p in sides)  # type: ignore[misc]
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value
+def hashable(value: Any) -> Any:
+    return tuple(map(hashable, value)) if isinstance(value, (list, tuple)) else value
 
 
 @lru_cache(maxsize=1024)
@@ -67,7 +67,7 @@ def window(op: str, strides: Lengths, padding: Padding, dilation_rate: Lengths, 
     try:
         return _window(op, strides, padding, dilation_rate, groups)
     except TypeError:  # a list cannot be looked up
-        return _window(op, _hashable(strides), _hashable(padding), _hashable(dilation_rate), groups)
+        return _window(op, hashable(strides), hashable(padding), hashable(dilation_rate), groups)
 
 
 def convolution(

@@ -25,8 +25,8 @@ def depthwise_conv2d(
     """Depthwise convolution: y[n, i, j, p m + q] = activation(b[p m + q] + sum_{k, l} x[n, i s + k d, j s + l d, p]
     w[k, l, p, q]).
 
-    x: real, (n, h, w, c). w: (kh, kw, c, m), m kernels for each channel. b: (c m,) or None. The rest, and what is raised, as
-    in conv2d. Returns (n, oh, ow, c m).
+    x: real, (n, h, w, c). w: (kh, kw, c, m), m kernels for each channel. b: (c m,) or None. The rest, and what is
+    raised, as in conv2d. Returns (n, oh, ow, c m).
     """
     moves = window("depthwise_conv2d", strides, padding, dilation_rate)
     return convolution("depthwise_conv2d", "depthwise_conv2d", x, w, b, moves, activation, negative_slope, out)
@@ -45,7 +45,8 @@ def depthwise_conv1d(
     negative_slope: float = 0.2,
     out: Array | None = None,
 ) -> Any:
-    """Depthwise convolution along one axis: y[n, j, p m + q] = activation(b[p m + q] + sum_l x[n, j s + l d, p] w[l, p, q]).
+    """Depthwise convolution along one axis: y[n, j, p m + q] = activation(b[p m + q] + sum_l x[n, j s + l d, p] w[l, p,
+    q]).
 
     x: real, (n, w, c). w: (kw, c, m). The rest, and what is raised, as in conv1d. Returns (n, ow, c m).
     """
