@@ -207,3 +207,86 @@ def test_models_are_saved_and_loaded(rng, kind, tmp_path):
     y = model(x)
     model.save(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(load_model(tmp_path / "model.safetensors")(x), y)
+
+
+# ---- Bidirectional, TimeDistributed ------------------------------------------------------------------------------
+
+MERGES = {
+    "concat": lambda a, b: np.concatenate([a, b], -1),
+    "sum": lambda a, b: a + b,
+    "ave": lambda a, b: (a + b) / 2,
+    "mul": lambda a, b: a * b,
+}
+
+
+@pytest.mark.parametrize("merge", [*MERGES, None])
+@pytest.mark.parametrize("sequences", [False, True])
+def test_both_directions_are_two_layers(rng, kind, merge, sequences):
+    x = random(rng, 3, 5, 4)
+    both = layers.Bidirectional(kind[0](6, return_sequences=sequences, return_state=True), merge_mode=merge)
+    found = both(x)
+    assert [y.shape for y in found] == list(both.compute_output_shape(x.shape))
+    first, *states = both.forward_layer(x)
+    second, *others = both.backward_layer(np.ascontiguousarray(x))
+    if sequences:
+        second = second[:, ::-1]
+    expected = (first, second) if merge is None else (MERGES[merge](first, second),)
+    for got, wanted in zip(found, (*expected, *states, *others), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-6)
+    begin = [random(rng, 3, 6) for _ in (*states, *others)]
+    last = both.backward_layer(x, initial_state=begin[len(states) :])[-1]
+    np.testing.assert_allclose(both(x, initial_state=begin)[-1], last)
+
+
+def test_both_directions_skip_padding_and_end_it_with_zeros(rng, kind):
+    x, mask = random(rng, 2, 5, 4), np.array([[True] * 5, [True] * 3 + [False] * 2])
+    both = layers.Bidirectional(kind[0](6, return_sequences=True))
+    y = both(x, mask=mask)
+    np.testing.assert_allclose(y[1:, :3], both(x[1:, :3]), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(y[1, 3:], 0)
+    np.testing.assert_array_equal(mask_of(y), mask)
+
+
+def test_layers_that_are_no_pair_are_refused():
+    with pytest.raises(ValueError, match="expected layers with different go_backwards, got False for both"):
+        layers.Bidirectional(layers.LSTM(3), backward_layer=layers.LSTM(3))
+    with pytest.raises(ValueError, match="expected layers with one return_sequences, got False and True"):
+        layers.Bidirectional(layers.LSTM(3), backward_layer=layers.GRU(3, go_backwards=True, return_sequences=True))
+    with pytest.raises(ValueError, match=r"expected merge_mode one of .*, got 'max'"):
+        layers.Bidirectional(layers.LSTM(3), merge_mode="max")
+
+
+def test_a_layer_at_every_step_is_the_layer_of_every_step(rng):
+    x = random(rng, 3, 5, 4)
+    dense = layers.Dense(2, activation="tanh")
+    spread = layers.TimeDistributed(dense)
+    np.testing.assert_allclose(spread(x), np.stack([dense(x[:, t]) for t in range(5)], 1), rtol=1e-6)
+    assert spread.compute_output_shape((None, 5, 4)) == (None, 5, 2)
+    inner = layers.TimeDistributed(layers.LSTM(3))
+    images = random(rng, 2, 3, 5, 4)
+    np.testing.assert_allclose(inner(images)[:, 1], inner.layer(images[:, 1]), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"expected an input with at least 3 axes \(n, t, ...\), got \(None, 4\)"):
+        layers.TimeDistributed(layers.Dense(2))(x[:, 0])
+
+
+def test_wrappers_round_trip_and_are_recorded(rng, kind, tmp_path):
+    x, y = random(rng, 24, 5, 3), random(rng, 24, 5, 1)
+    results = []
+    for eager in (True, False):
+        set_random_seed(2)
+        model = Sequential(
+            [
+                layers.Bidirectional(kind[0](4, return_sequences=True)),
+                layers.Bidirectional(layers.RNN(kind[1](3), return_sequences=True), merge_mode="sum"),
+                layers.TimeDistributed(layers.Dense(1)),
+            ]
+        )
+        model.compile("adam", "mse", run_eagerly=eager)
+        model.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0)
+        assert eager or model._steps_now()._training._steps
+        results.append(model.get_weights())
+    for recorded, eager in zip(*results, strict=True):
+        np.testing.assert_array_equal(recorded, eager)
+    model.save(tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))

@@ -188,6 +188,67 @@ def optimizer(p: Settings, param: Array, grad: Array) -> Run:
 # -------------------------------------------------------------------------- sequences, attention and embeddings
 
 
+def _time_last(x: Array) -> Array:
+    """(t, n, u) as fastnn has it, (n, t, u)."""
+    return np.ascontiguousarray(x.swapaxes(0, 1))
+
+
+#: Where the gates of torch's weights stand in fastnn's.
+_GATES = {"lstm": [0, 1, 2, 3], "gru": [1, 0, 2]}
+
+
+def _gates_in_order(kind: str, weights: Array) -> Array:
+    """(gates u, ...) in fastnn's order of the gates, (..., gates u)."""
+    return np.ascontiguousarray(np.concatenate([np.split(weights, len(_GATES[kind]))[k] for k in _GATES[kind]]).T)
+
+
+def _recurrent_weights(kind: str, w: Arrays) -> tuple[Array, Array, Array]:
+    kernel, recurrent, b_ih, b_hh = (_gates_in_order(kind, w[name]) for name in ("w_ih", "w_hh", "b_ih", "b_hh"))
+    return kernel, recurrent, (b_ih + b_hh if kind == "lstm" else np.stack([b_ih, b_hh]))
+
+
+def _recurrent_fwd(kind: str, x: Array, weights: Arrays) -> Run:
+    op, x, given = find(f"ops.{kind}"), _time_last(x), _recurrent_weights(kind, weights)
+    options = {} if kind == "lstm" else {"reset_after": True}
+    return lambda: (op(x, *given, **options)[0].swapaxes(0, 1),)
+
+
+def _recurrent_fwdbwd(kind: str, x: Array, dh: Array, weights: Arrays) -> Run:
+    op, x, dh, (w, r, b) = find(f"ops.{kind}"), _time_last(x), _time_last(dh), _recurrent_weights(kind, weights)
+    both, options = find("vjp"), {} if kind == "lstm" else {"reset_after": True}
+
+    def outputs(*given: Array) -> Any:
+        return op(*given, **options)[0]
+
+    def in_torchs_order(dw: Array) -> Array:
+        parts = np.split(dw.T, len(_GATES[kind]))
+        return np.concatenate([parts[k] for k in np.argsort(_GATES[kind])]) if kind == "gru" else dw.T
+
+    def run() -> Outputs:
+        _, pullback = both(outputs, x, w, r, b)
+        dx, dw, dr, db = pullback(dh)
+        b_ih, b_hh = (db, db) if kind == "lstm" else db
+        return dx.swapaxes(0, 1), *(in_torchs_order(d) for d in (dw, dr, b_ih, b_hh))
+
+    return run
+
+
+def lstm_fwd(p: Settings, x: Array, **weights: Array) -> Run:
+    return _recurrent_fwd("lstm", x, weights)
+
+
+def lstm_fwdbwd(p: Settings, x: Array, dh: Array, **weights: Array) -> Run:
+    return _recurrent_fwdbwd("lstm", x, dh, weights)
+
+
+def gru_fwd(p: Settings, x: Array, **weights: Array) -> Run:
+    return _recurrent_fwd("gru", x, weights)
+
+
+def gru_fwdbwd(p: Settings, x: Array, dh: Array, **weights: Array) -> Run:
+    return _recurrent_fwdbwd("gru", x, dh, weights)
+
+
 def _steps_first(x: Array) -> Array:
     """(n, heads, t, d) as fastnn has it, (n, t, heads, d)."""
     return np.ascontiguousarray(x.swapaxes(1, 2))

@@ -10,6 +10,7 @@ from fastnn.layers.activation import Maxout as Maxout
 from fastnn.layers.activation import PReLU as PReLU
 from fastnn.layers.activation import ReLU as ReLU
 from fastnn.layers.activation import Softmax as Softmax
+from fastnn.layers.bidirectional import Bidirectional as Bidirectional
 from fastnn.layers.convolution import Conv1D as Conv1D
 from fastnn.layers.convolution import Conv1DTranspose as Conv1DTranspose
 from fastnn.layers.convolution import Conv2D as Conv2D
@@ -69,6 +70,7 @@ from fastnn.layers.reshaping import RepeatVector as RepeatVector
 from fastnn.layers.reshaping import Reshape as Reshape
 from fastnn.layers.simple_rnn import SimpleRNN as SimpleRNN
 from fastnn.layers.simple_rnn import SimpleRNNCell as SimpleRNNCell
+from fastnn.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastnn.registry import serialize as serialize
 
 

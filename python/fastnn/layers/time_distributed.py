@@ -1,0 +1,52 @@
+"""A layer applied to every step of a sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn import ops
+from fastnn.arrays import PartialShape
+from fastnn.layers.layer import Layer, registry
+from fastnn.registry import serialize
+
+
+class TimeDistributed(Layer):
+    """Applies a layer to every step of a sequence: y^<t> = layer(x^<t>), all of them in one call.
+
+    layer: what takes (n, ...). x: (n, t, ...). Returns (n, t, ...). mask: (n, t), handed on.
+    """
+
+    supports_masking = True
+
+    def __init__(self, layer: Any, **kwargs: Any) -> None:
+        if not isinstance(layer, Layer):
+            raise ValueError(f"[TimeDistributed] expected a layer, got {type(layer).__name__}")
+        super().__init__(**kwargs)
+        self.layer = layer
+
+    def build(self, input_shape: PartialShape) -> None:
+        if len(input_shape) < 3:
+            raise ValueError(f"[{self.name}] expected an input with at least 3 axes (n, t, ...), got {input_shape}")
+        self.layer._build_once((input_shape[0], *input_shape[2:]))
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        shape = self.layer.compute_output_shape((input_shape[0], *input_shape[2:]))
+        return (shape[0], input_shape[1], *shape[1:])
+
+    def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
+        n, t, *rest = inputs.shape
+        options = {"mask": mask.reshape(n * t, *mask.shape[2:])} if self._masks_steps(mask) else {}
+        y = self.layer(ops.reshape(inputs, (n * t, *rest)), training=training, **options)
+        return ops.reshape(y, (n, t, *y.shape[1:]))
+
+    def _masks_steps(self, mask: Any) -> bool:
+        """Whether there is a mask inside each step, for the layer."""
+        return mask is not None and mask.ndim > 2 and self.layer.supports_masking
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "layer": serialize(self.layer)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        config = dict(config)
+        return cls(registry.deserialize(config.pop("layer"), custom_objects), **config)
