@@ -8,7 +8,14 @@ import pytest
 
 import fastnn
 from fastnn import GradientTape, layers, optimizers
-from fastnn.layers import BatchNormalization, LayerNormalization, RMSNormalization, UnitNormalization
+from fastnn.layers import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    LocalResponseNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 
 
 def batch(rng, *shape, dtype="float32"):
@@ -156,10 +163,40 @@ def test_rms_normalization(rng, axis, shape):
     np.testing.assert_allclose(y, x / np.sqrt(np.mean(x**2, axes, keepdims=True) + 1e-6), rtol=1e-5)
 
 
+@pytest.mark.parametrize("axis", [-1, 1])
+@pytest.mark.parametrize("groups", [1, 3, -1])
+def test_group_normalization(rng, groups, axis):
+    layer, x = GroupNormalization(groups, axis=axis), batch(rng, 2, 6, 5, 6)
+    y = layer(x)
+    assert [v.name for v in layer.weights] == ["gamma", "beta"] and layer.gamma.shape == (6,)
+    count = 6 if groups == -1 else groups
+    grouped = np.moveaxis(x, axis, -1).reshape(2, -1, count, 6 // count).astype("float64")
+    mean, variance = grouped.mean((1, 3), keepdims=True), grouped.var((1, 3), keepdims=True)
+    expected = ((grouped - mean) / np.sqrt(variance + 1e-3)).reshape(np.moveaxis(x, axis, -1).shape)
+    np.testing.assert_allclose(np.moveaxis(y, axis, -1), expected, atol=1e-5)
+
+
+def test_groups_that_do_not_divide_the_channels_are_refused():
+    with pytest.raises(ValueError, match=r"expected groups to be a positive integer or -1, got 0"):
+        GroupNormalization(0)
+    with pytest.raises(ValueError, match=r"\[own\] expected groups that divide the 6 channels of \(None, 6\), got 4"):
+        GroupNormalization(4, name="own").build((None, 6))
+
+
 def test_unit_normalization(rng):
     x = batch(rng, 3, 4, 5)
     np.testing.assert_allclose((UnitNormalization(axis=(1, 2))(x) ** 2).sum((1, 2)), 1, rtol=1e-5)
     np.testing.assert_array_equal(UnitNormalization()(np.zeros((2, 3), "float32")), 0)
+
+
+def test_local_response_normalization_of_alexnet():
+    """The notes name AlexNet's layer; by hand, of three channels: d = 2 + 1e-4 (x1^2 + x2^2 + x3^2)."""
+    x = np.array([[[[10.0, 20.0, -30.0]]]], "float32")
+    np.testing.assert_allclose(LocalResponseNormalization()(x), x / 2.14**0.75, rtol=1e-6)
+    narrow = LocalResponseNormalization(size=3, alpha=1.0, beta=1.0, k=1.0)(np.array([[1.0, 2.0, 3.0]], "float32"))
+    np.testing.assert_allclose(narrow, [[1 / 6, 2 / 15, 3 / 14]], rtol=1e-6)
+    with pytest.raises(ValueError, match=r"expected size to be a positive integer, got 0"):
+        LocalResponseNormalization(0)
 
 
 @pytest.mark.parametrize("layer", [LayerNormalization, RMSNormalization, UnitNormalization])
@@ -174,7 +211,7 @@ def test_masks_pass_through(rng):
     x = rng.integers(0, 3, (4, 5))
     x[0, 2:] = 0
     embedded = fastnn.masks.masked(batch(rng, 4, 5, 3), x != 0)
-    for layer in LAYERS:
+    for layer in (BatchNormalization, LayerNormalization, InstanceNormalization, RMSNormalization, UnitNormalization):
         y = layer()(embedded)
         np.testing.assert_array_equal(fastnn.masks.mask_of(y), x != 0)
 
@@ -197,8 +234,10 @@ def settings():
         ),
         LayerNormalization(axis=[-1, 1], epsilon=1e-2, scale=False, beta_initializer="normal", beta_regularizer="l1"),
         LayerNormalization(axis=1, rms_scaling=True, gamma_initializer="uniform"),
+        GroupNormalization(2, axis=1, epsilon=1e-2, center=False, gamma_regularizer="l2"),
         RMSNormalization(axis=[1, 2], epsilon=1e-2),
         UnitNormalization(axis=(1, 2)),
+        LocalResponseNormalization(3, alpha=0.1, beta=0.5, k=1.0),
     ]
 
 
@@ -222,7 +261,22 @@ def network(layer, eager=False):
     return model
 
 
-LAYERS = [BatchNormalization, LayerNormalization, RMSNormalization, UnitNormalization]
+def InstanceNormalization():
+    return GroupNormalization(groups=-1)
+
+
+def TwoGroups():
+    return GroupNormalization(2)
+
+
+LAYERS = [
+    BatchNormalization,
+    LayerNormalization,
+    TwoGroups,
+    RMSNormalization,
+    UnitNormalization,
+    LocalResponseNormalization,
+]
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)

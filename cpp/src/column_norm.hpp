@@ -315,11 +315,6 @@ class ColumnBlocks {
     });
   }
 
-  /// `channels` values, `times` times one after the other.
-  template <class T> void spread(const T* from, T* to) const {
-    for (Index i = 0; i < times_; ++i) std::copy_n(from, channels_, to + i * channels_);
-  }
-
  private:
   /// Rows that make up whole strips of 64 columns, if that is at most 1024 columns and there are enough rows.
   static Index times_for(Index rows, Index channels) {
@@ -333,6 +328,48 @@ class ColumnBlocks {
 
   Index samples_, rows_, channels_, times_, chunk_, chunks_, blocks_;
 };
+
+/// What the columns of each sample are normalised with, as kernels take it.
+template <class T> class ColumnParameters {
+ public:
+  enum Part { mean, scale, shift, offset, slope, parts };
+
+  ColumnParameters(Index samples, const ColumnBlocks& blocks)
+      : memory_(std::size_t(samples * parts * blocks.cols())), cols_(blocks.cols()), times_(blocks.times()) {}
+
+  const T* get(Index sample, Part part) const { return memory_.data() + (sample * parts + part) * cols_; }
+
+  /// Sets a part to fn(channel), again for each of the rows that lie side by side.
+  template <typename Fn> void set(Index sample, Part part, const Fn& fn) {
+    T* const to = memory_.data() + (sample * parts + part) * cols_;
+    const Index channels = cols_ / times_;
+    for (Index c = 0; c < channels; ++c) to[c] = fn(c);
+    for (Index i = 1; i < times_; ++i) std::copy_n(to, channels, to + i * channels);
+  }
+
+ private:
+  Workspace<T> memory_;
+  Index cols_, times_;
+};
+
+/// Sums of the blocks of one sample after the other: first `channels` numbers, then as many again.
+/// kernel(block, to, to + cols): what a block has. add(sample, block, numbers, others): takes them over.
+template <typename Kernel, typename Add>
+void add_up_blocks(const ColumnBlocks& blocks, Index channels, const Kernel& kernel, const Add& add) {
+  const Index cols = blocks.cols();
+  const Workspace<double> parts(std::size_t(blocks.count() * 2 * cols));
+  blocks.each([&](Index i, const ColumnBlocks::Block& b) {
+    double* const part = parts.data() + i * 2 * cols;
+    kernel(b, part, part + cols);
+  });
+  for (Index i = 0; i < blocks.count(); ++i) {
+    const ColumnBlocks::Block b = blocks.at(i);
+    for (Index at = 0; at < b.cols; at += channels) {
+      const double* const part = parts.data() + i * 2 * cols + at;
+      add(b, part, part + cols);
+    }
+  }
+}
 
 /// Mean and sum of squares about it of some values, for each of several columns, to which others are added.
 struct Moments {

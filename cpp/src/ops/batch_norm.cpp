@@ -34,69 +34,38 @@ double kept_rows(const std::uint8_t* keep, Index rows) {
 template <class T>
 Moments batch_moments(const T* x, const std::uint8_t* keep, const BatchNormShape& s, double* memory) {
   const ColumnBlocks blocks(1, s.rows, s.channels, !keep);
-  const Index cols = blocks.cols();
-  const Workspace<double> parts(std::size_t(blocks.count() * 2 * cols));
   const auto kernel = FASTNN_SELECT(column_moments<T>);
-  blocks.each([&](Index i, const auto& b) {
-    double* const mean = parts.data() + i * 2 * cols;
-    kernel(x + b.first, keep ? keep + b.row : nullptr, b.rows, b.cols, mean, mean + cols);
-  });
   std::fill_n(memory, 2 * s.channels, 0.0);
   Moments all{0, memory, memory + s.channels};
-  for (Index i = 0; i < blocks.count(); ++i) {
-    const auto b = blocks.at(i);
-    const double n = keep ? kept_rows(keep + b.row, b.count) : double(b.rows);
-    for (Index at = 0; at < b.cols; at += s.channels) {
-      const double* const mean = parts.data() + i * 2 * cols + at;
-      all.merge(n, mean, mean + cols, s.channels);
-    }
-  }
+  add_up_blocks(
+      blocks, s.channels,
+      [&](const auto& b, double* mean, double* squares) {
+        kernel(x + b.first, keep ? keep + b.row : nullptr, b.rows, b.cols, mean, squares);
+      },
+      [&](const auto& b, const double* mean, const double* squares) {
+        all.merge(keep ? kept_rows(keep + b.row, b.count) : double(b.rows), mean, squares, s.channels);
+      });
   return all;
 }
 
-/// What a channel is scaled with, spread over the columns of the blocks.
-template <class T> class Parameters {
- public:
-  Parameters(const ColumnBlocks& blocks, const T* gamma, const T* beta, const T* mean, const T* inverse,
-             Index channels)
-      : memory_(std::size_t(6 * blocks.cols())), cols_(blocks.cols()) {
-    T* const own = part(3);
-    blocks.spread(mean, part(0));
-    for (Index c = 0; c < channels; ++c) own[c] = gamma ? gamma[c] * inverse[c] : inverse[c];
-    blocks.spread(own, part(1));
-    for (Index c = 0; c < channels; ++c) own[c] = beta ? beta[c] : T(0);
-    blocks.spread(own, part(2));
-  }
-  /// Sets offset and slope, which put the gradients of the statistics into dx.
-  void set_statistics(const ColumnBlocks& blocks, const double* sums, const double* products,
-                      const T* inverse, double n, Index channels) {
-    T* const own = part(5);
-    for (Index c = 0; c < channels; ++c) own[c] = T(-double(scale()[c]) * sums[c] / n);
-    blocks.spread(own, part(3));
-    for (Index c = 0; c < channels; ++c)
-      own[c] = T(-double(scale()[c]) * double(inverse[c]) * double(inverse[c]) * products[c] / n);
-    blocks.spread(own, part(4));
-  }
-  const T* mean() const { return part(0); }
-  const T* scale() const { return part(1); }
-  const T* shift() const { return part(2); }
-  const T* offset() const { return part(3); }
-  const T* slope() const { return part(4); }
-
- private:
-  T* part(Index i) const { return memory_.data() + i * cols_; }
-  Workspace<T> memory_;
-  Index cols_;
-};
+/// Sets what xhat gamma + beta is made with.
+template <class T>
+void set_scale(ColumnParameters<T>& own, const T* gamma, const T* beta, const T* mean, const T* inverse) {
+  own.set(0, own.mean, [=](Index c) { return mean[c]; });
+  own.set(0, own.scale, [=](Index c) { return gamma ? gamma[c] * inverse[c] : inverse[c]; });
+  own.set(0, own.shift, [=](Index c) { return beta ? beta[c] : T(0); });
+}
 
 /// y = activation((x - mean) inverse gamma + beta).
 template <class T> void scale(const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse,
                               T* y, const BatchNormShape& s, Unary activation, const UnaryParameters& p) {
   const ColumnBlocks blocks(1, s.rows, s.channels);
-  const Parameters<T> own(blocks, gamma, beta, mean, inverse, s.channels);
+  ColumnParameters<T> own(1, blocks);
+  set_scale(own, gamma, beta, mean, inverse);
   const auto kernel = FASTNN_SELECT(column_scale<T>);
   blocks.each_backward([&](Index, const auto& b) {
-    kernel(activation, x + b.first, own.mean(), own.scale(), own.shift(), y + b.first, b.rows, b.cols, p);
+    kernel(activation, x + b.first, own.get(0, own.mean), own.get(0, own.scale), own.get(0, own.shift),
+           y + b.first, b.rows, b.cols, p);
   });
 }
 
@@ -113,37 +82,41 @@ template <class T> void backward(const T* x, const T* gamma, const T* beta, cons
                                  const BatchNormShape& s, Unary activation, const UnaryParameters& p,
                                  bool given) {
   const ColumnBlocks blocks(1, s.rows, s.channels, !keep);
-  const Index cols = blocks.cols(), channels = s.channels;
-  Parameters<T> own(blocks, gamma, beta, mean, inverse, channels);
+  const Index channels = s.channels;
+  ColumnParameters<T> own(1, blocks);
+  set_scale(own, gamma, beta, mean, inverse);
+  const T *const center = own.get(0, own.mean), *const scale = own.get(0, own.scale),
+                 *const shift = own.get(0, own.shift);
   const double n = kept_rows(keep, s.rows);
   const bool through = !given && n > 0;
   if (dgamma || dbeta || through) {
-    const Workspace<double> parts(std::size_t(blocks.count() * 2 * cols)), totals(std::size_t(2 * channels));
-    const auto kernel = FASTNN_SELECT(column_sums<T>);
-    blocks.each([&](Index i, const auto& b) {
-      double* const part = parts.data() + i * 2 * cols;
-      kernel(activation, x + b.first, dy + b.first, own.mean(), own.scale(), own.shift(), b.rows, b.cols,
-             part, part + cols, p);
-    });
+    const Workspace<double> totals(std::size_t(2 * channels));
     double *const sums = totals.data(), *const products = sums + channels;
     std::fill_n(sums, 2 * channels, 0.0);
-    for (Index i = 0; i < blocks.count(); ++i) {
-      const auto b = blocks.at(i);
-      for (Index at = 0; at < b.cols; at += channels) {
-        const double* const part = parts.data() + i * 2 * cols + at;
-        for (Index c = 0; c < channels; ++c) sums[c] += part[c];
-        for (Index c = 0; c < channels; ++c) products[c] += part[cols + c];
-      }
-    }
+    const auto kernel = FASTNN_SELECT(column_sums<T>);
+    add_up_blocks(
+        blocks, channels,
+        [&](const auto& b, double* part, double* part_products) {
+          kernel(activation, x + b.first, dy + b.first, center, scale, shift, b.rows, b.cols, part,
+                 part_products, p);
+        },
+        [&](const auto&, const double* part, const double* part_products) {
+          for (Index c = 0; c < channels; ++c) sums[c] += part[c];
+          for (Index c = 0; c < channels; ++c) products[c] += part_products[c];
+        });
     for (Index c = 0; dbeta && c < channels; ++c) dbeta[c] = T(sums[c]);
     for (Index c = 0; dgamma && c < channels; ++c) dgamma[c] = T(products[c] * double(inverse[c]));
-    if (through) own.set_statistics(blocks, sums, products, inverse, n, channels);
+    own.set(0, own.offset, [=](Index c) { return T(-double(scale[c]) * sums[c] / n); });
+    own.set(0, own.slope, [=](Index c) {
+      return T(-double(scale[c]) * double(inverse[c]) * double(inverse[c]) * products[c] / n);
+    });
   }
   if (!dx) return;
   const auto kernel = FASTNN_SELECT(column_backward<T>);
   blocks.each_backward([&](Index, const auto& b) {
-    kernel(activation, x + b.first, dy + b.first, keep ? keep + b.row : nullptr, own.mean(), own.scale(),
-           own.shift(), own.offset(), through ? own.slope() : nullptr, dx + b.first, b.rows, b.cols, p);
+    kernel(activation, x + b.first, dy + b.first, keep ? keep + b.row : nullptr, center, scale, shift,
+           own.get(0, own.offset), through ? own.get(0, own.slope) : nullptr, dx + b.first, b.rows, b.cols,
+           p);
   });
 }
 

@@ -57,7 +57,9 @@ from fastnn.layers.noise import AlphaDropout as AlphaDropout
 from fastnn.layers.noise import GaussianDropout as GaussianDropout
 from fastnn.layers.noise import GaussianNoise as GaussianNoise
 from fastnn.layers.normalization import BatchNormalization as BatchNormalization
+from fastnn.layers.normalization import GroupNormalization as GroupNormalization
 from fastnn.layers.normalization import LayerNormalization as LayerNormalization
+from fastnn.layers.normalization import LocalResponseNormalization as LocalResponseNormalization
 from fastnn.layers.normalization import RMSNormalization as RMSNormalization
 from fastnn.layers.normalization import UnitNormalization as UnitNormalization
 from fastnn.layers.recurrent import RNN as RNN

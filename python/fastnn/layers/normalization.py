@@ -245,6 +245,64 @@ class LayerNormalization(_Scaled):
         return {**super().get_config(), "axis": self.axis, "rms_scaling": self.rms_scaling}
 
 
+class GroupNormalization(_Scaled):
+    """Normalisation of groups of channels, by sample: y = (x - mean) / sqrt(variance + epsilon) gamma + beta.
+
+    groups: how many, of adjacent channels; -1 for one for each channel, which is instance normalisation.
+    axis: the channels. x: (n, ..., c). Returns the same shape. gamma, beta: (c,). Source: Wu and He, 2018.
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            epsilon,
+            center,
+            scale,
+            (beta_initializer, gamma_initializer),
+            (beta_regularizer, gamma_regularizer),
+            (beta_constraint, gamma_constraint),
+            **options,
+        )
+        if not isinstance(groups, int) or isinstance(groups, bool) or (groups <= 0 and groups != -1):
+            raise ValueError(f"[GroupNormalization] expected groups to be a positive integer or -1, got {groups!r}")
+        self.groups, self.axis = groups, axis
+
+    def build(self, input_shape: PartialShape) -> None:
+        (channels,) = shape = self._lengths(input_shape, [self.axis])
+        if self.groups == -1:
+            self.groups = channels
+        if channels % self.groups:
+            raise ValueError(
+                f"[{self.name}] expected groups that divide the {channels} channels of {tuple(input_shape)}, "
+                f"got {self.groups}"
+            )
+        self._add_scale(shape, self.scale, self.center)
+
+    def call(self, x: Any) -> Any:
+        try:
+            return ops.group_norm(
+                self._real(x), self.gamma, self.beta, groups=self.groups, axis=self.axis, epsilon=self.epsilon
+            )
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from None
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "groups": self.groups, "axis": self.axis}
+
+
 class RMSNormalization(_Normalization):
     """Normalisation by the root of the mean square over axis: y = x / sqrt(mean(x^2) + epsilon) scale.
 
@@ -282,3 +340,25 @@ class UnitNormalization(_Normalization):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}
+
+
+class LocalResponseNormalization(_Normalization):
+    """AlexNet's normalisation across channels: y[i] = x[i] / (k + alpha sum_j x[j]^2)^beta.
+
+    The sum goes over `size` adjacent channels; alpha is not divided by size. Defaults are the paper's, names are not
+    Keras's, which has no such layer. x: (n, ..., c). Returns the same shape.
+    Source: Krizhevsky, Sutskever and Hinton, 2012, section 3.3.
+    """
+
+    def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0, **options: Any) -> None:
+        super().__init__(**options)
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"[LocalResponseNormalization] expected size to be a positive integer, got {size!r}")
+        self.size, self.alpha, self.beta, self.k = size, float(alpha), float(beta), float(k)
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return ops.lrn(self._real(x), self.size, self.alpha, self.beta, self.k)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size, "alpha": self.alpha, "beta": self.beta, "k": self.k}

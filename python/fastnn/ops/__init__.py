@@ -90,6 +90,7 @@ from fastnn.ops.gemm import gemm as gemm
 from fastnn.ops.gemm import matmul as matmul
 from fastnn.ops.getitem import getitem as getitem
 from fastnn.ops.glu import glu as glu
+from fastnn.ops.group_norm import group_norm as group_norm
 from fastnn.ops.gru import gru as gru
 from fastnn.ops.layer_norm import layer_norm as layer_norm
 from fastnn.ops.layer_norm import layer_normalization as layer_normalization
@@ -98,6 +99,7 @@ from fastnn.ops.layer_norm import normalize as normalize
 from fastnn.ops.layer_norm import rms_norm as rms_norm
 from fastnn.ops.layer_norm import rms_normalization as rms_normalization
 from fastnn.ops.layer_norm import unit_norm as unit_norm
+from fastnn.ops.lrn import lrn as lrn
 from fastnn.ops.lstm import lstm as lstm
 from fastnn.ops.maxout import maxout as maxout
 from fastnn.ops.normal import normal as normal
