@@ -122,12 +122,12 @@ def test_an_error_in_a_call_names_the_layer():
 def test_summary_lists_layers_shapes_and_counts():
     lines = []
     small(name="m").summary(print_fn=lines.append)
-    text = "\n".join(lines)
     assert lines[0] == 'Model: "m"'
     assert [cell.strip() for cell in lines[2].strip("│").split("│")] == ["Layer (type)", "Output Shape", "Param #"]
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if "Dense" in line]
     assert rows == [["hidden (Dense)", "(None, 3)", "15"], ["head (Dense)", "(None, 2)", "8"]]
-    assert "Total params: 23 (92.00 B)" in text and "Trainable params: 23" in text and "Non-trainable params: 0" in text
+    assert lines[-3] == " Total params: 23 (92.00 B)" and lines[-2] == " Trainable params: 23 (92.00 B)"
+    assert lines[-1] == " Non-trainable params: 0 (0.00 B)"
 
 
 def test_summary_before_building_and_with_frozen_layers():
@@ -137,7 +137,7 @@ def test_summary_before_building_and_with_frozen_layers():
     model, lines = small(), []
     model.layers[0].trainable = False
     model.summary(print_fn=lines.append)
-    assert " Trainable params: 8" in lines and " Non-trainable params: 15" in lines
+    assert " Trainable params: 8 (32.00 B)" in lines and " Non-trainable params: 15 (60.00 B)" in lines
 
 
 def test_get_layer():

@@ -1,5 +1,6 @@
 """Keras's names for what lives elsewhere. Holds no code."""
 
+from fastnn.models.drawing import plot_model as plot_model
 from fastnn.random import set_random_seed as set_random_seed
 from fastnn.registry import serialize as serialize_keras_object
 from fastnn.training.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
@@ -8,6 +9,11 @@ from fastnn.training.dataset import PyDataset as PyDataset
 from fastnn.training.dataset import PyDataset as Sequence
 
 __all__ = [
-    "PyDataset", "Sequence", "pack_x_y_sample_weight", "serialize_keras_object", "set_random_seed",
+    "PyDataset",
+    "Sequence",
+    "pack_x_y_sample_weight",
+    "plot_model",
+    "serialize_keras_object",
+    "set_random_seed",
     "unpack_x_y_sample_weight",
 ]  # fmt: skip

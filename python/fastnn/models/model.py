@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastnn.layers.layer import Layer
-from fastnn.models.summary import print_summary
 from fastnn.models.trainer import Trainer
 from fastnn.registry import serialize
 
@@ -57,9 +56,24 @@ class Model(Trainer):
                 return layer
         raise ValueError(f"[get_layer] expected one of {[layer.name for layer in self.layers]}, got {name!r}")
 
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
-        """Prints layers, output shapes and numbers of parameters."""
-        print_summary(self, line_length, print_fn or print)
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
+        """Prints layers, output shapes and numbers of parameters, and how they are connected if that is no chain.
+
+        line_length, positions: the width of the table, and where its columns end, as shares of it or in characters; by
+        default it is as wide as what it holds. print_fn: called for every line. expand_nested: also the layers inside
+        layers. show_trainable: which layers are. layer_range: the first and the last name, or patterns of them.
+        """
+        from fastnn.models.summary import print_summary
+
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Writes configuration, weights and, if compiled, the training state into one safetensors file.
