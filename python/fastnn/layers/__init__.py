@@ -11,6 +11,8 @@ from fastnn.layers.activation import PReLU as PReLU
 from fastnn.layers.activation import ReLU as ReLU
 from fastnn.layers.activation import Softmax as Softmax
 from fastnn.layers.bidirectional import Bidirectional as Bidirectional
+from fastnn.layers.attention import AdditiveAttention as AdditiveAttention
+from fastnn.layers.attention import Attention as Attention
 from fastnn.layers.convolution import Conv1D as Conv1D
 from fastnn.layers.convolution import Conv1DTranspose as Conv1DTranspose
 from fastnn.layers.convolution import Conv2D as Conv2D
@@ -53,6 +55,8 @@ from fastnn.layers.merging import maximum as maximum
 from fastnn.layers.merging import minimum as minimum
 from fastnn.layers.merging import multiply as multiply
 from fastnn.layers.merging import subtract as subtract
+from fastnn.layers.multi_head_attention import GroupQueryAttention as GroupQueryAttention
+from fastnn.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from fastnn.layers.noise import AlphaDropout as AlphaDropout
 from fastnn.layers.noise import GaussianDropout as GaussianDropout
 from fastnn.layers.noise import GaussianNoise as GaussianNoise

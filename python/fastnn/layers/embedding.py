@@ -38,6 +38,7 @@ class Embedding(Layer):
         weights: Any = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
+        quantization_config: None = None,
         *,
         trainable: bool = True,
         dtype: DTypeLike | None = None,
@@ -49,6 +50,8 @@ class Embedding(Layer):
         for what, value in (("input_dim", input_dim), ("output_dim", output_dim)):
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value <= 0:
                 raise ValueError(f"[Embedding] expected {what} to be a positive integer, got {value!r}")
+        if quantization_config is not None:
+            raise ValueError(f"[Embedding] expected quantization_config None, got {quantization_config!r}")
         if lora_rank is not None and embeddings_constraint is not None:
             raise ValueError("[Embedding] expected no embeddings_constraint with lora_rank, got both")
         self.input_dim, self.output_dim = int(input_dim), int(output_dim)

@@ -103,6 +103,8 @@ class Layer(Structural):
         cls._training_position = names.index("training") if cls._takes_training else 0
         cls._first_argument = names[0] if names else ""
         cls._mask_arguments = tuple(_mask_arguments(names))
+        shapes = list(signature(cls.build).parameters)[1:]
+        cls._built_from = tuple((i, n) for i, n in enumerate(names) if len(shapes) > 1 and f"{n}_shape" in shapes)
         if "compute_mask" in cls.__dict__:
             cls._makes_masks = cls.__dict__.get("_makes_masks", True)
             cls.supports_masking = cls.__dict__.get("supports_masking", True)
@@ -114,6 +116,7 @@ class Layer(Structural):
     _training_position = 0
     _first_argument = ""
     _mask_arguments: tuple[tuple[int, str, int, str], ...] = ()
+    _built_from: tuple[tuple[int, str], ...] = ()  # arguments whose shapes build() gets, where not the first's alone
     _makes_masks = False  # whether compute_mask() is to be asked where no input has a mask
 
     # ---- what a subclass implements --------------------------------------------------------------------------
@@ -396,7 +399,7 @@ class Layer(Structural):
                     return self._add_node(args, kwargs)
                 args = (self._cast(x), *args[1:])
             if not self.built:
-                self._build_from(args[0])
+                self._build_from(*args, **kwargs)
         outer = _call.training
         training = kwargs.get("training")
         if training is None:
@@ -467,7 +470,7 @@ class Layer(Structural):
         with located(self, (args, kwargs)):
             check_inputs(self.input_spec, shapes_of(args[0]), self.name)
             if not self.built:
-                self._build_from(args[0])
+                self._build_from(*args, **kwargs)
             node = Node(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
         self.__dict__.setdefault("_nodes", []).append(node)
         return node.outputs
@@ -514,9 +517,12 @@ class Layer(Structural):
             return backend.cast(array, self._dtype)
         return array
 
-    def _build_from(self, x: Any) -> None:
-        shape = _shape_of(x)
-        self._build_once(shape)
+    def _build_from(self, *args: Any, **kwargs: Any) -> None:
+        """build() with the shape of a call's first argument, or with those of all it names: x_shape is that of x."""
+        if not self._built_from:
+            return self._build_once(_shape_of(args[0]))
+        given = ((name, args[at] if at < len(args) else kwargs.get(name)) for at, name in self._built_from)
+        self.build(**{f"{name}_shape": _shape_of(value) for name, value in given if value is not None})
 
     def _build_once(self, shape: Any) -> None:
         if not self.built:

@@ -29,6 +29,7 @@ from fastnn.ops.activation import swish as swish
 from fastnn.ops.activation import tanh as tanh
 from fastnn.ops.activation import tanh_shrink as tanh_shrink
 from fastnn.ops.activation import threshold as threshold
+from fastnn.ops.additive_scores import additive_scores as additive_scores
 from fastnn.ops.attention import dot_product_attention as dot_product_attention
 from fastnn.ops.batch_norm import batch_norm as batch_norm
 from fastnn.ops.batch_norm import batch_norm_inference as batch_norm_inference
@@ -100,6 +101,11 @@ from fastnn.ops.layer_norm import rms_norm as rms_norm
 from fastnn.ops.layer_norm import rms_normalization as rms_normalization
 from fastnn.ops.layer_norm import unit_norm as unit_norm
 from fastnn.ops.lrn import lrn as lrn
+from fastnn.ops.logical import all as all
+from fastnn.ops.logical import any as any
+from fastnn.ops.logical import logical_and as logical_and
+from fastnn.ops.logical import logical_not as logical_not
+from fastnn.ops.logical import logical_or as logical_or
 from fastnn.ops.lstm import lstm as lstm
 from fastnn.ops.maxout import maxout as maxout
 from fastnn.ops.normal import normal as normal
@@ -126,6 +132,7 @@ from fastnn.ops.regression_loss import huber as huber
 from fastnn.ops.regression_loss import log_cosh as log_cosh
 from fastnn.ops.regression_loss import mean_absolute_error as mean_absolute_error
 from fastnn.ops.regression_loss import mean_squared_error as mean_squared_error
+from fastnn.ops.rotary import rotary_embedding as rotary_embedding
 from fastnn.ops.simple_rnn import simple_rnn as simple_rnn
 from fastnn.ops.softmax import log_softmax as log_softmax
 from fastnn.ops.softmax import softmax as softmax

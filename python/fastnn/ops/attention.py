@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import Array
-from fastnn.autograd import Needs, primitive
+from fastnn.autograd import Needs, composite, primitive
 from fastnn.backend import float_pair, kernels
 from fastnn.ops.reduce import sum_to
 from fastnn.random import SeedGenerator, as_generator
 
 
+@composite
 def dot_product_attention(
     query: Any,
     key: Any,

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from fastnn import ops
+from fastnn.testing import check_op
+
+
+def plain(x, start=0, wavelength=10000.0, scaling=1.0, positions=None):
+    """Every pair of features as a complex number, turned."""
+    y, half = x.copy(), x.shape[-1] // 2
+    for p in range(x.shape[1]):
+        position = (p + start if positions is None else positions[p]) / scaling
+        for j in range(half):
+            turned = (x[:, p, ..., j] + 1j * x[:, p, ..., j + half]) * np.exp(1j * position * wavelength ** (-j / half))
+            y[:, p, ..., j], y[:, p, ..., j + half] = turned.real, turned.imag
+    return y
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2), (2, 5, 8), (2, 3, 2, 6), (1, 17, 3, 34), (0, 3, 4)])
+@pytest.mark.parametrize("options", [{}, {"start_index": 7, "max_wavelength": 50.0, "scaling_factor": 2.0}])
+def test_rotations_are_those_of_complex_numbers(rng, shape, options):
+    settings = (options.get("start_index", 0), options.get("max_wavelength", 1e4), options.get("scaling_factor", 1.0))
+    x = rng.standard_normal(shape)
+    check_op(lambda x: ops.rotary_embedding(x, **options), lambda x: plain(x, *settings), x, linear=[0])
+
+
+def test_products_depend_on_the_distance_of_positions_alone(rng):
+    q, k = rng.standard_normal((2, 1, 1, 8))
+    dots = [
+        np.sum(ops.rotary_embedding(q[None], start_index=i) * ops.rotary_embedding(k[None], start_index=i + 3))
+        for i in (0, 5, 1000)
+    ]
+    np.testing.assert_allclose(dots, dots[0], rtol=1e-9)
+
+
+def test_positions_may_be_given(rng):
+    x = rng.standard_normal((2, 3, 4))
+    np.testing.assert_allclose(ops.rotary_embedding(x, positions=[4, 0, 2]), plain(x, positions=[4, 0, 2]), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"\[rotary_embedding\] expected 3 positions, got 2"):
+        ops.rotary_embedding(x, positions=[4, 0])
+    with pytest.raises(ValueError, match=r"\[rotary_embedding\] expected x \(n, t, ..., d\) with an even d, got"):
+        ops.rotary_embedding(np.zeros((2, 3, 5)))

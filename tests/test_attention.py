@@ -1,0 +1,256 @@
+"""The attention layers, against the formulas they stand for and against each other."""
+
+import gc
+
+import numpy as np
+import pytest
+
+from fastnn import Sequential, layers, masks, ops, utils
+from fastnn.autograd import GradientTape, raw
+from fastnn.layers import AdditiveAttention, Attention, Embedding, GroupQueryAttention, MultiHeadAttention
+from fastnn.masks import mask_of, masked
+
+
+def softmax(s, mask=True):
+    e = np.where(mask, np.exp(s - s.max(-1, keepdims=True)), 0)
+    return e / np.maximum(e.sum(-1, keepdims=True), 1e-300)
+
+
+@pytest.fixture
+def inputs(rng):
+    shapes = (2, 3, 4), (2, 5, 6), (2, 5, 4)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+QUERY_MASK = np.array([[1, 1, 0], [1, 0, 0]], bool)
+VALUE_MASK = np.array([[1, 1, 1, 0, 0], [1, 0, 1, 1, 1]], bool)
+CAUSAL = np.tril(np.ones((3, 5), bool))
+
+
+def scores_of(layer, q, k):
+    scale = np.ones(4) if layer.scale is None else raw(layer.scale)
+    if isinstance(layer, AdditiveAttention):
+        return np.sum(scale * np.tanh(q[:, :, None] + k[:, None]), -1)
+    if layer.score_mode == "concat":
+        return raw(layer.concat_score_weight) * np.sum(np.tanh(scale * (q[:, :, None] + k[:, None])), -1)
+    return (q * scale) @ k.swapaxes(1, 2)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Attention(),
+        lambda: Attention(use_scale=True),
+        lambda: Attention(score_mode="concat"),
+        lambda: Attention(score_mode="concat", use_scale=True),
+        lambda: AdditiveAttention(),
+        lambda: AdditiveAttention(use_scale=False),
+    ],
+)
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_attention_of_one_head_is_the_formula(inputs, make, causal, hidden):
+    q, v, k = inputs
+    layer = make()
+    layer.build([x.shape for x in inputs])
+    for weight in layer.weights:
+        weight.assign(np.linspace(0.5, 1.5, weight.size).reshape(weight.shape))
+    mask = [QUERY_MASK, VALUE_MASK] if hidden else None
+    seen = (CAUSAL if causal else True) & (VALUE_MASK[:, None] if hidden else np.ones((1, 1, 5), bool))
+    weights = softmax(scores_of(layer, q, k), seen)
+    expected = weights @ v
+    if hidden:
+        expected *= QUERY_MASK[..., None]
+    y = layer([q, v, k], mask=mask, use_causal_mask=causal)
+    np.testing.assert_allclose(y, expected, rtol=2e-5, atol=1e-6)
+    again, found = layer([q, v, k], mask=mask, use_causal_mask=causal, return_attention_scores=True)
+    np.testing.assert_allclose(again, y, rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(found, weights, rtol=2e-5, atol=1e-6)
+    twin = type(layer).from_config(layer.get_config())
+    assert twin.get_config() == layer.get_config()
+
+
+def test_attention_takes_and_gives_the_masks_of_its_inputs(inputs):
+    q, v, k = inputs
+    q, v = masked(q, QUERY_MASK), masked(v, VALUE_MASK)
+    y = Attention()([q, v, k])
+    np.testing.assert_array_equal(mask_of(y), QUERY_MASK)
+    np.testing.assert_allclose(y, Attention()([raw(q), raw(v), k], mask=[QUERY_MASK, VALUE_MASK]))
+    with pytest.raises(ValueError, match=r"expected \[query, value\] or \[query, value, key\], got ndarray"):
+        Attention()(q)
+
+
+def heads_by_hand(layer, q, v, k, seen, heads, kv_heads):
+    """(y, weights) of the layer, head after head."""
+    (wq, bq), (wk, bk), (wv, bv), (wo, bo) = (
+        [raw(w).astype(np.float64) for w in dense.weights]
+        for dense in (layer.query_dense, layer.key_dense, layer.value_dense, layer.output_dense)
+    )
+    y, weights = bo + np.zeros((*q.shape[:2], *bo.shape)), []
+    for h in range(heads):
+        g = h * kv_heads // heads
+        a, b, c = q @ wq[:, h] + bq[h], k @ wk[:, g] + bk[g], v @ wv[:, g] + bv[g]
+        weights.append(softmax(a @ b.swapaxes(1, 2) / np.sqrt(a.shape[-1]), seen))
+        y = y + np.tensordot(weights[-1] @ c, wo[h], axes=1)
+    return y, np.stack(weights, 1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "heads", "kv_heads"),
+    [
+        (MultiHeadAttention(2, 3), 2, 2),
+        (MultiHeadAttention(2, 3, value_dim=5, output_shape=(2, 4)), 2, 2),
+        (GroupQueryAttention(3, 4, 2), 4, 2),
+        (GroupQueryAttention(3, 3, 1), 3, 1),
+    ],
+)
+@pytest.mark.parametrize("kind", ["all", "causal", "attention_mask", "value_mask", "both"])
+def test_attention_of_many_heads_is_the_formula_head_after_head(rng, inputs, layer, heads, kv_heads, kind):
+    q, v, k = inputs
+    attention_mask = rng.random((2, 3, 5)) < 0.6
+    seen, options = np.ones((2, 3, 5), bool), {}
+    if kind in ("causal", "both"):
+        seen, options["use_causal_mask"] = seen & CAUSAL, True
+    if kind in ("attention_mask", "both"):
+        seen, options["attention_mask"] = seen & attention_mask, attention_mask
+    if kind in ("value_mask", "both"):
+        seen, options["value_mask"] = seen & VALUE_MASK[:, None], VALUE_MASK
+    y = layer(q, v, k, **options)
+    for weight in layer.weights:
+        weight.assign(rng.standard_normal(weight.shape) / 2)
+    y = layer(q, v, k, **options)
+    expected, weights = heads_by_hand(layer, q, v, k, seen, heads, kv_heads)
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    assert y.shape == layer.compute_output_shape(q.shape, v.shape, k.shape)
+    again, found = layer(q, v, k, return_attention_scores=True, **options)
+    np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, weights, rtol=1e-4, atol=1e-5)
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+def test_a_window_hides_what_is_further_away(inputs):
+    q = inputs[0]
+    layer = MultiHeadAttention(2, 3, sliding_window=2)
+    _, weights = layer(q, q, return_attention_scores=True)
+    away = np.abs(np.arange(3)[:, None] - np.arange(3)) >= 2
+    assert not weights[:, :, away].any() and weights[:, :, ~away].all()
+
+
+def test_a_gate_multiplies_the_heads(rng, inputs):
+    q = inputs[0]
+    layer = MultiHeadAttention(2, 3, use_gate=True)
+    layer(q, q)
+    for weight in layer.gate_dense.weights:
+        weight.assign(np.zeros(weight.shape))
+    half = layer(q, q)
+    plain = MultiHeadAttention(2, 3)
+    plain(q, q)
+    gate = layer.gate_dense.weights
+    plain.set_weights([raw(w) for w in layer.weights if not any(w is g for g in gate)])
+    np.testing.assert_allclose(half, plain(q, q) / 2, rtol=1e-5)  # biases are zeros
+
+
+@pytest.mark.parametrize("axes", [None, (1,), (2,), -2, (1, 2)])
+def test_attention_goes_over_the_axes_named(rng, axes):
+    x = rng.standard_normal((2, 3, 4, 6)).astype(np.float32)
+    layer = MultiHeadAttention(2, 3, attention_axes=axes)
+    y, weights = layer(x, x, return_attention_scores=True)
+    flat = MultiHeadAttention(2, 3)
+    flat.build((None, None, 6), (None, None, 6))
+    flat.set_weights(layer.get_weights())
+    over = axes if isinstance(axes, tuple) else (1, 2) if axes is None else (2,)
+    if over == (1, 2):
+        expected, shape = flat(x.reshape(2, 12, 6), x.reshape(2, 12, 6)).reshape(x.shape), (2, 2, 3, 4, 3, 4)
+    elif over == (2,):
+        rows = x.reshape(6, 4, 6)
+        expected, shape = flat(rows, rows).reshape(x.shape), (2, 3, 2, 4, 4)
+    else:
+        rows = x.swapaxes(1, 2).reshape(8, 3, 6)
+        expected, shape = flat(rows, rows).reshape(2, 4, 3, 6).swapaxes(1, 2), (2, 4, 2, 3, 3)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(layer(x, x), expected, rtol=1e-5, atol=1e-6)
+    assert weights.shape == shape
+
+
+def test_dropout_is_the_same_with_and_without_the_scores(inputs):
+    q, v, _ = inputs
+
+    def run(return_scores):
+        layer = MultiHeadAttention(2, 3, dropout=0.4, seed=3, kernel_initializer="ones")
+        y = layer(q, v, training=True, return_attention_scores=return_scores)
+        return y[0] if return_scores else y
+
+    assert (run(False) != MultiHeadAttention(2, 3, kernel_initializer="ones")(q, v)).any()
+    np.testing.assert_allclose(run(True), run(False), rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_do_not_depend_on_whether_the_scores_are_kept(inputs):
+    q, v, _ = inputs
+    layer = MultiHeadAttention(2, 3)
+    layer(q, v)
+    found = []
+    for keep in (False, True):
+        with GradientTape() as tape:
+            y = layer(q, v, value_mask=VALUE_MASK, return_attention_scores=keep)
+            loss = ops.sum(ops.square(y[0] if keep else y))
+        found.append(tape.gradient(loss, layer.trainable_variables))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_masks_reach_the_heads_and_leave_with_the_output():
+    words = np.array([[3, 1, 0, 0], [2, 0, 0, 0]])
+    embedding, layer = Embedding(4, 6, mask_zero=True), MultiHeadAttention(2, 3)
+    x = embedding(words)
+    y, weights = layer(x, x, return_attention_scores=True)
+    np.testing.assert_array_equal(mask_of(y), words != 0)
+    assert mask_of(weights) is None
+    assert not weights[0, :, :, 2:].any() and not weights[1, :, :, 1:].any()
+    np.testing.assert_allclose(layer(x, x), y, rtol=1e-5, atol=1e-6)
+    del x, y
+    gc.collect()
+    assert not masks.table
+
+
+class SelfAttention(layers.Layer):
+    """A layer of one input."""
+
+    recordable = True
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.heads = MultiHeadAttention(2, 4, dropout=0.1)
+        self.one = AdditiveAttention()
+
+    def call(self, x, training=False):
+        x = x + self.heads(x, x, use_causal_mask=True, training=training)
+        return self.one([x, x], training=training)
+
+
+def test_recorded_steps_with_attention_are_those_of_python(rng):
+    x, y = rng.integers(1, 9, (16, 7)), rng.integers(0, 5, (16, 7))
+
+    def trained(eagerly):
+        utils.set_random_seed(5)
+        model = Sequential([Embedding(9, 8), SelfAttention(), layers.Dense(5, activation="softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=eagerly)
+        losses = [model.train_on_batch(x, y) for _ in range(5)]
+        return model, [losses, *[w.tobytes() for w in model.get_weights()]]
+
+    plain, (model, recorded) = trained(True)[1], trained(False)
+    assert recorded == plain
+    assert model._steps_now()._training._steps
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MultiHeadAttention(0, 3), r"\[MultiHeadAttention\] expected heads to be a positive"),
+        (lambda: MultiHeadAttention(2, 3, sliding_window=0), r"expected sliding_window to be a positive integer, got"),
+        (lambda: GroupQueryAttention(3, 4, 3), r"expected a number of heads that is a multiple of 3, got 4"),
+        (lambda: Attention(score_mode="sum"), r"\[Attention\] expected score_mode 'dot' or 'concat', got 'sum'"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
