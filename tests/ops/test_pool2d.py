@@ -201,12 +201,12 @@ def test_lists_are_taken_as_tuples(rng):
     ("shape", "options", "message"),
     [
         ((3, 4, 5), {"pool_size": 2}, r"expected x of shape \(n, h, w, c\), got \(3, 4, 5\)"),
-        ((1, 4, 4, 1), {"pool_size": 5}, r"expected windows that fit x with padding, got \(5, 5\) over \(4, 4\)"),
+        ((1, 4, 4, 1), {"pool_size": 5}, r"expected windows that fit x with padding, got 5 over 4"),
         ((1, 4, 4, 1), {"pool_size": (2, 2, 2)}, r"expected pool_size of 2 integers >= 1, got \(2, 2, 2\)"),
         ((1, 4, 4, 1), {"pool_size": 2, "strides": 0}, "expected strides of 2 integers >= 1, got 0"),
         ((1, 4, 4, 1), {"pool_size": 2, "padding": 2}, r"expected padding less than the windows \(2, 2\), got"),
         ((1, 4, 4, 1), {"pool_size": 2, "padding": "full"}, "expected padding 'valid', 'same', a number or pairs"),
-        ((1, 0, 4, 1), {"pool_size": 2, "padding": 1}, r"expected windows that fit .* got \(2, 2\) over \(0, 4\)"),
+        ((1, 0, 4, 1), {"pool_size": 2, "padding": 1}, r"expected windows that fit .* got 2 over 0"),
     ],
 )
 def test_bad_geometry_is_refused(shape, options, message):

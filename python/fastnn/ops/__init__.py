@@ -100,15 +100,16 @@ from fastnn.ops.layer_norm import normalize as normalize
 from fastnn.ops.layer_norm import rms_norm as rms_norm
 from fastnn.ops.layer_norm import rms_normalization as rms_normalization
 from fastnn.ops.layer_norm import unit_norm as unit_norm
-from fastnn.ops.lrn import lrn as lrn
 from fastnn.ops.logical import all as all
 from fastnn.ops.logical import any as any
 from fastnn.ops.logical import logical_and as logical_and
 from fastnn.ops.logical import logical_not as logical_not
 from fastnn.ops.logical import logical_or as logical_or
+from fastnn.ops.lrn import lrn as lrn
 from fastnn.ops.lstm import lstm as lstm
 from fastnn.ops.maxout import maxout as maxout
 from fastnn.ops.normal import normal as normal
+from fastnn.ops.pad import pad as pad
 from fastnn.ops.penalty import penalty as penalty
 from fastnn.ops.pool2d import adaptive_average_pool as adaptive_average_pool
 from fastnn.ops.pool2d import adaptive_max_pool as adaptive_max_pool
@@ -132,6 +133,9 @@ from fastnn.ops.regression_loss import huber as huber
 from fastnn.ops.regression_loss import log_cosh as log_cosh
 from fastnn.ops.regression_loss import mean_absolute_error as mean_absolute_error
 from fastnn.ops.regression_loss import mean_squared_error as mean_squared_error
+from fastnn.ops.resize2d import repeat_pixels as repeat_pixels
+from fastnn.ops.resize2d import resize2d as resize2d
+from fastnn.ops.resize2d import upsample2d as upsample2d
 from fastnn.ops.rotary import rotary_embedding as rotary_embedding
 from fastnn.ops.simple_rnn import simple_rnn as simple_rnn
 from fastnn.ops.softmax import log_softmax as log_softmax

@@ -40,7 +40,7 @@ class Plan(NamedTuple):
     y_shape: Shape
 
 
-def _plan(shape: Shape, windows: Sequence[Windows]) -> Plan:
+def plan_of(shape: Shape, windows: Sequence[Windows]) -> Plan:
     """One axis is a row. Three are two stages, as what is pooled over h and w may be pooled over d thereafter."""
     n, c = shape[0], shape[-1]
 
@@ -70,7 +70,7 @@ def _plan_once(shape: Shape, axes: int, pool_size: Any, strides: Any, padding: A
         raise ValueError(f"[{where}] expected x of shape {_AXES[axes]}, got {shape}")
     sizes = whole_numbers(pool_size, axes, "pool_size", where)
     steps = sizes if strides is None else whole_numbers(strides, axes, "strides", where)
-    return _plan(shape, windows_over(shape[1:-1], sizes, steps, paddings(padding, axes, where), where))
+    return plan_of(shape, windows_over(shape[1:-1], sizes, steps, paddings(padding, axes, where), where))
 
 
 def _planned(shape: Shape, axes: int, pool_size: Any, strides: Any, padding: Any, where: str) -> Plan:
@@ -85,10 +85,10 @@ def _adaptive_plan(shape: Shape, output_size: int | Shape, where: str) -> Plan:
     if not 3 <= len(shape) <= 5:
         raise ValueError(f"[{where}] expected inputs of 3, 4 or 5 axes, channels last, got {shape}")
     outs = whole_numbers(output_size, len(shape) - 2, "output_size", where)
-    return _plan(shape, adaptive_windows(shape[1:-1], outs, where))
+    return plan_of(shape, adaptive_windows(shape[1:-1], outs, where))
 
 
-def _shaped(x: Array, shape: Shape) -> Array:
+def shaped(x: Array, shape: Shape) -> Array:
     """x, or a view of it."""
     if x.shape == shape:
         return x
@@ -100,30 +100,30 @@ def _max(x: Array, plan: Plan) -> Any:
     """(y, pullback) of the largest elements."""
     run, y, inputs = kernels(x), x, []
     for h, w, shape, _ in plan.stages:
-        y = _shaped(y, shape)
+        y = shaped(y, shape)
         inputs.append(y)
         y = run.max_pool2d(y, h, w)
 
     def pullback(dy: Array, needs: Needs) -> tuple[Array]:
         for (h, w, _, shape), x_in in zip(reversed(plan.stages), reversed(inputs), strict=True):
-            dy = run.max_pool2d_backward(x_in, _shaped(dy, shape), h, w)
-        return (_shaped(dy, x.shape),)
+            dy = run.max_pool2d_backward(x_in, shaped(dy, shape), h, w)
+        return (shaped(dy, x.shape),)
 
-    return _shaped(y, plan.y_shape), pullback
+    return shaped(y, plan.y_shape), pullback
 
 
 def _mean(x: Array, plan: Plan, divisor: int = _COVERED) -> Any:
     """(y, pullback) of the means."""
     run, y, x_shape = kernels(x), x, x.shape
     for h, w, shape, _ in plan.stages:
-        y = run.avg_pool2d(_shaped(y, shape), h, w, divisor)
+        y = run.avg_pool2d(shaped(y, shape), h, w, divisor)
 
     def pullback(dy: Array, needs: Needs) -> tuple[Array]:
         for h, w, shape, y_shape in reversed(plan.stages):
-            dy = run.avg_pool2d_backward(_shaped(dy, y_shape), shape, h, w, divisor)
-        return (_shaped(dy, x_shape),)
+            dy = run.avg_pool2d_backward(shaped(dy, y_shape), shape, h, w, divisor)
+        return (shaped(dy, x_shape),)
 
-    return _shaped(y, plan.y_shape), pullback
+    return shaped(y, plan.y_shape), pullback
 
 
 @primitive

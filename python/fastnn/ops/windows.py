@@ -60,6 +60,18 @@ def same_padding(length: int, size: int, stride: int) -> tuple[int, int]:
     return missing // 2, missing - missing // 2
 
 
+def window_count(length: int | None, size: int, stride: int, padding: str | tuple[int, int], where: str) -> int | None:
+    """Windows along an axis, None where its length is not known. padding: a name, or what stands before and behind."""
+    if length is None:
+        return None
+    if isinstance(padding, str):
+        padding = same_padding(length, size, stride) if padding == "same" else (0, 0)
+    room = length + sum(padding) - size
+    if length == 0 or room < 0:
+        raise ValueError(f"[{where}] expected windows that fit x with padding, got {size} over {length}")
+    return room // stride + 1
+
+
 def windows_over(
     lengths: Sequence[int], sizes: Shape, strides: Shape, padding: str | tuple[tuple[int, int], ...], where: str
 ) -> tuple[Windows, ...]:
@@ -70,11 +82,10 @@ def windows_over(
             before, after = same_padding(length, size, stride) if padding == "same" else (0, 0)
         else:
             before, after = padding[axis]
-        if length == 0 or size > length + before + after:
-            raise ValueError(f"[{where}] expected windows that fit x with padding, got {sizes} over {tuple(lengths)}")
-        if max(before, after) >= size:
+        count = window_count(length, size, stride, (before, after), where)
+        if count is None or max(before, after) >= size:
             raise ValueError(f"[{where}] expected padding less than the windows {sizes}, got {padding}")
-        found.append(Windows((length + before + after - size) // stride + 1, stride, size, 1, before))
+        found.append(Windows(count, stride, size, 1, before))
     return tuple(found)
 
 
