@@ -66,6 +66,36 @@ def channels_first(x: Array) -> Array:
     return x.transpose(0, 3, 1, 2)
 
 
+# ------------------------------------------------------------------------------------------------- convolution
+
+
+def kernel_last(w: Array) -> Array:
+    """(o, c, kh, kw) -> (kh, kw, c, o)"""
+    return np.ascontiguousarray(w.transpose(2, 3, 1, 0))
+
+
+def conv_fwd(p: Settings, x: Array, w: Array, b: Array) -> Run:
+    conv2d, x, w = find("ops.conv2d"), channels_last(x), kernel_last(w)
+    return lambda: (channels_first(conv2d(x, w, b, strides=p.stride, padding=p.pad, groups=p.groups)),)
+
+
+def conv_bwd(p: Settings, x: Array, w: Array, dy: Array, data: bool) -> Any:
+    backward, x, w, dy = find("_core.conv2d_backward"), channels_last(x), kernel_last(w), channels_last(dy)
+    moves = (p.stride, p.stride, 1, 1, 0, p.pad, p.pad, p.pad, p.pad, p.groups)
+    linear = (find("_core.unary_codes")["linear"], 0.0, 0.0, 0.0)
+    return lambda: backward(x, w, dy, dy, 2, moves, linear, data, not data, False)[0 if data else 1]
+
+
+def conv_bwd_data(p: Settings, x: Array, w: Array, dy: Array) -> Run:
+    gradient = conv_bwd(p, x, w, dy, True)
+    return lambda: (channels_first(gradient()),)
+
+
+def conv_bwd_weight(p: Settings, x: Array, w: Array, dy: Array) -> Run:
+    gradient = conv_bwd(p, x, w, dy, False)
+    return lambda: (gradient().transpose(3, 2, 0, 1),)
+
+
 # ----------------------------------------------------------------------------------------------------- pooling
 
 

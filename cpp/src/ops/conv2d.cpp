@@ -3,6 +3,7 @@
 //   product      the windows are rows of x as it lies in memory (1 x 1, stride 1; a kernel as large as the
 //                image): a matrix product and no more
 //   depthwise    as many groups as channels, one kernel each: depthwise_conv2d.cpp
+//   Winograd     3 x 3 windows, stride 1, 32 channels and more in and out, pixels enough: conv_winograd.hpp
 //   correlation  everything else: an implicit matrix product, straight from the image
 //
 // The correlation: results are cut into chunks of some hundred pixels. Where windows reach beyond the image,
@@ -19,48 +20,21 @@
 // of dw of its own; these are added in order.
 #include "fastnn/conv2d.hpp"
 
+#include "conv_kernels.hpp"
 #include "correlation.hpp"
 #include "epilogue.hpp"
-#include "kernel.hpp"
 #include "slope.hpp"
-
-namespace fastnn::cpu {
-
-/// What tiles multiply; see conv_kernel.hpp.
-template <class T> struct ConvProduct {
-  const T* a;
-  const Index* a_rows;
-  const Index* stretch;
-  Index stretches, length, step;
-  const T* b;          // all panels
-  Index depth, first;  // rows in a panel of b, and the first one used
-  T* c;
-  const Index* c_rows;
-  Index rows, cols, panels;
-  bool accumulate;
-};
-
-/// One array element type and instruction set.
-template <class T> struct ConvKernels {
-  Index lanes, tile_rows, tile_vectors;
-  void (*multiply)(const ConvProduct<T>&, Index panel, Index panels);
-  void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index depth, Index first, Index rows, Index cols,
-               Index panels, Index panel);
-  void (*add)(const T* x, Index stride, Index count, T* y, Index n);
-};
-
-FASTNN_DECLARE(const ConvKernels<T>&, conv_kernels, ())
-
-}  // namespace fastnn::cpu
 
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
 #include "conv_kernel.hpp"
+#include "winograd_kernel.hpp"
 
 namespace fastnn::cpu::FASTNN_ISA {
 
 template <class T> const ConvKernels<T>& conv_kernels() {
-  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,     kConvRows,     kConvVectors,
-                                           &conv_multiply<T>, &conv_pack<T>, &conv_add<T>};
+  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,      kConvRows,           kConvVectors,
+                                           &conv_multiply<T>,  &conv_pack<T>,       &conv_add<T>,
+                                           &winograd_patch<T>, &winograd_kernel<T>, &winograd_results<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
@@ -73,6 +47,7 @@ FASTNN_INSTANTIATE(conv_kernels)
 
 #include "check.hpp"
 #include "conv_chunks.hpp"
+#include "conv_winograd.hpp"
 #include "fastnn/depthwise_conv2d.hpp"
 #include "parallel.hpp"
 #include "workspace.hpp"
@@ -127,10 +102,6 @@ Correlation Correlation::backward(const Conv2dShape& s, Index row_phase, Index c
 namespace cpu {
 namespace {
 
-/// Multiply-adds worth a task of their own: some microseconds.
-constexpr Index kGrainMultiplies = 500 * 1000;
-/// Pieces work is cut into at most.
-constexpr Index kMaxTasks = 64;
 /// Pixels of a chunk: their windows stay in the second-level cache while the kernel goes past them.
 constexpr Index kChunkPixels = 96;
 /// Rows of the kernel that a tile goes through before the next tile: 96 KiB a panel.
@@ -140,9 +111,6 @@ constexpr Index kDepth = 512;
 constexpr Index kGradientPixels = 128;
 /// Partial kernel gradients at most, and elements of them all.
 constexpr Index kMaxParts = 16, kPartElements = 1 << 22;
-
-Index up(Index x, Index step) { return (x + step - 1) / step * step; }
-Index parts(Index x, Index size) { return (x + size - 1) / size; }
 
 /// Offsets of the pixels of a chunk in source and result.
 struct PixelTable {
@@ -412,7 +380,9 @@ template <class T> void kernel_gradient(const T* x, const T* dz, T* dw, const Co
 template <class T>
 void correlate(const T* x, const T* w, T* y, const Correlation& s, const Epilogue<T>& epilogue) {
   if (s.n == 0 || s.rows.count == 0 || s.cols.count == 0 || s.o == 0) return;
-  Correlator<T>(FASTNN_SELECT(conv_kernels<T>)(), s, x, y, epilogue)(w);
+  const auto& run = FASTNN_SELECT(conv_kernels<T>)();
+  if (Winograd<T>::pays(s)) return Winograd<T>(run, s, x, y, epilogue)(w);
+  Correlator<T>(run, s, x, y, epilogue)(w);
 }
 FASTNN_INSTANTIATE(correlate)
 

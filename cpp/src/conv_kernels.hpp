@@ -1,0 +1,48 @@
+#pragma once
+
+// What convolutions ask of an instruction set, and how they cut their work.
+
+#include "kernel.hpp"
+
+namespace fastnn::cpu {
+
+/// What tiles multiply; see conv_kernel.hpp.
+template <class T> struct ConvProduct {
+  const T* a;
+  const Index* a_rows;
+  const Index* stretch;
+  Index stretches, length, step;
+  const T* b;          // all panels
+  Index depth, first;  // rows in a panel of b, and the first one used
+  T* c;
+  const Index* c_rows;
+  Index rows, cols, panels;
+  bool accumulate;
+};
+
+/// One array element type and instruction set.
+template <class T> struct ConvKernels {
+  Index lanes, tile_rows, tile_vectors;
+  void (*multiply)(const ConvProduct<T>&, Index panel, Index panels);
+  void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index depth, Index first, Index rows, Index cols,
+               Index panels, Index panel);
+  void (*add)(const T* x, Index stride, Index count, T* y, Index n);
+  void (*winograd_patch)(const T* x, Index x_row, Index x_pixel, T* v, Index v_step, Index channels);
+  void (*winograd_kernel)(const T* g, Index g_step, T* u, Index u_step, Index n);
+  void (*winograd_results)(const T* m, Index m_step, const T* bias, T* y, Index y_row, Index y_pixel,
+                           int rows, int cols, Index channels);
+};
+
+FASTNN_DECLARE(const ConvKernels<T>&, conv_kernels, ())
+
+#if FASTNN_ENTRY
+/// Multiply-adds worth a task of their own: some microseconds.
+constexpr Index kGrainMultiplies = 500 * 1000;
+/// Pieces work is cut into at most.
+constexpr Index kMaxTasks = 64;
+
+inline Index up(Index x, Index step) { return (x + step - 1) / step * step; }
+inline Index parts(Index x, Index size) { return (x + size - 1) / size; }
+#endif
+
+}  // namespace fastnn::cpu

@@ -1,0 +1,168 @@
+#pragma once
+
+// Correlations of 3 x 3 windows by Winograd's algorithm (winograd_kernel.hpp). The results are cut into tiles
+// of 4 x 4; for a chunk of some dozen tiles:
+//
+//     v (36, tiles, c)   transformed patches, in the second-level cache
+//     m (36, tiles, 48)  their products with one panel of the transformed kernel u (36, c, o): 36 matrix
+//     products y                  tile by tile
+//
+// u is made anew in every call: 36 numbers for each 9 of w.
+
+#include "conv_chunks.hpp"
+#include "conv_kernels.hpp"
+#include "epilogue.hpp"
+#include "parallel.hpp"
+#include "workspace.hpp"
+
+namespace fastnn::cpu {
+
+template <class T> class Winograd {
+ public:
+  Winograd(const ConvKernels<T>& run, const Correlation& s, const T* x, T* y, const Epilogue<T>& epilogue)
+      : run_(run),
+        s_(s),
+        x_(x),
+        y_(y),
+        epilogue_(epilogue),
+        tile_rows_(parts(s.rows.count, 4)),
+        tile_cols_(parts(s.cols.count, 4)),
+        tiles_(s.n * tile_rows_ * tile_cols_),
+        panels_(parts(parts(s.o, run.lanes), run.tile_vectors)),
+        u_step_(s.c * up(s.o, run.lanes)),
+        chunk_(std::clamp<Index>(up(parts(tiles_, 4), 8), 16,
+                                 std::clamp<Index>(kPatchElements / (36 * s.c) / 8 * 8, 16, 64))) {}
+
+  /// Whether it is faster than the sum itself: windows of 3 x 3 that move one by one, channels enough for the
+  /// products to outweigh the transforms, and pixels enough to outweigh that of the kernel.
+  static bool pays(const Correlation& s) {
+    const auto fits = [](const Sweep& a) {
+      return a.taps == 3 && a.shift_step == 1 && a.in_step == 1 && a.out_step == 1;
+    };
+    if (!fits(s.rows) || !fits(s.cols) || s.groups != 1 || s.c < 32 || s.o < 32) return false;
+    const Index tiles = s.n * parts(s.rows.count, 4) * parts(s.cols.count, 4);
+    const Index pixels = s.n * s.rows.count * s.cols.count;
+    return 9 * pixels > 45 * tiles + (s.c * s.o > kLargeKernel ? 2000 : 300);
+  }
+
+  void operator()(const T* w) const {
+    const Workspace<T> u(std::size_t(36 * u_step_));
+    transform(w, u.data());
+    const Index chunks = parts(tiles_, chunk_), wanted = tiles_ * 36 * s_.c * s_.o / kGrainMultiplies;
+    const Index tasks = std::clamp<Index>(std::min(chunks, wanted), 1, kMaxTasks);
+    const Index panel_parts =
+        std::clamp<Index>(std::min(panels_, wanted / tasks), 1, chunks < 4 ? 4 / chunks : 1);
+    parallel_tasks(tasks * panel_parts, [&](Index task) {
+      const Index t = task / panel_parts, q = task % panel_parts;
+      const Workspace<Index> tables(std::size_t(2 * chunk_ + 1));
+      const Workspace<T> scratch(
+          std::size_t(36 * chunk_ * (s_.c + run_.lanes * run_.tile_vectors) + 36 * s_.c));
+      for (Index i = chunks * t / tasks; i < chunks * (t + 1) / tasks; ++i)
+        chunk(u.data(), tiles_ * i / chunks, tiles_ * (i + 1) / chunks, panels_ * q / panel_parts,
+              panels_ * (q + 1) / panel_parts, tables.data(), scratch.data());
+    });
+  }
+
+ private:
+  /// Elements of a chunk's transformed patches: 768 KiB of floats.
+  static constexpr Index kPatchElements = 192 * 1024;
+  /// Kernels whose transform comes from the third-level cache or beyond.
+  static constexpr Index kLargeKernel = 128 * 128;
+
+  struct Columns {
+    Index first, width, count;  // of a panel; count up to a whole vector
+  };
+  Columns columns(Index panel) const {
+    const Index vectors = parts(s_.o, run_.lanes), first = vectors * panel / panels_ * run_.lanes;
+    const Index end = vectors * (panel + 1) / panels_ * run_.lanes;
+    return {first, std::min(end, s_.o) - first, end - first};
+  }
+
+  void transform(const T* w, T* u) const {
+    parallel_tasks(panels_, [&](Index panel) {
+      const Columns q = columns(panel);
+      const Workspace<T> taps(std::size_t(9 * s_.c * q.count));
+      for (Index tap = 0; tap < 9; ++tap)
+        run_.pack(
+            w + s_.rows.index(tap / 3) * s_.w_row + s_.cols.index(tap % 3) * s_.w_tap + q.first * s_.w_out,
+            s_.w_in, s_.w_out, taps.data() + tap * s_.c * q.count, s_.c, 0, s_.c, q.width, 1, 0);
+      run_.winograd_kernel(taps.data(), s_.c * q.count, u + q.first * s_.c, u_step_, s_.c * q.count);
+    });
+  }
+
+  /// Tiles [begin, end), panels [panel, panel_end).
+  void chunk(const T* u, Index begin, Index end, Index panel, Index panel_end, Index* tables,
+             T* scratch) const {
+    const Index tiles = end - begin, v_step = tiles * s_.c;
+    T *const v = scratch, *const m = v + 36 * v_step;
+    T* const patch = scratch + 36 * chunk_ * (s_.c + run_.lanes * run_.tile_vectors);
+    for (Index t = 0; t < tiles; ++t) gather(begin + t, v + t * s_.c, v_step, patch);
+    Index *const a_rows = tables, *const c_rows = a_rows + chunk_, *const stretch = c_rows + chunk_;
+    *stretch = 0;
+    for (; panel < panel_end; ++panel) {
+      const Columns q = columns(panel);
+      for (Index t = 0; t < tiles; ++t) a_rows[t] = t * s_.c, c_rows[t] = t * q.count;
+      const Index m_step = tiles * q.count;
+      for (Index e = 0; e < 36; ++e)
+        run_.multiply({v + e * v_step, a_rows, stretch, 1, s_.c, 1, u + e * u_step_ + q.first * s_.c, s_.c, 0,
+                       m + e * m_step, c_rows, tiles, q.width, 1, false},
+                      0, 1);
+      for (Index t = 0; t < tiles; ++t) scatter(begin + t, m + t * q.count, m_step, q);
+    }
+  }
+
+  struct Place {
+    Index image, row, col;  // of a tile's first result
+  };
+  Place place(Index tile) const {
+    return {tile / (tile_rows_ * tile_cols_), tile / tile_cols_ % tile_rows_ * 4, tile % tile_cols_ * 4};
+  }
+
+  /// Transforms a tile's patch, from a copy with zeros around where it leaves the image.
+  void gather(Index tile, T* v, Index v_step, T* patch) const {
+    const Place at = place(tile);
+    const Index row = at.row + s_.rows.shift_first, col = at.col + s_.cols.shift_first,
+                line = s_.cols.in * s_.c;
+    const T* const image = x_ + at.image * s_.rows.in * line;
+    if (row >= 0 && col >= 0 && row + 6 <= s_.rows.in && col + 6 <= s_.cols.in)
+      return run_.winograd_patch(image + row * line + col * s_.c, line, s_.c, v, v_step, s_.c);
+    const Index before = std::clamp<Index>(-col, 0, 6),
+                inside = std::clamp<Index>(s_.cols.in - col, before, 6) - before;
+    for (Index r = 0; r < 6; ++r) {
+      T* const to = patch + r * 6 * s_.c;
+      if (row + r < 0 || row + r >= s_.rows.in) {
+        std::fill_n(to, 6 * s_.c, T(0));
+        continue;
+      }
+      std::fill_n(to, before * s_.c, T(0));
+      std::copy_n(image + (row + r) * line + (col + before) * s_.c, inside * s_.c, to + before * s_.c);
+      std::fill_n(to + (before + inside) * s_.c, (6 - before - inside) * s_.c, T(0));
+    }
+    run_.winograd_patch(patch, 6 * s_.c, s_.c, v, v_step, s_.c);
+  }
+
+  void scatter(Index tile, const T* m, Index m_step, const Columns& q) const {
+    const Place at = place(tile);
+    const Index line = s_.cols.out * s_.o,
+                first = (at.image * s_.rows.out + at.row) * line + at.col * s_.o + q.first;
+    const int rows = int(std::min<Index>(4, s_.rows.count - at.row)),
+              cols = int(std::min<Index>(4, s_.cols.count - at.col));
+    run_.winograd_results(m, m_step, epilogue_.bias ? epilogue_.bias + q.first : nullptr, y_ + first, line,
+                          s_.o, rows, cols, q.width);
+    if (epilogue_.activation == Unary::linear && !epilogue_.z) return;
+    for (int r = 0; r < rows; ++r) {
+      const Index from = first + r * line;
+      FASTNN_SELECT(epilogue_rows<T>)
+      (epilogue_, 1, y_ + from, epilogue_.z ? epilogue_.z + from : nullptr, s_.o, nullptr, cols, q.width);
+    }
+  }
+
+  const ConvKernels<T>& run_;
+  const Correlation& s_;
+  const T* const x_;
+  T* const y_;
+  const Epilogue<T>& epilogue_;
+  const Index tile_rows_, tile_cols_, tiles_, panels_, u_step_, chunk_;
+};
+
+}  // namespace fastnn::cpu
