@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "conv_kernels.hpp"
 #include "correlation.hpp"
 
 namespace fastnn {
@@ -55,7 +57,7 @@ class Chunks {
 /// around it. Strides are the same for all chunks.
 template <class T> class Source {
  public:
-  Source(const T* x, const Correlation& s, const Chunk& largest)
+  Source(const T* x, const Correlation& s, const Chunk& largest, const cpu::ConvKernels<T>&)
       : x_(x), s_(s), copied_(s.depth() > 0 && (s.rows.leaves_source() || s.cols.leaves_source())) {
     pixel_ = copied_ ? s.group_c() : s.c;
     row_ = pixel_ * (copied_ ? s.cols.span(largest.cols) : s.cols.in);
@@ -66,6 +68,9 @@ template <class T> class Source {
   Index row() const { return row_; }
   Index image() const { return image_; }
   Index scratch() const { return scratch_; }  ///< elements
+  Index channel(Index c) const { return c; }  ///< where it lies in a pixel
+  /// (tap, channel) of row i of the kernel, in the order in which they lie together.
+  std::pair<Index, Index> element(Index i) const { return {i / s_.group_c(), i % s_.group_c()}; }
 
   /// Where tap (0, 0) of the first result reads the first channel of the group; copies to scratch if it has
   /// to.
@@ -108,6 +113,61 @@ template <class T> class Source {
   const Correlation& s_;
   bool copied_;
   Index pixel_, row_, image_, scratch_;
+};
+
+/// The source of a chunk as a copy with zeros around it, cut by channels into blocks of as many as a tile has
+/// rows: a block is an image of its own.
+template <class T> class Blocks {
+ public:
+  Blocks(const T* x, const Correlation& s, const Chunk& largest, const cpu::ConvKernels<T>& run)
+      : x_(x),
+        s_(s),
+        run_(run),
+        row_(s.cols.span(largest.cols) * run.tile_rows),
+        image_(s.rows.span(largest.rows) * row_),
+        block_(image_ * largest.images) {}
+  Index pixel() const { return run_.tile_rows; }
+  Index row() const { return row_; }
+  Index image() const { return image_; }
+  Index scratch() const { return (s_.group_c() + run_.tile_rows - 1) / run_.tile_rows * block_; }
+  Index channel(Index c) const { return c / run_.tile_rows * block_ + c % run_.tile_rows; }
+  std::pair<Index, Index> element(Index i) const {
+    const Index taps = s_.rows.taps * s_.cols.taps, first = i / (taps * run_.tile_rows) * run_.tile_rows;
+    const Index some = std::min(run_.tile_rows, s_.group_c() - first), rest = i - first * taps;
+    return {rest / some, first + rest % some};
+  }
+
+  const T* of(const Chunk& chunk, Index group, T* scratch) const {
+    const Index first = chunk.row * s_.rows.in_step + s_.rows.shift_first;
+    const Index left = chunk.col * s_.cols.in_step + s_.cols.shift_first;
+    const Index rows = s_.rows.span(chunk.rows), cols = s_.cols.span(chunk.cols);
+    const Index begin = std::clamp<Index>(left, 0, s_.cols.in),
+                end = std::clamp<Index>(left + cols, begin, s_.cols.in);
+    const Index before = std::clamp<Index>(-left, 0, cols);
+    for (Index m = 0; m < chunk.images; ++m)
+      for (Index r = 0; r < rows; ++r) {
+        T* const to = scratch + m * image_ + r * row_;
+        const bool inside = first + r >= 0 && first + r < s_.rows.in;
+        zeros(to, inside ? before : cols);
+        if (!inside) continue;
+        const T* const line = x_ + ((chunk.image + m) * s_.rows.in + first + r) * s_.cols.in * s_.c;
+        run_.block(line + begin * s_.c + group * s_.group_c(), s_.c, end - begin, s_.group_c(),
+                   to + before * run_.tile_rows, block_);
+        zeros(to + (before + end - begin) * run_.tile_rows, cols - before - (end - begin));
+      }
+    return scratch;
+  }
+
+ private:
+  void zeros(T* to, Index pixels) const {
+    for (Index c = 0; c < s_.group_c(); c += run_.tile_rows, to += block_)
+      std::fill_n(to, pixels * run_.tile_rows, T(0));
+  }
+
+  const T* x_;
+  const Correlation& s_;
+  const cpu::ConvKernels<T>& run_;
+  Index row_, image_, block_;
 };
 
 /// The window of a correlation as stretches of memory, each as long as possible.

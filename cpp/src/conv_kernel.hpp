@@ -114,6 +114,31 @@ template <class T> static void conv_pack(const T* x, Index x_row, Index x_col, T
               columns.count, rows, left < columns.count ? left : columns.count);
 }
 
+/// y = x for N elements.
+template <int N, class T> static inline void copy_some(const T* x, T* y) {
+  using V = Vec<T>;
+  if constexpr (N >= V::lanes) V::load(x).store(y);
+  if constexpr (N > V::lanes) copy_some<N - V::lanes>(x + V::lanes, y + V::lanes);
+  if constexpr (N < V::lanes) V::load_n(x, N).store_n(y, N);
+}
+
+/// A row of pixels cut by channels: y + i y_block holds kConvRows channels from i kConvRows on, pixel by
+/// pixel.
+template <class T>
+static void conv_block(const T* x, Index x_pixel, Index pixels, Index channels, T* y, Index y_block) {
+  for (Index c = 0; c < channels; c += kConvRows, y += y_block) {
+    const int some = int(channels - c < kConvRows ? channels - c : kConvRows);
+    for (Index p = 0; p < pixels; ++p) {
+      const T* const from = x + p * x_pixel + c;
+      T* const to = y + p * kConvRows;
+      if (some == kConvRows)
+        copy_some<kConvRows>(from, to);
+      else
+        for (int i = 0; i < some; ++i) to[i] = from[i];
+    }
+  }
+}
+
 /// y = the sum of `count` rows that lie `stride` apart, of n elements each.
 template <class T> static void conv_add(const T* x, Index stride, Index count, T* y, Index n) {
   row_each<T>(n, [&](auto at) {

@@ -26,6 +26,9 @@ template <class T> struct ConvKernels {
   void (*multiply)(const ConvProduct<T>&, Index panel, Index panels);
   void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index depth, Index first, Index rows, Index cols,
                Index panels, Index panel);
+  void (*pack_rows)(const T* x, Index x_row, T* y, Index rows, Index cols, Index panels, Index begin,
+                    Index end);
+  void (*block)(const T* x, Index x_pixel, Index pixels, Index channels, T* y, Index y_block);
   void (*add)(const T* x, Index stride, Index count, T* y, Index n);
   void (*winograd_patch)(const T* x, Index x_row, Index x_pixel, T* v, Index v_step, Index channels);
   void (*winograd_kernel)(const T* g, Index g_step, T* u, Index u_step, Index n);

@@ -16,7 +16,8 @@
 //
 // Transposed convolution is the input gradient of a convolution, and its input gradient is that convolution.
 //
-// The kernel gradient is a product over pixels. Chunks are cut into fixed parts, each of which adds to a copy
+// The kernel gradient is a product over pixels. As tiles then walk from pixel to pixel, pixels are copied by
+// blocks of the 8 channels a tile has as rows. Chunks are cut into fixed parts, each of which adds to a copy
 // of dw of its own; these are added in order.
 #include "fastnn/conv2d.hpp"
 
@@ -32,9 +33,10 @@
 namespace fastnn::cpu::FASTNN_ISA {
 
 template <class T> const ConvKernels<T>& conv_kernels() {
-  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,      kConvRows,           kConvVectors,
-                                           &conv_multiply<T>,  &conv_pack<T>,       &conv_add<T>,
-                                           &winograd_patch<T>, &winograd_kernel<T>, &winograd_results<T>};
+  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,       kConvRows,           kConvVectors,
+                                           &conv_multiply<T>,   &conv_pack<T>,       &pack_panel_rows<T>,
+                                           &conv_block<T>,      &conv_add<T>,        &winograd_patch<T>,
+                                           &winograd_kernel<T>, &winograd_results<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
@@ -108,9 +110,12 @@ constexpr Index kChunkPixels = 96;
 constexpr Index kDepth = 512;
 /// The same for the kernel gradient, where the gradients of a chunk, a panel at a time, stay in the
 /// first-level cache.
-constexpr Index kGradientPixels = 128;
-/// Partial kernel gradients at most, and elements of them all.
-constexpr Index kMaxParts = 16, kPartElements = 1 << 22;
+constexpr Index kGradientPixels = 192;
+/// Partial kernel gradients at most, elements of them all, and pixels that outweigh adding one up.
+constexpr Index kMaxParts = 16, kPartElements = 1 << 22, kPartPixels = 256;
+/// Where that makes fewer than kMinTasks tasks, each takes some rows of it, which have to outweigh copying
+/// pixels.
+constexpr Index kMinTasks = 8, kPartRows = 64;
 
 /// Offsets of the pixels of a chunk in source and result.
 struct PixelTable {
@@ -151,7 +156,7 @@ template <class T> class Correlator {
         y_(y),
         epilogue_(epilogue),
         chunks_(s.n, s.rows.count, s.cols.count, kChunkPixels),
-        source_(x, s, chunks_.largest()),
+        source_(x, s, chunks_.largest(), run),
         stretches_(s, source_),
         depth_(s.depth()),
         panels_(parts(parts(s.group_o(), run.lanes), run.tile_vectors)),
@@ -261,15 +266,15 @@ template <class T> class Correlator {
   const Index depth_, panels_, group_elements_;
 };
 
-/// The gradient of a forward correlation with respect to its kernel.
-template <class T> class KernelGradient {
+/// The gradient of a forward correlation with respect to its kernel, from pixels as Pixels lays them out.
+template <class T, class Pixels> class KernelGradient {
  public:
   KernelGradient(const ConvKernels<T>& run, const Correlation& s, const T* x, const T* dy)
       : run_(run),
         s_(s),
         dy_(dy),
         chunks_(s.n, s.rows.count, s.cols.count, kGradientPixels),
-        source_(x, s, chunks_.largest()),
+        source_(x, s, chunks_.largest(), run),
         depth_(s.depth()),
         panels_(parts(parts(s.group_o(), run.lanes), run.tile_vectors)) {}
 
@@ -279,9 +284,10 @@ template <class T> class KernelGradient {
     const Index wanted = std::clamp<Index>(work / kGrainMultiplies, 1, kMaxTasks);
     // Copies of dw first, as each needs its pixels once; then rows of it.
     const Index most = std::clamp<Index>(kPartElements / std::max<Index>(1, size), 1, kMaxParts);
-    const Index pixel_parts = std::max<Index>(1, std::min({wanted, most, chunks_.size()}));
+    const Index pixel_parts = std::clamp<Index>(s_.n * s_.rows.count * s_.cols.count / kPartPixels, 1,
+                                                std::min({wanted, most, chunks_.size()}));
     const Index row_parts =
-        std::max<Index>(1, std::min({parts(wanted, pixel_parts * s_.groups), depth_ / (4 * run_.tile_rows)}));
+        std::clamp<Index>(depth_ / kPartRows, 1, parts(std::min(wanted, kMinTasks), pixel_parts * s_.groups));
     const Workspace<T> memory(std::size_t(pixel_parts > 1 ? pixel_parts * size : 0));
     parallel_tasks(pixel_parts * s_.groups * row_parts, [&](Index task) {
       const Index part = task / row_parts / s_.groups, group = task / row_parts % s_.groups,
@@ -299,17 +305,17 @@ template <class T> class KernelGradient {
   }
 
  private:
-  /// Rows [row, row_end) of dw from chunks [begin, end).
+  /// Rows [row, row_end) of dw, in the order in which their pixels lie, from chunks [begin, end).
   void range(T* dw, Index group, Index begin, Index end, Index row, Index row_end) const {
     const Chunk largest = chunks_.largest();
     const Index rows = row_end - row, lines = largest.images * largest.rows;
     const Workspace<Index> tables(std::size_t(2 * rows + lines));
     Index *const in = tables.data(), *const out = in + rows, *const begins = out + rows;
     for (Index i = 0; i < rows; ++i) {
-      const Index tap = (row + i) / s_.group_c(), c = (row + i) % s_.group_c();
+      const auto [tap, channel] = source_.element(row + i);
       in[i] = tap / s_.cols.taps * s_.rows.shift_step * source_.row() +
-              tap % s_.cols.taps * s_.cols.shift_step * source_.pixel() + c;
-      out[i] = (row + i) * s_.w_in;
+              tap % s_.cols.taps * s_.cols.shift_step * source_.pixel() + source_.channel(channel);
+      out[i] = (tap * s_.group_c() + channel) * s_.w_in;
     }
     const Index padded = up(s_.group_o(), run_.lanes);
     const Workspace<T> scratch(std::size_t(source_.scratch() + largest.pixels() * padded));
@@ -317,7 +323,8 @@ template <class T> class KernelGradient {
     for (Index i = begin; i < end; ++i) {
       const Chunk chunk = chunks_[i];
       const Index pixels = chunk.pixels();
-      pack(chunk, group, packed);
+      run_.pack_rows(dy_ + result_of(s_, chunk) + group * s_.group_o(), s_.o, packed, pixels, s_.group_o(),
+                     panels_, 0, pixels);  // of a chunk they lie together
       for (Index m = 0; m < chunk.images; ++m)
         for (Index r = 0; r < chunk.rows; ++r)
           begins[m * chunk.rows + r] = m * source_.image() + r * s_.rows.in_step * source_.row();
@@ -328,22 +335,11 @@ template <class T> class KernelGradient {
     }
   }
 
-  void pack(const Chunk& chunk, Index group, T* packed) const {
-    const Index pixels = chunk.pixels(), columns = chunk.cols;
-    for (Index panel = 0; panel < panels_; ++panel)
-      for (Index m = 0; m < chunk.images; ++m)
-        for (Index r = 0; r < chunk.rows; ++r)
-          run_.pack(dy_ + result_of(s_, {chunk.image + m, 1, chunk.row + r, 1, chunk.col, columns}) +
-                        group * s_.group_o(),
-                    s_.o, 1, packed, pixels, (m * chunk.rows + r) * columns, columns, s_.group_o(), panels_,
-                    panel);
-  }
-
   const ConvKernels<T>& run_;
   const Correlation& s_;
   const T* const dy_;
   const Chunks chunks_;
-  const Source<T> source_;
+  const Pixels source_;
   const Index depth_, panels_;
 };
 
@@ -388,7 +384,10 @@ FASTNN_INSTANTIATE(correlate)
 
 template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const Correlation& s) {
   if (s.depth() == 0 || s.o == 0) return;
-  KernelGradient<T>(FASTNN_SELECT(conv_kernels<T>)(), s, x, dy)(dw);
+  const auto& run = FASTNN_SELECT(conv_kernels<T>)();
+  // Where rows of a tile are neighbouring channels, its pixels lie channels apart: in few sets of the cache.
+  if (s.group_c() >= run.tile_rows) return KernelGradient<T, Blocks<T>>(run, s, x, dy)(dw);
+  KernelGradient<T, Source<T>>(run, s, x, dy)(dw);
 }
 FASTNN_INSTANTIATE(correlate_kernel)
 
