@@ -4,7 +4,8 @@
 
 64-64-32-10, Adam, batches of 64, 20 epochs of 1,437 samples, shuffled. Every library has its own process with its own
 default of threads; they take turns, and those that wait are stopped. Two figures: a new model made, compiled and
-fitted, and the same model fitted again, in which nothing is compiled any more. All must reach 0.93 on the 360 samples held out.
+fitted, and the same model fitted again, in which nothing is compiled any more. All must reach 0.93 on the 360 samples
+held out.
 """
 
 import json

@@ -92,13 +92,24 @@ def test_replays_train_as_python_does(rng, optimizer):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"gradient_accumulation_steps": 2}, {"use_ema": True, "ema_overwrite_frequency": 3}]
+    "settings",
+    [
+        {"gradient_accumulation_steps": 2},
+        {"gradient_accumulation_steps": 3, "global_clipnorm": 0.1},
+        {"use_ema": True, "ema_overwrite_frequency": 3},
+        {"use_ema": True, "ema_overwrite_frequency": 2, "gradient_accumulation_steps": 2},
+    ],
 )
-def test_optimizers_whose_steps_differ_are_not_recorded(rng, settings):
+def test_optimizers_whose_steps_differ_are_recorded_by_phase(rng, settings, monkeypatch):
+    monkeypatch.setattr("test_recording.STEPS", 24)
+
     def make(eager):
         return network(lambda: optimizers.Adam(0.01, **settings), eager=eager)
 
-    assert_same_training(make, *table(rng), recorded=False)
+    model = assert_same_training(make, *table(rng))
+    every, overwrites = settings.get("gradient_accumulation_steps", 1), settings.get("ema_overwrite_frequency")
+    assert recordings(model)[0] == (every > 1) + (1 if overwrites is None else 2)
+    assert model.optimizer.iterations == 24 // every
 
 
 @pytest.mark.parametrize("extra", [lambda: layers.Dropout(0.4), layers.Flatten, lambda: layers.ReLU(max_value=1.0)])
@@ -474,3 +485,33 @@ def test_a_penalty_that_changes_is_followed(rng):
             model.train_on_batch(x, y)
         weights.append(model.layers[1].get_weights()[0])
     np.testing.assert_array_equal(*weights)
+
+
+def test_a_loop_that_freezes_in_turns_is_recorded_for_each_turn(rng):
+    """As a generator and its critic are trained: two models share layers, of which one or the other learns."""
+    x, y = table(rng)
+    found = []
+    for eager in (False, True):
+        fastnn.utils.set_random_seed(3)
+        first, second = layers.Dense(6, "tanh"), layers.Dense(3)
+        inner = fastnn.Sequential([layers.Input((6,)), second])
+        outer = fastnn.Sequential([layers.Input((5,)), first, inner])
+        for model in (inner, outer):
+            loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+            model.compile(optimizers.Adam(0.05), loss, run_eagerly=eager)
+        figures, frozen = [], []
+        hidden = rng.standard_normal((24, 6)).astype(np.float32) if not found else found[0][2]
+        for _ in range(8):
+            inner.trainable = True
+            figures.append(inner.train_on_batch(hidden, y))
+            inner.trainable = False
+            frozen.append(second.get_weights()[0])
+            figures.append(outer.train_on_batch(x, y))
+            np.testing.assert_array_equal(frozen[-1], second.get_weights()[0])
+        assert [recordings(model)[0] for model in (outer,)] == [0 if eager else 1]
+        inner.trainable = True
+        assert recordings(inner)[0] == (0 if eager else 1)
+        found.append((figures, outer.get_weights(), hidden))
+    assert found[0][0] == found[1][0]
+    for a, b in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 _version = 0
+_freezings = 0
 
 
 def structure_version() -> int:
@@ -12,9 +13,21 @@ def structure_version() -> int:
     return _version
 
 
+def parts_version() -> int:
+    """The same, but for freezing: what was made for some frozen layers holds again when the same ones are frozen."""
+    return _version - _freezings
+
+
 def structure_changed() -> None:
     global _version
     _version += 1
+
+
+def freezing_changed() -> None:
+    """Some layer is frozen, or is no longer."""
+    global _version, _freezings
+    _version += 1
+    _freezings += 1
 
 
 class Structural:

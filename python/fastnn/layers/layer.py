@@ -19,7 +19,7 @@ from fastnn.masks import mask_of, masks_of, set_mask
 from fastnn.masks import table as _masks
 from fastnn.random import SeedGenerator
 from fastnn.registry import Registry, serialize, snake_case, unique_name
-from fastnn.structure import Structural, is_ours, structure_changed, structure_version
+from fastnn.structure import Structural, freezing_changed, is_ours, structure_changed, structure_version
 from fastnn.symbolic import Node, SymbolicTensor, is_symbolic, located, of_shapes, probed, shapes_of, symbols
 
 registry = Registry("layers")
@@ -301,7 +301,7 @@ class Layer(Structural):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        structure_changed()
+        freezing_changed()
         for layer in self._walk():
             layer._trainable = bool(value)
             for variable, own in zip(layer._variables, layer._own_trainable, strict=True):

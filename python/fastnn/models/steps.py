@@ -24,7 +24,8 @@ class Recorded:
     """A function of nested arrays, recorded for each nesting that comes.
 
     A recording knows arrays one after the other: they are taken out of their lists, tuples and dicts, and put back.
-    replay: how a recording is run; None where it could not be.
+    replay: how a recording is run; None where it could not be. phase: what decides which kernels the next call makes,
+    besides the arrays.
     """
 
     def __init__(
@@ -32,15 +33,17 @@ class Recorded:
         function: Callable[..., Any],
         memory: Callable[[], Iterable[Array]],
         replay: Callable[[RecordedStep, tuple[Any, ...]], Sequence[Any] | None] | None = None,
+        phase: Callable[[], Any] | None = None,
     ) -> None:
-        self._function, self._memory, self._replay = function, memory, replay
+        self._function, self._memory, self._replay, self._phase = function, memory, replay, phase
         self._by_form: dict[Any, tuple[Recordings, list[Any]]] = {}
 
     def __call__(self, *given: Any) -> Any:
         arrays: list[Any] = []
         form = _taken(given, arrays)
-        known = self._by_form.get(form)
-        recordings, results = self._begun(form) if known is None else known
+        key = form if self._phase is None else (form, self._phase())
+        known = self._by_form.get(key)
+        recordings, results = self._begun(key, form) if known is None else known
         flat = self._run(recordings, tuple(arrays))
         return _filled(results[0], iter(flat))
 
@@ -51,7 +54,7 @@ class Recorded:
         results = None if step is None else self._replay(step, arrays)
         return recordings.call(arrays) if results is None else results
 
-    def _begun(self, form: Any) -> tuple[Recordings, list[Any]]:
+    def _begun(self, key: Any, form: Any) -> tuple[Recordings, list[Any]]:
         """Recordings for another nesting, and where that of their results will stand."""
         results: list[Any] = []
         run = self._function  # not self, which would hold itself
@@ -61,7 +64,7 @@ class Recorded:
             results[:] = [_taken(run(*_filled(form, iter(arrays))), flat)]
             return tuple(flat)
 
-        begun = self._by_form[form] = (Recordings(function, self._memory), results)
+        begun = self._by_form[key] = (Recordings(function, self._memory), results)
         return begun
 
     @property
@@ -87,11 +90,12 @@ class Steps:
         self._predicting = Recorded(lambda x: model(x, training=False), lambda: _read(model))
         if model._objective.recordable and is_ours(model.compute_loss):
             self._testing = Recorded(model._evaluated, lambda: _read(model))
-            if is_ours(type(model.optimizer)) and model.optimizer.recordable:
+            if is_ours(type(model.optimizer)):
                 self._training = Recorded(
                     model._update,
                     lambda: chain(_read(model), model.optimizer.memory()),
                     lambda step, arrays: model.optimizer.replay(step, arrays, variables),
+                    model.optimizer.phase if model.optimizer.has_phases else None,
                 )
 
     def train(self, x: Any, y: Any, sample_weight: Any) -> Any:

@@ -19,7 +19,7 @@ from fastnn.masks import table as masks
 from fastnn.metrics import Mean, Metric
 from fastnn.models.steps import Steps
 from fastnn.registry import serialize
-from fastnn.structure import is_ours, structure_changed, structure_version
+from fastnn.structure import is_ours, parts_version, structure_changed, structure_version
 from fastnn.training import loop
 from fastnn.training.batches import (
     Batch,
@@ -39,6 +39,9 @@ from fastnn.training.figures import Figures
 from fastnn.training.objective import Objective, count_of
 
 Logs = dict[str, Any]
+
+#: For how many choices of frozen layers a model keeps its recorded steps.
+MOST_FROZEN = 4
 
 
 class Trainer(Layer):
@@ -61,6 +64,7 @@ class Trainer(Layer):
         self._figures = Figures(None, None)
         self._parts: list[Any] | None = None  # gathers the outputs' losses while a step runs
         self._steps_of_version: tuple[int, Steps | None] = (-1, None)
+        self._steps_of_parts: tuple[int, dict[Any, Steps]] = (-1, {})  # by what is frozen
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -308,9 +312,21 @@ class Trainer(Layer):
         version = structure_version()
         known, steps = self._steps_of_version
         if known != version or steps is None:
-            steps = Steps(self)
+            steps = self._steps_for_frozen()
             self._steps_of_version = (version, steps)
         return steps
+
+    def _steps_for_frozen(self) -> Steps:
+        """The steps for those layers that are frozen now: a loop that freezes in turns gets its recordings back."""
+        if self._steps_of_parts[0] != parts_version():
+            self._steps_of_parts = (parts_version(), {})
+        known = self._steps_of_parts[1]
+        frozen = tuple([(layer._trainable, *[v.trainable for v in layer._variables]) for layer in self._walk()])
+        if frozen not in known:
+            if len(known) >= MOST_FROZEN:
+                known.clear()
+            known[frozen] = Steps(self)
+        return known[frozen]
 
     # ---- one batch -------------------------------------------------------------------------------------------
 

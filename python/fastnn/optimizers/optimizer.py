@@ -408,25 +408,39 @@ class Optimizer(Structural):
                     yield factors
 
     @property
-    def recordable(self) -> bool:
-        """Whether every step makes the same kernel calls."""
-        return self.gradient_accumulation_steps is None and self.ema_overwrite_frequency is None
+    def has_phases(self) -> bool:
+        """Whether not all steps call the same kernels."""
+        return self.gradient_accumulation_steps is not None or self.ema_overwrite_frequency is not None
+
+    def phase(self) -> tuple[bool, bool]:
+        """Which kernels the next step calls: whether it changes the weights, and whether averages take their place.
+
+        Steps of one phase are alike, and can be recorded.
+        """
+        due = not self.gradient_accumulation_steps or self._accumulated + 1 == self.gradient_accumulation_steps
+        every = self.ema_overwrite_frequency
+        return due, due and self.use_ema and every is not None and (self.iterations + 1) % every == 0
 
     def replay(
         self, step: RecordedStep, arrays: tuple[Array, ...], variables: Sequence[Variable]
     ) -> tuple[Array, ...] | None:
-        """Runs a recorded step that ends with this optimizer's update of the variables; None if it cannot run now."""
-        self._advance()
+        """Runs a recorded step of this phase that ends with an update of the variables; None if it cannot run now."""
+        due, overwrites = self.phase() if self.has_phases else (True, False)
+        if due:
+            self._advance()
         try:
             results: tuple[Array, ...] | None = step.run(arrays)
         except BaseException:
-            self._step[0] -= 1
+            self._step[0] -= due
             raise
         if results is None:
-            self._step[0] -= 1
+            self._step[0] -= due
             return None
-        for variable in variables:
-            variable.version += 1
+        if self.gradient_accumulation_steps:
+            self._accumulated = 0 if due else self._accumulated + 1
+        if due:
+            for variable in self._variables if overwrites else variables:
+                variable.version += 1
         return results
 
     # ---- around steps ----------------------------------------------------------------------------------------
