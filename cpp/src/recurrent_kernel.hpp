@@ -4,9 +4,9 @@
 // threads meet only at the end. Arrays of the steps are time-major, (t, n, ...): the rows of a step lie
 // together, and so do the rows of all steps, which makes each gradient of a weight one product.
 //
-// A step's product, c += a b with a row for each sequence, is read from a copy of b, made once: panels for
-// the register tile, or, for up to 3 sequences, plain rows, which are streamed. Every sum goes on from what c
-// holds, in the order of the depth, so the bits do not depend on how sequences are shared out.
+// A step's product, c += a b with a row for each sequence, reads b from a copy in panels, made once, or, for
+// few sequences and steps, streams it as it is. Every sum goes on from what c holds, in the order of the
+// depth, so the bits do not depend on how sequences are shared out.
 
 #include "elementwise.hpp"
 #include "gemm_kernel.hpp"
@@ -17,13 +17,10 @@ namespace fastnn::cpu::FASTNN_ISA {
 
 // ---- the product of a step ----------------------------------------------------------------------------
 
-/// Copies b, (depth, cols), from any strides, as factor says.
+/// Copies b, (depth, cols), from any strides, to the panels of factor.
 template <class T> static void pack_factor(const Factor<T>& factor, const T* b, Index b_row, Index b_col) {
   T* const to = const_cast<T*>(factor.data);
-  if (factor.panels == 0)
-    pack_matrix(b, b_row, b_col, to, factor.row, factor.depth, factor.cols);
-  else
-    pack_panel_range(b, b_row, b_col, to, factor.depth, factor.cols, factor.panels, 0, factor.panels);
+  pack_panel_range(b, b_row, b_col, to, factor.depth, factor.cols, factor.panels, 0, factor.panels);
 }
 
 /// c += a b for R rows, by rows of b.

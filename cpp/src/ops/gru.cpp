@@ -274,8 +274,8 @@ template <class T> void gru(const T* x, const T* w, const T* r, const T* b, cons
       gemm<T>(by_time.data(), w, gates, GemmShape::dense(rows, columns, s.i), {b});
     }
     const Index gate_columns = reset_after ? columns : 2 * s.u;
-    const PackedFactor<T> factor(run, s.n, r, columns, 1, s.u, gate_columns);
-    const PackedFactor<T> rest(run, s.n, r + gate_columns, columns, 1, s.u, columns - gate_columns);
+    const PackedFactor<T> factor(run, s, r, columns, 1, s.u, gate_columns);
+    const PackedFactor<T> rest(run, s, r + gate_columns, columns, 1, s.u, columns - gate_columns);
     const GruForward<T> forward{s,
                                 activations,
                                 reset_after,
@@ -313,8 +313,8 @@ template <class T> void gru_backward(const T* x, const T* w, const T* r, const b
   copy_or_zero(dh, dh_now, s.state());
   if (rows > 0 && s.u > 0) {
     const auto& run = FASTNN_SELECT(gru_kernels<T>)();
-    const PackedFactor<T> factor(run, s.n, r, 1, columns, gate_columns, s.u);
-    const PackedFactor<T> rest(run, s.n, r + gate_columns, 1, columns, columns - gate_columns, s.u);
+    const PackedFactor<T> factor(run, s, r, 1, columns, gate_columns, s.u);
+    const PackedFactor<T> rest(run, s, r + gate_columns, 1, columns, columns - gate_columns, s.u);
     const GruBackward<T> backward{s,    activations, reset_after, factor.get(), rest.get(),
                                   mask, drop,        gates,       inner,        hidden,
                                   dy,   dz,          dp,          dh_now,       dh0 != nullptr};

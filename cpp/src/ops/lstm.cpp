@@ -201,7 +201,7 @@ template <class T> void lstm(const T* x, const T* w, const T* r, const T* b, con
       const TimeMajor<T> by_time(x, s);
       gemm<T>(by_time.data(), w, gates, GemmShape::dense(rows, 4 * s.u, s.i), {b});
     }
-    const PackedFactor<T> factor(run, s.n, r, 4 * s.u, 1, s.u, 4 * s.u);
+    const PackedFactor<T> factor(run, s, r, 4 * s.u, 1, s.u, 4 * s.u);
     const LstmForward<T> forward{s,     activations, factor.get(), mask,       drop,        y,
                                  gates, cells,       hidden,       cell_slots, hidden_slots};
     each_part_of_batch(s.n, s.t * s.u * 4 * s.u, [&](Index begin, Index end) {
@@ -228,7 +228,7 @@ template <class T> void lstm_backward(const T* x, const T* w, const T* r, const 
   copy_or_zero(dc, dc_now, s.state());
   if (rows > 0 && s.u > 0) {
     const auto& run = FASTNN_SELECT(lstm_kernels<T>)();
-    const PackedFactor<T> factor(run, s.n, r, 1, 4 * s.u, 4 * s.u, s.u);
+    const PackedFactor<T> factor(run, s, r, 1, 4 * s.u, 4 * s.u, s.u);
     const LstmBackward<T> backward{s,     activations, factor.get(), mask,   drop,   gates,
                                    cells, dy,          dz,           dh_now, dc_now, dh0 != nullptr};
     each_part_of_batch(s.n, s.t * s.u * 4 * s.u, [&](Index begin, Index end) {

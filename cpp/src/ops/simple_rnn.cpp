@@ -150,7 +150,7 @@ template <class T> void simple_rnn(const T* x, const T* w, const T* r, const T* 
       const TimeMajor<T> by_time(x, s);
       gemm<T>(by_time.data(), w, kept, GemmShape::dense(rows, s.u, s.i), {b});
     }
-    const PackedFactor<T> factor(run, s.n, r, s.u, 1, s.u, s.u);
+    const PackedFactor<T> factor(run, s, r, s.u, 1, s.u, s.u);
     const SimpleForward<T> forward{s, activations, factor.get(), mask, drop, y, kept, hidden, slots};
     each_part_of_batch(s.n, s.t * s.u * s.u, [&](Index begin, Index end) {
       const Workspace<T> scratch(std::size_t(drop ? (end - begin) * s.u : 0));
@@ -173,7 +173,7 @@ template <class T> void simple_rnn_backward(const T* x, const T* w, const T* r, 
   copy_or_zero(dh, dh_now, s.state());
   if (rows > 0 && s.u > 0) {
     const auto& run = FASTNN_SELECT(simple_rnn_kernels<T>)();
-    const PackedFactor<T> factor(run, s.n, r, 1, s.u, s.u, s.u);
+    const PackedFactor<T> factor(run, s, r, 1, s.u, s.u, s.u);
     const SimpleBackward<T> backward{s,    activations, factor.get(), mask,   drop,
                                      kept, dy,          dz,           dh_now, dh0 != nullptr};
     each_part_of_batch(s.n, s.t * s.u * s.u, [&](Index begin, Index end) {
