@@ -59,13 +59,11 @@ class GRUCell(Cell):
     def _is_fused(self) -> bool:
         return self.activation in FUSED and self.recurrent_activation in FUSED
 
-    def _sequence(self, x: Any, states: Any, **options: Any) -> Any:
-        """([y,] a) of whole sequences."""
+    def _sequence(self, x: Any, states: Any, weights: Any = None, **options: Any) -> Any:
+        """([y,] a) of whole sequences. weights: the cell's own in place of the Variables, as arrays."""
         return ops.gru(
             x,
-            self.kernel,
-            self.recurrent_kernel,
-            self.bias,
+            *(weights or (self.kernel, self.recurrent_kernel, self.bias)),
             *states,
             activation=FUSED[self.activation],
             recurrent_activation=FUSED[self.recurrent_activation],

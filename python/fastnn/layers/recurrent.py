@@ -13,7 +13,7 @@ import numpy as np
 from fastnn import activations, backend, constraints, initializers, ops, regularizers
 from fastnn.activations import FUSED
 from fastnn.arrays import Array, PartialShape
-from fastnn.autograd import Tensor, Variable, raw
+from fastnn.autograd import Tensor, Variable, raw, recording
 from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.layer import Layer, registry
 from fastnn.random import SeedGenerator
@@ -460,6 +460,16 @@ class FusedRNN(RNN):
 
     def _step(self, x: Any, states: list[Any], training: bool) -> tuple[Any, list[Any]]:
         return self.cell(x, states, training=training)  # type: ignore[no-any-return]
+
+    def step(self, x: Any, state: Any = None) -> tuple[Any, list[Any]]:
+        cell = self.cell
+        plain = type(x) is np.ndarray and x.ndim == 2 and x.dtype is self._dtype
+        if not plain or state is None or recording() or not cell._is_fused():
+            return super().step(x, state)
+        # Past the layer and the tape, which cost more than the kernel: h, [h, c] of arrays alone.
+        weights = cell.kernel._value, cell.recurrent_kernel._value, None if cell.bias is None else cell.bias._value
+        found = cell._sequence(x[:, None], state, weights, sequences=False)
+        return found[0], list(found)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -43,9 +43,9 @@ class SimpleRNNCell(Cell):
     def _is_fused(self) -> bool:
         return self.activation in FUSED
 
-    def _sequence(self, x: Any, states: Any, **options: Any) -> Any:
-        """([y,] a) of whole sequences."""
-        weights = self.kernel, self.recurrent_kernel, self.bias
+    def _sequence(self, x: Any, states: Any, weights: Any = None, **options: Any) -> Any:
+        """([y,] a) of whole sequences. weights: the cell's own in place of the Variables, as arrays."""
+        weights = weights or (self.kernel, self.recurrent_kernel, self.bias)
         return ops.simple_rnn(x, *weights, *states, activation=FUSED[self.activation], **options)
 
     def call(self, sequence: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
