@@ -79,6 +79,22 @@ def test_events_reach_both_names_of_a_batch_and_functions(table):
         callbacks.LambdaCallback(on_brunch=print)
 
 
+def test_every_event_brings_logs(table):
+    """Functions of (epoch, logs) and of (logs) are called in Keras without a default."""
+    heard = []
+    ends = ("begin", "end")
+    numbered = [f"on_{what}_{end}" for what in ("epoch", "train_batch", "test_batch", "predict_batch") for end in ends]
+    plain = [f"on_{what}_{when}" for what in ("train", "test", "predict") for when in ends]
+    called = callbacks.LambdaCallback(
+        **{name: lambda number, logs, name=name: heard.append((name, type(logs))) for name in numbered},
+        **{name: lambda logs, name=name: heard.append((name, type(logs))) for name in plain},
+    )
+    model = classifier()
+    model.fit(*table, verbose=0, validation_split=0.5, callbacks=called)
+    model.predict(table[0], callbacks=called)
+    assert {name for name, _ in heard} == {*numbered, *plain} and {kind for _, kind in heard} == {dict}
+
+
 def test_a_list_of_callbacks_may_be_given_as_one(table):
     model, history = classifier(), callbacks.History()
     given = callbacks.CallbackList([history])

@@ -496,14 +496,14 @@ class Trainer(Layer):
         data = epochs_of(x, batch_size=batch_size, steps=steps, where="predict")
         shown = bool(verbose) and (verbose != "auto" or shows_bar())
         listening = CallbackList(callbacks, add_progbar=shown, model=self, verbose=verbose, epochs=1, steps=data.number)
-        listening.on_predict_begin()
+        listening.on_predict_begin({})
         outputs = []
         for number, (batch, _, _) in enumerate(data):
-            listening.on_predict_batch_begin(number)
+            listening.on_predict_batch_begin(number, {})
             outputs.append(self.predict_on_batch(batch))
             listening.on_predict_batch_end(number, {"outputs": outputs[-1]})
         data.on_epoch_end()
-        listening.on_predict_end()
+        listening.on_predict_end({})
         if not outputs:
             raise ValueError("[predict] expected at least one batch, got none")
         return _joined(outputs)

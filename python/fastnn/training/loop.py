@@ -47,11 +47,11 @@ def fit(
     model.stop_training = False
     logs: Logs = {}
     with Interrupts() as interrupts:
-        callbacks.on_train_begin(None)
+        callbacks.on_train_begin({})
         try:
             for epoch in range(initial_epoch, epochs):
                 model.reset_metrics()
-                callbacks.on_epoch_begin(epoch)
+                callbacks.on_epoch_begin(epoch, {})
                 found = _train_epoch(model, data, callbacks, interrupts)
                 if found is None:  # the data have ended
                     break
@@ -77,7 +77,7 @@ def _train_epoch(model: Trainable, data: Epochs, callbacks: CallbackList, interr
     try:
         for number, batch in enumerate(data):
             if heard:
-                begin(number, logs)
+                begin(number, logs or {})
             interrupts.busy = True
             logs = step(batch)
             check()
@@ -105,10 +105,10 @@ def evaluate(model: Trainable, data: Epochs, callbacks: CallbackList) -> Logs:
     heard = callbacks.hears("on_test_batch_begin") or callbacks.hears("on_test_batch_end")
     step = model.steps(False, heard)
     model.reset_metrics()
-    callbacks.on_test_begin()
+    callbacks.on_test_begin({})
     logs: Logs | None = None
     for number, batch in enumerate(data):
-        callbacks.on_test_batch_begin(number, logs)
+        callbacks.on_test_batch_begin(number, logs or {})
         logs = step(batch)
         callbacks.on_test_batch_end(number, logs)
     data.on_epoch_end()
