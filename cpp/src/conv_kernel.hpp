@@ -148,4 +148,13 @@ template <class T> static void conv_add(const T* x, Index stride, Index count, T
   });
 }
 
+/// y[places[r] + i] += g[r, i] for rows that lie g_step apart, of n elements each.
+template <class T>
+static void conv_scatter(const T* g, Index g_step, Index rows, Index n, const Index* places, T* y) {
+  for (Index r = 0; r < rows; ++r, g += g_step) {
+    T* const to = y + places[r];
+    row_each<T>(n, [&](auto at) { at.store(to, at.load(to) + at.load(g)); });
+  }
+}
+
 }  // namespace fastnn::cpu::FASTNN_ISA

@@ -30,6 +30,7 @@ template <class T> struct ConvKernels {
                     Index end);
   void (*block)(const T* x, Index x_pixel, Index pixels, Index channels, T* y, Index y_block);
   void (*add)(const T* x, Index stride, Index count, T* y, Index n);
+  void (*scatter)(const T* g, Index g_step, Index rows, Index n, const Index* places, T* y);
   void (*winograd_patch)(const T* x, Index x_row, Index x_pixel, T* v, Index v_step, Index channels);
   void (*winograd_kernel)(const T* g, Index g_step, T* u, Index u_step, Index n);
   void (*winograd_results)(const T* m, Index m_step, const T* bias, T* y, Index y_row, Index y_pixel,

@@ -33,10 +33,10 @@
 namespace fastnn::cpu::FASTNN_ISA {
 
 template <class T> const ConvKernels<T>& conv_kernels() {
-  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,       kConvRows,           kConvVectors,
-                                           &conv_multiply<T>,   &conv_pack<T>,       &pack_panel_rows<T>,
-                                           &conv_block<T>,      &conv_add<T>,        &winograd_patch<T>,
-                                           &winograd_kernel<T>, &winograd_results<T>};
+  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,      kConvRows,           kConvVectors,
+                                           &conv_multiply<T>,  &conv_pack<T>,       &pack_panel_rows<T>,
+                                           &conv_block<T>,     &conv_add<T>,        &conv_scatter<T>,
+                                           &winograd_patch<T>, &winograd_kernel<T>, &winograd_results<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
@@ -49,6 +49,7 @@ FASTNN_INSTANTIATE(conv_kernels)
 
 #include "check.hpp"
 #include "conv_chunks.hpp"
+#include "conv_scatter.hpp"
 #include "conv_winograd.hpp"
 #include "fastnn/depthwise_conv2d.hpp"
 #include "parallel.hpp"
@@ -323,8 +324,7 @@ template <class T, class Pixels> class KernelGradient {
     for (Index i = begin; i < end; ++i) {
       const Chunk chunk = chunks_[i];
       const Index pixels = chunk.pixels();
-      run_.pack_rows(dy_ + result_of(s_, chunk) + group * s_.group_o(), s_.o, packed, pixels, s_.group_o(),
-                     panels_, 0, pixels);  // of a chunk they lie together
+      pack(dy_ + result_of(s_, chunk) + group * s_.group_o(), packed, pixels);
       for (Index m = 0; m < chunk.images; ++m)
         for (Index r = 0; r < chunk.rows; ++r)
           begins[m * chunk.rows + r] = m * source_.image() + r * s_.rows.in_step * source_.row();
@@ -333,6 +333,12 @@ template <class T, class Pixels> class KernelGradient {
                      dw + group * s_.w_group, out, rows, s_.group_o(), panels_, i > begin},
                     0, panels_);
     }
+  }
+
+  /// The gradients of a chunk, whose pixels lie together.
+  void pack(const T* dy, T* packed, Index pixels) const {
+    if (panels_ == 1) return run_.pack(dy, s_.o, 1, packed, pixels, 0, pixels, s_.group_o(), 1, 0);
+    run_.pack_rows(dy, s_.o, packed, pixels, s_.group_o(), panels_, 0, pixels);
   }
 
   const ConvKernels<T>& run_;
@@ -360,10 +366,15 @@ void check_transposed(const char* op, const Conv2dShape& s) {
 
 bool is_depthwise(const Conv2dShape& s) { return s.groups > 1 && s.groups == s.c && s.o == s.c; }
 
-template <class T> void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s) {
-  if (product_of(s)) return gemm<T>(dz, w, dx, GemmShape::dense(s.pixels(), s.depth(), s.o, false, true));
+/// The input gradient of a convolution from dz, then the epilogue.
+template <class T>
+void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s, const Epilogue<T>& epilogue = {}) {
+  const auto& run = FASTNN_SELECT(conv_kernels<T>)();
+  if (product_of(s) && epilogue.empty())
+    return gemm<T>(dz, w, dx, GemmShape::dense(s.pixels(), s.depth(), s.o, false, true));
+  if (Scatter<T>::pays(run, s)) return Scatter<T>(run, s, dz, dx, epilogue)(w);
   for (Index i = 0; i < s.stride_h; ++i)
-    for (Index j = 0; j < s.stride_w; ++j) correlate(dz, w, dx, Correlation::backward(s, i, j));
+    for (Index j = 0; j < s.stride_w; ++j) correlate(dz, w, dx, Correlation::backward(s, i, j), epilogue);
 }
 
 template <class T> void kernel_gradient(const T* x, const T* dz, T* dw, const Conv2dShape& s) {
@@ -425,9 +436,7 @@ FASTNN_INSTANTIATE(conv2d_backward)
 template <class T> void conv_transpose2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& s,
                                          Unary activation, const UnaryParameters& parameters) {
   check_transposed("conv_transpose2d", s);
-  const Epilogue<T> epilogue{b, activation, parameters, z};
-  for (Index i = 0; i < s.stride_h; ++i)
-    for (Index j = 0; j < s.stride_w; ++j) correlate(x, w, y, Correlation::backward(s, i, j), epilogue);
+  input_gradient(x, w, y, s, Epilogue<T>{b, activation, parameters, z});
 }
 FASTNN_INSTANTIATE(conv_transpose2d)
 
