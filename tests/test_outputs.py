@@ -271,6 +271,74 @@ def test_a_train_step_may_use_compute_loss_and_compute_metrics(data):
         np.testing.assert_allclose(logs[0][name], logs[1][name], rtol=1e-6)
 
 
+def test_two_optimizers_of_a_train_step_share_a_model(rng):
+    """A generator and its critic, as Keras's guides write them: compile() and train_step() of one's own."""
+
+    class Adversaries(Model):
+        def __init__(self):
+            super().__init__()
+            self.critic = fastnn.Sequential([layers.Input((2,)), layers.Dense(8, "leaky_relu"), layers.Dense(1)])
+            self.generator = fastnn.Sequential([layers.Input((3,)), layers.Dense(8, "tanh"), layers.Dense(2)])
+
+        def compile(self, critic_optimizer, generator_optimizer, loss_fn):
+            super().compile()
+            self.critic_optimizer, self.generator_optimizer = critic_optimizer, generator_optimizer
+            self.loss_fn = loss_fn
+            self.critic_loss, self.generator_loss = metrics.Mean(name="c_loss"), metrics.Mean(name="g_loss")
+
+        @property
+        def metrics(self):
+            return [self.critic_loss, self.generator_loss]
+
+        def train_step(self, real):
+            noise = rng.standard_normal((len(real), 3)).astype("float32")
+            both = np.concatenate([self.generator(noise), real])
+            labels = np.concatenate([np.ones((len(real), 1)), np.zeros((len(real), 1))])
+            with fastnn.GradientTape() as tape:
+                c_loss = self.loss_fn(labels, self.critic(both))
+            grads = tape.gradient(c_loss, self.critic.trainable_weights)
+            self.critic_optimizer.apply_gradients(zip(grads, self.critic.trainable_weights, strict=True))
+            kept = self.critic.get_weights()
+            with fastnn.GradientTape() as tape:
+                g_loss = self.loss_fn(np.zeros((len(real), 1)), self.critic(self.generator(noise)))
+            grads = tape.gradient(g_loss, self.generator.trainable_weights)
+            self.generator_optimizer.apply_gradients(zip(grads, self.generator.trainable_weights, strict=True))
+            for a, b in zip(kept, self.critic.get_weights(), strict=True):
+                np.testing.assert_array_equal(a, b)
+            self.critic_loss.update_state(c_loss)
+            self.generator_loss.update_state(g_loss)
+            return {"c_loss": self.critic_loss.result(), "g_loss": self.generator_loss.result()}
+
+    fastnn.utils.set_random_seed(0)
+    model = Adversaries()
+    model.compile(optimizers.Adam(0.003), optimizers.Adam(0.003), losses.BinaryCrossentropy(from_logits=True))
+    real = (rng.standard_normal((256, 2)) * 0.3 + [2.0, -1.0]).astype("float32")
+    history = model.fit(real, batch_size=32, epochs=60, verbose=0).history
+    assert list(history) == ["c_loss", "g_loss"] and len(history["g_loss"]) == 60
+    made = model.generator(rng.standard_normal((500, 3)).astype("float32"))
+    assert np.linalg.norm(made.mean(0) - [2.0, -1.0]) < 1.2  # it begins around (0, 0), 2.2 away
+
+
+def test_a_loss_that_call_adds_is_trained_and_evaluated(rng):
+    class Coder(Model):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.outer = layers.Dense(2), layers.Dense(4)
+
+        def call(self, x):
+            y = self.outer(self.inner(x))
+            self.add_loss(ops.mean(ops.square(y - x)))
+            return y
+
+    x = rng.standard_normal((32, 4)).astype("float32")
+    model = Coder()
+    model.compile("adam")
+    history = model.fit(x, epochs=20, batch_size=8, verbose=0, validation_data=(x,)).history
+    assert history["loss"][-1] < history["loss"][0]
+    np.testing.assert_allclose(history["val_loss"][-1], np.mean((model(x) - x) ** 2), rtol=1e-6)
+    np.testing.assert_allclose(model.evaluate(x, verbose=0), history["val_loss"][-1], rtol=1e-6)
+
+
 def test_a_metric_whose_result_is_a_dict_adds_its_figures(data):
     class Both(metrics.Metric):
         def __init__(self):

@@ -515,3 +515,17 @@ def test_a_loop_that_freezes_in_turns_is_recorded_for_each_turn(rng):
     assert found[0][0] == found[1][0]
     for a, b in zip(found[0][1], found[1][1], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_single_weight_that_is_frozen_keeps_its_bytes(rng):
+    x, y = table(rng)
+    model = network()
+    for _ in range(4):
+        model.train_on_batch(x, y)
+    model.layers[0].bias.trainable = False
+    kernel, bias = model.layers[0].get_weights()
+    for _ in range(4):
+        model.train_on_batch(x, y)
+    assert not np.array_equal(kernel, model.layers[0].get_weights()[0])
+    np.testing.assert_array_equal(bias, model.layers[0].get_weights()[1])
+    assert recordings(model)[0] == 1

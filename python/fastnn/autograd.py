@@ -16,7 +16,7 @@ from numpy import ndarray
 from fastnn.arrays import F32, F64, Array, DTypeLike, Shape, float_dtype
 from fastnn.backend import full, kernels, not_recordable
 from fastnn.operators import Operators, dispatch
-from fastnn.structure import structure_changed
+from fastnn.structure import freezing_changed, structure_changed
 from fastnn.symbolic import SymbolicTensor, apply_op, is_symbolic
 
 
@@ -144,7 +144,7 @@ class Variable(Differentiable):
     """
 
     __slots__ = (
-        "__weakref__", "_constraint", "_name", "_regularizer", "_value", "path", "storage", "trainable", "version",
+        "__weakref__", "_constraint", "_name", "_regularizer", "_trainable", "_value", "path", "storage", "version",
         "want",
     )  # fmt: skip
 
@@ -173,7 +173,7 @@ class Variable(Differentiable):
         self._value: Array = np.array(value, found, order="C")
         self._name = name or "variable"
         self.path = self._name
-        self.trainable = trainable
+        self._trainable = bool(trainable)
         self.version = 0
         self.storage: Any = None  # the FlatStorage it is packed into, if any
         self.want = WANT  # where its gradient goes
@@ -206,6 +206,17 @@ class Variable(Differentiable):
         self._value[...] = array
         self.version += 1
         return self
+
+    @property
+    def trainable(self) -> bool:
+        """Whether tapes watch it, and models train it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if bool(value) != self._trainable:
+            freezing_changed()
+        self._trainable = bool(value)
 
     @property
     def regularizer(self) -> Callable[[Any], Any] | None:
@@ -264,7 +275,7 @@ def _rebuild_variable(
 
 
 def _is_tracked(value: Any) -> bool:
-    return type(value) is Tensor or (isinstance(value, Variable) and value.trainable)
+    return type(value) is Tensor or (isinstance(value, Variable) and value._trainable)
 
 
 def raw(value: Any) -> Any:
@@ -416,7 +427,7 @@ class GradientTape:
                 inputs.append(a)
                 arrays.append(a.data)
             elif kind is Variable or isinstance(a, Variable):
-                if (a.trainable and self._watch_variables) or id(a) in self._watched:
+                if (a._trainable and self._watch_variables) or id(a) in self._watched:
                     tracked = True
                     inputs.append(a)
                 else:

@@ -243,11 +243,14 @@ class Trainer(Layer):
 
     def _test(self, x: Any, y: Any, sample_weight: Any, figures: bool) -> Logs | None:
         """A test step. Returns the figures so far if they are asked for."""
+        samples = samples_of(x)
         if self._objective.loss is None and is_ours(self.compute_loss):
-            y_pred = self._steps_now().predict(x)
+            y_pred = self(x, training=False)
+            penalties = self.losses
+            if penalties:
+                self._loss_tracker.add(float(raw(_total(penalties))) * samples, samples)
         else:
             loss, parts, y_pred = self._steps_now().test(x, y, sample_weight)
-            samples = samples_of(x)
             self._loss_tracker.add(float(loss) * samples, samples)
             if parts:
                 self._track_parts(parts, samples)
