@@ -100,6 +100,14 @@ class Framed:
         return len(self.array)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of newer Pythons, about forking beside threads
+def test_processes_make_batches_in_advance(table):
+    a, b = classifier(), classifier()
+    a.fit(Rows(*table, workers=2, use_multiprocessing=True, max_queue_size=3), shuffle=False, verbose=0)
+    b.fit(*table, batch_size=10, shuffle=False, verbose=0)
+    assert same(a, b)
+
+
 @pytest.mark.parametrize("built", [True, False])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_data_of_every_kind_train_alike(table, built, weighted):

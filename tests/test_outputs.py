@@ -339,6 +339,11 @@ def test_a_loss_that_call_adds_is_trained_and_evaluated(rng):
     np.testing.assert_allclose(model.evaluate(x, verbose=0), history["val_loss"][-1], rtol=1e-6)
 
 
+def test_add_metric_says_where_metrics_belong():
+    with pytest.warns(UserWarning, match=r"\[dense.*\] expected metrics in compile\(\) or as attributes of a model"):
+        layers.Dense(1).add_metric(1.0, name="m")
+
+
 def test_a_metric_whose_result_is_a_dict_adds_its_figures(data):
     class Both(metrics.Metric):
         def __init__(self):

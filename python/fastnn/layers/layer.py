@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from inspect import Parameter, signature
@@ -317,6 +318,14 @@ class Layer(Structural):
                 raise ValueError(f"[{self.name}] expected add_loss() of a Tensor or an array, got {value!r}")
         self.__dict__.setdefault("_losses", []).extend(values)
         _Added.losses = True
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Warns and does nothing, as in Keras 3: metrics are given to compile(), or are attributes of a model."""
+        warnings.warn(
+            f"[{self.name}] expected metrics in compile() or as attributes of a model, got add_metric(), which does "
+            "nothing",
+            stacklevel=2,
+        )
 
     @property
     def losses(self) -> list[Any]:

@@ -45,7 +45,10 @@ class Recorded:
         known = self._by_form.get(key)
         recordings, results = self._begun(key, form) if known is None else known
         flat = self._run(recordings, tuple(arrays))
-        return _filled(results[0], iter(flat))
+        made = results[0]
+        if made == _PLAIN:
+            return flat[0], [], flat[1], []
+        return flat[0] if made == 0 else _filled(made, iter(flat))
 
     def _run(self, recordings: Recordings, arrays: tuple[Any, ...]) -> Sequence[Any]:
         if self._replay is None:
@@ -124,14 +127,19 @@ def _masked(results: Any) -> Any:
     return loss, parts, y_pred
 
 
+#: The form of what a step of one output returns: a loss, no others, a prediction, no masks.
+_PLAIN = (tuple, 0, (list,), 0, (list,))
+
+
 def _taken(data: Any, arrays: list[Any]) -> Any:
     """Takes the arrays out of their nesting, which is returned, in a form that can be a key."""
-    if type(data) is ndarray:
+    kind = type(data)
+    if kind is ndarray:
         arrays.append(data)
         return 0
     if data is None:
         return None
-    if isinstance(data, (tuple, list)):
+    if kind is tuple or kind is list or isinstance(data, (tuple, list)):
         return (type(data), *[_taken(part, arrays) for part in data])
     if isinstance(data, Mapping):
         return (dict, *[(key, _taken(part, arrays)) for key, part in data.items()])

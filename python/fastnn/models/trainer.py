@@ -63,8 +63,14 @@ class Trainer(Layer):
         self._objective = Objective(None, None)
         self._figures = Figures(None, None)
         self._parts: list[Any] | None = None  # gathers the outputs' losses while a step runs
+        self._own_metrics: dict[str, Metric] = {}  # public attributes
         self._steps_of_version: tuple[int, Steps | None] = (-1, None)
         self._steps_of_parts: tuple[int, dict[Any, Steps]] = (-1, {})  # by what is frozen
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Metric) and not name.startswith("_"):
+            self.__dict__.setdefault("_own_metrics", {})[name] = value
+        super().__setattr__(name, value)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -153,9 +159,19 @@ class Trainer(Layer):
     @property
     def metrics(self) -> list[Metric]:
         """The loss, those of single outputs, compile()'s metrics as far as they exist yet, and the model's own."""
-        own = [value for value in vars(self).values() if isinstance(value, Metric) and value is not self._loss_tracker]
-        tracked: list[Metric] = [self._loss_tracker, *self._part_trackers] if self.compiled else []
-        return [*tracked, *self._figures.metrics, *own]
+        return list(self._named_metrics().values())
+
+    def _named_metrics(self) -> dict[str, Metric]:
+        """The metrics by the names they have in logs."""
+        named: dict[str, Metric] = {}
+        if self._compiled is not None:
+            named["loss"] = self._loss_tracker
+            for tracker in self._part_trackers:
+                named[tracker.name] = tracker
+            named.update(self._figures.named)
+        for metric in self._own_metrics.values():
+            named[metric.name] = metric
+        return named
 
     @property
     def metrics_names(self) -> list[str]:
@@ -168,14 +184,15 @@ class Trainer(Layer):
 
     def get_metrics_result(self) -> Logs:
         """All figures so far, by name. A metric whose result is a dict adds its figures."""
-        names = {id(metric): name for name, metric in self._figures.named.items()}
+        own = type(self).metrics is not Trainer.metrics
+        named = {metric.name: metric for metric in self.metrics} if own else self._named_metrics()
         logs: Logs = {}
-        for metric in self.metrics:
+        for name, metric in named.items():
             result = metric.result()
-            if isinstance(result, dict):
+            if type(result) is dict:
                 logs.update(result)
             else:
-                logs[names.get(id(metric), metric.name)] = result
+                logs[name] = result
         return logs
 
     # ---- one step --------------------------------------------------------------------------------------------
