@@ -21,6 +21,7 @@ from fastnn.backend import threads as threads
 
 if _TYPE_CHECKING:
     from fastnn import activations as activations
+    from fastnn import applications as applications
     from fastnn import callbacks as callbacks
     from fastnn import classic as classic
     from fastnn import constraints as constraints
@@ -34,6 +35,7 @@ if _TYPE_CHECKING:
     from fastnn import regularizers as regularizers
     from fastnn import testing as testing
     from fastnn import utils as utils
+    from fastnn import vision as vision
     from fastnn.layers import Input as Input
     from fastnn.models import Model as Model
     from fastnn.models import Sequential as Sequential
@@ -42,8 +44,8 @@ if _TYPE_CHECKING:
 
 # Imported when first used, so that `import fastnn` stays cheap.
 _MODULES = (
-    "activations", "callbacks", "classic", "constraints", "initializers", "layers", "losses", "metrics", "models",
-    "optimizers", "random", "regularizers", "testing", "utils",
+    "activations", "applications", "callbacks", "classic", "constraints", "initializers", "layers", "losses", "metrics",
+    "models", "optimizers", "random", "regularizers", "testing", "utils", "vision",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",
