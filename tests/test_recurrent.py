@@ -290,3 +290,85 @@ def test_wrappers_round_trip_and_are_recorded(rng, kind, tmp_path):
     model.save(tmp_path / "model.safetensors")
     loaded = load_model(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+# ---- ConvLSTM ----------------------------------------------------------------------------------------------------
+
+CONV_LSTMS = {1: layers.ConvLSTM1D, 2: layers.ConvLSTM2D, 3: layers.ConvLSTM3D}
+
+
+@pytest.mark.parametrize("rank", CONV_LSTMS)
+def test_a_window_of_one_makes_an_lstm_of_every_place(rng, rank):
+    set_random_seed(1)
+    places = (2, 3, 2)[:rank]
+    x, mask = random(rng, 2, 4, *places, 3), np.array([[True] * 4, [True, True, False, False]])
+    moved = CONV_LSTMS[rank](5, 1, return_sequences=True, return_state=True)
+    outputs = moved(x, mask=mask)
+    assert [y.shape for y in outputs] == list(moved.compute_output_shape(x.shape))
+    plain = layers.LSTM(5, return_sequences=True, return_state=True)
+    for place in np.ndindex(*places):
+        at = x[(slice(None), slice(None), *place)]
+        plain(at)
+        plain.set_weights([w.reshape(w.shape[-2:]) if w.ndim > 1 else w for w in moved.get_weights()])
+        expected = plain(at, mask=mask)
+        for got, wanted in zip(outputs, expected, strict=True):
+            leading = 2 if got.ndim == rank + 3 else 1
+            np.testing.assert_allclose(got[(*[slice(None)] * leading, *place)], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_conv_lstm_is_its_equations(rng):
+    """Shi et al., 2015, equation 3 without peepholes, with the convolutions of ops."""
+    set_random_seed(1)
+    x = random(rng, 2, 3, 6, 5, 2)
+    layer = layers.ConvLSTM2D(4, (3, 2), strides=(2, 1), padding="same", return_sequences=True)
+    y = layer(x)
+    kernel, recurrent, bias = layer.get_weights()
+    h = c = np.zeros((2, 3, 5, 4), np.float32)
+    for t in range(3):
+        z = ops.conv2d(x[:, t], kernel, bias, strides=(2, 1), padding="same") + ops.conv2d(h, recurrent, padding="same")
+        i, f, g, o = np.split(z, 4, -1)
+        c = ops.sigmoid(f) * c + ops.sigmoid(i) * np.tanh(g)
+        h = ops.sigmoid(o) * np.tanh(c)
+        np.testing.assert_allclose(y[:, t], h, rtol=1e-5, atol=1e-6)
+
+
+def test_conv_lstm_trains_recorded_and_is_saved(rng, tmp_path):
+    x, y = random(rng, 8, 3, 5, 5, 1), random(rng, 8, 1)
+    results = []
+    for eager in (True, False):
+        set_random_seed(2)
+        moved = layers.ConvLSTM2D(3, 3, dropout=0.2, recurrent_dropout=0.2)
+        model = Sequential([moved, layers.Flatten(), layers.Dense(1)])
+        model.compile("adam", "mse", run_eagerly=eager)
+        model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0)
+        assert eager or model._steps_now()._training._steps
+        results.append(model.get_weights())
+    for recorded, eager in zip(*results, strict=True):
+        np.testing.assert_array_equal(recorded, eager)
+    model.save(tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    with pytest.raises(ValueError, match="expected steps with 4 axes, all but the first of known lengths"):
+        layers.ConvLSTM2D(3, 3).build((None, 3, None, 5, 1))
+
+
+@pytest.mark.parametrize("name", ["SimpleRNN", "GRU", "LSTM"])
+def test_activations_without_a_kernel_are_taken_step_by_step(rng, name):
+    """A function of one's own that is tanh gives what tanh gives, forward and backward."""
+
+    def own(x):
+        return ops.tanh(x)
+
+    x = random(rng, 3, 4, 5)
+    settings = [{"reset_after": after} for after in (False, True)] if name == "GRU" else [{}]
+    for extra in settings:
+        results = []
+        for activation in ("tanh", own):
+            set_random_seed(3)
+            layer = getattr(layers, name)(6, activation=activation, return_sequences=True, **extra)
+            layer(x)
+            layer.set_weights([w + 0.1 for w in layer.get_weights()])
+            y, pullback = vjp(layer, x)
+            results.append([y, *pullback(np.ones_like(y), variables=layer.trainable_variables)[1]])
+        for got, expected in zip(*results, strict=True):
+            np.testing.assert_allclose(got, expected, rtol=2e-5, atol=1e-5)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 import fastnn
-from bench.models import Model
+from bench.models import Layer, Model
 from bench.peers import Array, Arrays, Outputs, Run, Settings, Unsupported
 
 
@@ -315,22 +315,43 @@ def embedding_bwd(p: Settings, table: Array, ids: Array, dy: Array) -> Run:
 # ------------------------------------------------------------------------------------------------ whole models
 
 
+def _dense(layer: Layer, w: Arrays) -> tuple[Any, list[Array]]:
+    return find("layers.Dense")(layer.n_out), [w["w"].T, w["b"]]
+
+
+def _embedding(layer: Layer, w: Arrays) -> tuple[Any, list[Array]]:
+    return find("layers.Embedding")(layer.vocab, layer.dim), [w["w"]]
+
+
+def _recurrent(layer: Layer, w: Arrays) -> tuple[Any, list[Array]]:
+    made = find(f"layers.{layer.kind.upper()}")(layer.hidden, return_sequences=True)
+    return made, list(_recurrent_weights(layer.kind, w))
+
+
+#: A layer of a model and its weights, by kind.
+MAKERS = {"dense": _dense, "embedding": _embedding, "lstm": _recurrent, "gru": _recurrent}
+
+
 def build(model: Model, params: Arrays) -> Any:
-    """A compiled Sequential with the given weights; activations go into the Dense layer before them."""
-    layers = []
-    for layer in model.layers:
-        if layer.kind == "dense":
-            layers.append({"units": layer.n_out})
-        elif layer.kind in ("relu", "sigmoid") and layers and "activation" not in layers[-1]:
-            layers[-1]["activation"] = layer.kind
+    """A compiled Sequential with the given weights; activations go into the Dense layer before them, and of a
+    recurrent layer whose last step alone is used only that is asked for."""
+    made: list[tuple[Any, list[Array]]] = []
+    for path, layer in enumerate(model.layers):
+        own = {name.partition(".")[2]: value for name, value in params.items() if name.startswith(f"{path}.")}
+        if layer.kind in MAKERS:
+            made.append(MAKERS[layer.kind](layer, own))
+        elif layer.kind in ("relu", "sigmoid") and made and made[-1][0].activation is find("activations.linear"):
+            settings = {**made[-1][0].get_config(), "activation": layer.kind}
+            made[-1] = type(made[-1][0]).from_config(settings), made[-1][1]
+        elif layer.kind == "last_step" and made:
+            settings = {**made[-1][0].get_config(), "return_sequences": False}
+            made[-1] = type(made[-1][0]).from_config(settings), made[-1][1]
         else:
             raise Unsupported(f"no {layer.kind} yet")
-    dense = find("layers.Dense")
-    network = find("Sequential")([dense(**settings) for settings in layers])
+    network = find("Sequential")([layer for layer, _ in made])
     network.build((None, *model.sample_shape))
-    paths = sorted({int(name.split(".")[0]) for name in params})
-    for layer, path in zip(network.layers, paths, strict=True):
-        layer.set_weights([params[f"{path}.w"].T, params[f"{path}.b"]])
+    for layer, weights in made:
+        layer.set_weights(weights)
     losses = {"xent": "SparseCategoricalCrossentropy", "bce": "BinaryCrossentropy", "mse": "MeanSquaredError"}
     loss = find(f"losses.{losses[model.loss]}")
     network.compile(

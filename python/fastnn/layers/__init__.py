@@ -13,6 +13,9 @@ from fastnn.layers.activation import Softmax as Softmax
 from fastnn.layers.attention import AdditiveAttention as AdditiveAttention
 from fastnn.layers.attention import Attention as Attention
 from fastnn.layers.bidirectional import Bidirectional as Bidirectional
+from fastnn.layers.conv_lstm import ConvLSTM1D as ConvLSTM1D
+from fastnn.layers.conv_lstm import ConvLSTM2D as ConvLSTM2D
+from fastnn.layers.conv_lstm import ConvLSTM3D as ConvLSTM3D
 from fastnn.layers.convolution import Conv1D as Conv1D
 from fastnn.layers.convolution import Conv1DTranspose as Conv1DTranspose
 from fastnn.layers.convolution import Conv2D as Conv2D

@@ -88,17 +88,18 @@ class GRUCell(Cell):
         bias: Any = self.bias
         first, second = (bias[0], bias[1]) if self.reset_after and bias is not None else (bias, None)
         z, r, g = ops.split(ops.dense(x, self.kernel, first), 3, axis=-1)
-        a, weights = h if drop is None else h * drop, self.recurrent_kernel
+        a, weights = h if drop is None else ops.multiply(h, drop), self.recurrent_kernel
         if self.reset_after:
-            pz, pr, pg = ops.split(ops.dense(a, weights, second), 3, axis=-1)
-            z, r = gate(z + pz), gate(r + pr)
-            g = g + r * pg
+            pz, pr, inner = ops.split(ops.dense(a, weights, second), 3, axis=-1)
         else:
             pz, pr = ops.split(ops.matmul(a, weights[:, : 2 * u]), 2, axis=-1)
-            z, r = gate(z + pz), gate(r + pr)
-            g = g + ops.matmul(r * a, weights[:, 2 * u :])
-        g = self.activation(g)
-        return z * (h - g) + g
+        z, r = gate(ops.add(z, pz)), gate(ops.add(r, pr))
+        if self.reset_after:
+            inner = ops.multiply(r, inner)
+        else:
+            inner = ops.matmul(ops.multiply(r, a), weights[:, 2 * u :])
+        g = self.activation(ops.add(g, inner))
+        return ops.add(ops.multiply(z, ops.subtract(h, g)), g)
 
 
 class GRU(FusedRNN):

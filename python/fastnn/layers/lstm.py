@@ -92,12 +92,16 @@ class LSTMCell(Cell):
             h, c = self._sequence(ops.expand_dims(inputs, 1), states, drop=drop, sequences=False)
             return h, [h, c]
         h, c = states
-        z = ops.dense(inputs, self.kernel, self.bias)
-        z = z + ops.matmul(h if drop is None else h * drop, self.recurrent_kernel)
+        a = h if drop is None else ops.multiply(h, drop)
+        z = ops.add(ops.dense(inputs, self.kernel, self.bias), ops.matmul(a, self.recurrent_kernel))
+        return self._through_gates(z, c)
+
+    def _through_gates(self, z: Any, c: Any) -> tuple[Any, list[Any]]:
+        """a^<t> and [a^<t>, c^<t>] from z and c^<t-1>."""
         i, f, g, o = ops.split(z, 4, axis=-1)
         gate = self.recurrent_activation
-        c = gate(f) * c + gate(i) * self.activation(g)
-        h = gate(o) * self.activation(c)
+        c = ops.add(ops.multiply(gate(f), c), ops.multiply(gate(i), self.activation(g)))
+        h = ops.multiply(gate(o), self.activation(c))
         return h, [h, c]
 
 

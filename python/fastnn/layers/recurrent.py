@@ -95,6 +95,9 @@ class Cell(Layer):
             regularizer=self.recurrent_regularizer,
             constraint=self.recurrent_constraint,
         )
+        self._add_bias()
+
+    def _add_bias(self) -> None:
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -126,7 +129,7 @@ class Cell(Layer):
     def _drop_input(self, x: Any) -> Any:
         """One step's x, (n, i), with elements dropped."""
         factors = self._drop("input", self.dropout, x.shape)
-        return x if factors is None else x * factors
+        return x if factors is None else ops.multiply(x, factors)
 
     def _drop_state(self, n: int) -> Any:
         """What the state is multiplied with on its way to the gates, (n, u), or None."""

@@ -58,7 +58,8 @@ class SimpleRNNCell(Cell):
             (h,) = self._sequence(ops.expand_dims(sequence, 1), [h], drop=drop, sequences=False)
         else:
             z = ops.dense(sequence, self.kernel, self.bias)
-            h = self.activation(z + ops.matmul(h if drop is None else h * drop, self.recurrent_kernel))
+            a = h if drop is None else ops.multiply(h, drop)
+            h = self.activation(ops.add(z, ops.matmul(a, self.recurrent_kernel)))
         return h, [h] if many else h
 
 
