@@ -36,10 +36,18 @@ if _TYPE_CHECKING:
     from fastnn import testing as testing
     from fastnn import utils as utils
     from fastnn import vision as vision
+    from fastnn.initializers import Initializer as Initializer
     from fastnn.layers import Input as Input
+    from fastnn.layers import InputSpec as InputSpec
+    from fastnn.layers import Layer as Layer
+    from fastnn.losses import Loss as Loss
+    from fastnn.metrics import Metric as Metric
     from fastnn.models import Model as Model
     from fastnn.models import Sequential as Sequential
     from fastnn.models import load_model as load_model
+    from fastnn.optimizers import Optimizer as Optimizer
+    from fastnn.regularizers import Regularizer as Regularizer
+    from fastnn.symbolic import KerasTensor as KerasTensor
     from fastnn.testing import gradcheck as gradcheck
 
 # Imported when first used, so that `import fastnn` stays cheap.
@@ -48,8 +56,16 @@ _MODULES = (
     "models", "optimizers", "random", "regularizers", "testing", "utils", "vision",
 )  # fmt: skip
 _NAMES = {
+    "Initializer": "initializers",
     "Input": "layers",
+    "InputSpec": "layers",
+    "KerasTensor": "symbolic",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
     "Model": "models",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
     "Sequential": "models",
     "load_model": "models",
     "gradcheck": "testing",

@@ -44,6 +44,9 @@ class SymbolicTensor(Operators):
         return f"<SymbolicTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
 
+KerasTensor = SymbolicTensor  # Keras's name
+
+
 def symbolic_dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
     """dtype, floatx() for None. Raises ValueError unless layers can take it: float32, float64, integers, bool."""
     found = np.dtype(dtype) if dtype is not None else None

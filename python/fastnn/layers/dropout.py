@@ -66,7 +66,7 @@ class _SpatialDropout(RandomLayer):
 
     _axes = 0  # of places
 
-    def __init__(self, rate: float, seed: int | None = None, data_format: str | None = None, **options: Any) -> None:
+    def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **options: Any) -> None:
         super().__init__(seed, **options)
         if data_format not in (None, "channels_last"):
             raise ValueError(f"[{type(self).__name__}] expected data_format 'channels_last', got {data_format!r}")
@@ -93,7 +93,7 @@ class SpatialDropout1D(_SpatialDropout):
     _axes = 1
 
     def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
-        super().__init__(rate, seed, **options)
+        super().__init__(rate, seed=seed, **options)
 
 
 class SpatialDropout2D(_SpatialDropout):

@@ -75,10 +75,12 @@ class Model(Trainer):
 
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None) -> None:
         """Writes configuration, weights and, if compiled, the training state into one safetensors file.
 
-        The file is put in place when it is whole. Raises FileExistsError if it exists and overwrite is False.
+        The suffix may be any, such as .keras or .h5; the file is the same. It is put in place when it is whole.
+        zipped is there for Keras's sake and changes nothing. Raises FileExistsError if the file exists and overwrite is
+        False.
         """
         from fastnn.models.saving import save_model
 

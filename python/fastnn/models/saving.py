@@ -21,7 +21,9 @@ from fastnn.registry import made_from_config, serialize
 _WEIGHTS, _OPTIMIZER, _RANDOM = "weights/", "optimizer/", "random/"
 
 
-def save_model(model: Model, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+def save_model(
+    model: Model, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None
+) -> None:
     """Writes a model into one safetensors file. Raises ValueError if it is not built, FileExistsError as Model.save."""
     if not overwrite and Path(filepath).exists():
         raise FileExistsError(f"[save] expected a new file, got {filepath}, which exists; use overwrite=True")
@@ -32,13 +34,16 @@ def save_model(model: Model, filepath: str | os.PathLike[str], overwrite: bool =
 
 
 def load_model(
-    filepath: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True
+    filepath: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
 ) -> Any:
     """The model that save() wrote.
 
     Built-in layers come from a closed table; nothing is imported by name, and no code is run.
     custom_objects: layers, losses, metrics and optimizers of your own, by class name. compile: restore the training
-    state.
+    state. safe_mode is there for Keras's sake: loading is always safe.
     Raises ValueError for a broken file, an unknown layer, or weights that do not fit.
     """
     arrays, description = safetensors.read(filepath)

@@ -159,17 +159,19 @@ class Sequential(Model):
         shape: PartialShape = shapes_of(self.compute_output_spec(SymbolicTensor(input_shape, self._dtype)))
         return shape
 
-    def compute_output_spec(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """What the last layer makes of a symbolic input."""
+        x = inputs
         for layer in self._called:
             layer._build_once(shapes_of(x))
             x = layer.compute_output_spec(x)
         return x
 
-    def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if self._steps is None:
             masks = any(layer._makes_masks for layer in self._walk())
             self._steps = list(self._called) if masks else [direct_call(layer, self._dtype) for layer in self._called]
+        x = inputs
         steps: Sequence[Callable[[Any], Any]] = self._steps
         if mask is not None:
             x, steps = masked(x, mask), self._called

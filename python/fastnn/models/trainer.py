@@ -189,10 +189,10 @@ class Trainer(Layer):
         logs: Logs = {}
         for name, metric in named.items():
             result = metric.result()
-            if type(result) is dict:
-                logs.update(result)
+            if isinstance(result, dict):
+                logs.update({key: _plain(part) for key, part in result.items()})
             else:
-                logs[name] = result
+                logs[name] = result if type(result) is float else _plain(result)
         return logs
 
     # ---- one step --------------------------------------------------------------------------------------------
@@ -592,6 +592,16 @@ def _masks_of(y_pred: Any) -> list[Array | None]:
         return []
     found = [mask_of(output) for output in leaves(y_pred)]
     return found if any(mask is not None for mask in found) else []
+
+
+def _plain(figure: Any) -> Any:
+    """A figure as it is now: a number, also where a metric of one's own gives a Variable or a Tensor."""
+    if isinstance(figure, (int, float)):
+        return figure
+    value = raw(figure)
+    if np.ndim(value) == 0:
+        return float(value)
+    return np.array(value)
 
 
 def _config(part: Any) -> Any:
