@@ -69,7 +69,7 @@ def test_every_op_of_one_array_takes_a_symbolic_tensor():
     for name, op in dispatch.items():
         try:
             y = op(np.ones((2, 4), np.float32))
-        except TypeError:
+        except (TypeError, ValueError):  # more arguments, or other axes
             needs_more.add(name)
             continue
         found = op(x)
