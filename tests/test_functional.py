@@ -377,6 +377,15 @@ def test_recorded_steps_have_the_bits_of_python(rng, name):
     assert found[0] == found[1]
 
 
+def test_arrays_among_the_arguments_of_ops_are_read_by_replays(rng):
+    x = Input((4,))
+    scaled = layers.Dense(4)(x) * np.arange(4, dtype="float32") + np.ones((1, 4))
+    model = Model(x, ops.take(scaled, np.array([0, 2]), axis=1))
+    data = rng.standard_normal((8, 4)).astype("float32")
+    found = [model.predict_on_batch(data).tobytes() for _ in range(4)]
+    assert model._steps_now()._predicting._steps and set(found) == {model(data).tobytes()}
+
+
 # ---- copies -------------------------------------------------------------------------------------------------------
 
 

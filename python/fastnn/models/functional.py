@@ -271,12 +271,16 @@ class _InputCheck:
             if not self.optional:
                 raise ValueError(f"[{self.name}] expected an array for this input, got None")
             return None
+        if x.shape[1:] != self.shape[1:]:
+            x = self._fitted(x)
+        return x if x.dtype is self.dtype or x.dtype == self.dtype else ops.cast(x, self.dtype)
+
+    def _fitted(self, x: Any) -> Any:
+        """x, whose lengths are not all known from the input, with its number of axes."""
         if len(x.shape) != len(self.shape):
             x = self._squeezed(x)
-        for own, length in zip(self.shape[1:], x.shape[1:], strict=True):
-            if own is not None and own != length:
-                self.spec.check(x.shape, self.name)
-        return x if x.dtype == self.dtype else ops.cast(x, self.dtype)
+        self.spec.check(x.shape, self.name)
+        return x
 
     def _squeezed(self, x: Any) -> Any:
         self.spec.check(x.shape, self.name)
