@@ -11,6 +11,9 @@ from fastnn.arrays import Array
 from fastnn.backend import gather_rows
 from fastnn.random import SeedGenerator
 
+#: Shuffled batches are gathered together up to so many bytes: a call costs more than a small batch.
+GATHERED_BYTES = 1 << 18
+
 #: One batch: inputs, targets or None, weights or None.
 Batch = tuple[Any, Any, Any]
 
@@ -123,22 +126,33 @@ class Batches:
         return (self._slice(start, min(start + size, samples)) for start in starts)
 
     def _gathered(self, order: Array) -> Iterator[Batch]:
-        x, y, w = self.data
+        """Gathers as many batches at once as are small together, and gives them out one by one, as views."""
         size = self.batch_size
-        plain = type(x) is np.ndarray and type(y) is np.ndarray and w is None
-        take_x, take_y = (_taker(x), _taker(y)) if plain else (None, None)
-        for start in range(0, self.samples, size):
-            rows = order[start : start + size]
-            if take_x is not None and take_y is not None:
-                yield take_x(x, rows), take_y(y, rows), None
+        bytes_of_batch = size * sum(array.nbytes // max(len(array), 1) for array in leaves(self.data))
+        block = size * max(1, GATHERED_BYTES // max(bytes_of_batch, 1))
+        takers = {id(array): _taker(array) for array in leaves(self.data)}
+        for start in range(0, self.samples, block):
+            rows = order[start : start + block]
+            parts = tuple([each(lambda a: takers[id(a)](a, rows), part) for part in self.data])  # noqa: B023
+            if block == size:
+                yield parts
             else:
-                yield tuple([each(lambda a: _taker(a)(a, rows), part) for part in self.data])  # noqa: B023
+                yield from _slices(parts, len(rows), size)
 
     def _slice(self, start: int, stop: int) -> Batch:
-        x, y, w = self.data
-        if type(x) is np.ndarray and type(y) is np.ndarray and w is None:
-            return x[start:stop], y[start:stop], None
-        return tuple([each(lambda a: a[start:stop], part) for part in self.data])
+        return _slice(self.data, start, stop)
+
+
+def _slices(data: Batch, samples: int, size: int) -> Iterator[Batch]:
+    for start in range(0, samples, size):
+        yield _slice(data, start, min(start + size, samples))
+
+
+def _slice(data: Batch, start: int, stop: int) -> Batch:
+    x, y, w = data
+    if type(x) is np.ndarray and type(y) is np.ndarray and w is None:
+        return x[start:stop], y[start:stop], None
+    return tuple([each(lambda a: a[start:stop], part) for part in data])
 
 
 def _taker(array: Array) -> Callable[[Array, Array], Array]:
