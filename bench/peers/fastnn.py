@@ -328,8 +328,31 @@ def _recurrent(layer: Layer, w: Arrays) -> tuple[Any, list[Array]]:
     return made, list(_recurrent_weights(layer.kind, w))
 
 
+def _transformer(layer: Layer, w: Arrays) -> tuple[Any, list[Array]]:
+    d, heads = layer.d, layer.heads
+    size = d // heads
+    weights: list[Array] = []
+    for i in range(3):  # query, key, value
+        rows = slice(i * d, (i + 1) * d)
+        weights += [w["w_qkv"][rows].T.reshape(d, heads, size), w["b_qkv"][rows].reshape(heads, size)]
+    weights += [w["w_o"].T.reshape(heads, size, d), w["b_o"], w["ln1_gamma"], w["ln1_beta"]]
+    weights += [w["w_1"].T, w["b_1"], w["w_2"].T, w["b_2"], w["ln2_gamma"], w["ln2_beta"]]
+    return find("layers.TransformerEncoder")(layer.ff, heads), weights
+
+
+def _mean_time(layer: Layer, w: Arrays) -> tuple[Any, list[Array]]:
+    return find("layers.GlobalAveragePooling1D")(), []
+
+
 #: A layer of a model and its weights, by kind.
-MAKERS = {"dense": _dense, "embedding": _embedding, "lstm": _recurrent, "gru": _recurrent}
+MAKERS = {
+    "dense": _dense,
+    "embedding": _embedding,
+    "lstm": _recurrent,
+    "gru": _recurrent,
+    "transformer": _transformer,
+    "mean_time": _mean_time,
+}
 
 
 def build(model: Model, params: Arrays) -> Any:

@@ -34,6 +34,7 @@ if _TYPE_CHECKING:
     from fastnn import random as random
     from fastnn import regularizers as regularizers
     from fastnn import testing as testing
+    from fastnn import text as text
     from fastnn import utils as utils
     from fastnn import vision as vision
     from fastnn.initializers import Initializer as Initializer
@@ -53,7 +54,7 @@ if _TYPE_CHECKING:
 # Imported when first used, so that `import fastnn` stays cheap.
 _MODULES = (
     "activations", "applications", "callbacks", "classic", "constraints", "initializers", "layers", "losses", "metrics",
-    "models", "optimizers", "random", "regularizers", "testing", "utils", "vision",
+    "models", "optimizers", "random", "regularizers", "testing", "text", "utils", "vision",
 )  # fmt: skip
 _NAMES = {
     "Initializer": "initializers",

@@ -3,6 +3,7 @@
 from fastnn.models.drawing import plot_model as plot_model
 from fastnn.random import set_random_seed as set_random_seed
 from fastnn.registry import serialize as serialize_keras_object
+from fastnn.text.sequences import pad_sequences as pad_sequences
 from fastnn.training.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
 from fastnn.training.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from fastnn.training.dataset import PyDataset as PyDataset
@@ -12,6 +13,7 @@ __all__ = [
     "PyDataset",
     "Sequence",
     "pack_x_y_sample_weight",
+    "pad_sequences",
     "plot_model",
     "serialize_keras_object",
     "set_random_seed",

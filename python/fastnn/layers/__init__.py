@@ -99,6 +99,10 @@ from fastnn.layers.pooling import MaxPool3D as MaxPool3D
 from fastnn.layers.pooling import MaxPooling1D as MaxPooling1D
 from fastnn.layers.pooling import MaxPooling2D as MaxPooling2D
 from fastnn.layers.pooling import MaxPooling3D as MaxPooling3D
+from fastnn.layers.position import PositionEmbedding as PositionEmbedding
+from fastnn.layers.position import RotaryEmbedding as RotaryEmbedding
+from fastnn.layers.position import SinePositionEncoding as SinePositionEncoding
+from fastnn.layers.position import TokenAndPositionEmbedding as TokenAndPositionEmbedding
 from fastnn.layers.recurrent import RNN as RNN
 from fastnn.layers.recurrent import StackedRNNCells as StackedRNNCells
 from fastnn.layers.regularization import ActivityRegularization as ActivityRegularization
@@ -119,6 +123,8 @@ from fastnn.layers.resizing import ZeroPadding3D as ZeroPadding3D
 from fastnn.layers.simple_rnn import SimpleRNN as SimpleRNN
 from fastnn.layers.simple_rnn import SimpleRNNCell as SimpleRNNCell
 from fastnn.layers.time_distributed import TimeDistributed as TimeDistributed
+from fastnn.layers.transformer import TransformerDecoder as TransformerDecoder
+from fastnn.layers.transformer import TransformerEncoder as TransformerEncoder
 from fastnn.registry import serialize as serialize
 
 

@@ -8,6 +8,8 @@ from fastnn.losses.crossentropy import SparseCategoricalCrossentropy as SparseCa
 from fastnn.losses.crossentropy import binary_crossentropy as binary_crossentropy
 from fastnn.losses.crossentropy import categorical_crossentropy as categorical_crossentropy
 from fastnn.losses.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from fastnn.losses.ctc import CTC as CTC
+from fastnn.losses.ctc import ctc as ctc
 from fastnn.losses.focal import BinaryFocalCrossentropy as BinaryFocalCrossentropy
 from fastnn.losses.focal import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
 from fastnn.losses.focal import binary_focal_crossentropy as binary_focal_crossentropy

@@ -50,6 +50,9 @@ from fastnn.ops.convolution import depthwise_conv as depthwise_conv
 from fastnn.ops.convolution import separable_conv as separable_conv
 from fastnn.ops.cross_entropy import sigmoid_cross_entropy as sigmoid_cross_entropy
 from fastnn.ops.cross_entropy import softmax_cross_entropy as softmax_cross_entropy
+from fastnn.ops.ctc import ctc_collapse as ctc_collapse
+from fastnn.ops.ctc import ctc_decode as ctc_decode
+from fastnn.ops.ctc import ctc_loss as ctc_loss
 from fastnn.ops.dense import dense as dense
 from fastnn.ops.depthwise_conv2d import depthwise_conv1d as depthwise_conv1d
 from fastnn.ops.depthwise_conv2d import depthwise_conv2d as depthwise_conv2d
@@ -141,6 +144,7 @@ from fastnn.ops.simple_rnn import simple_rnn as simple_rnn
 from fastnn.ops.softmax import log_softmax as log_softmax
 from fastnn.ops.softmax import softmax as softmax
 from fastnn.ops.sparsemax import sparsemax as sparsemax
+from fastnn.ops.top_k import top_k as top_k
 from fastnn.ops.transpose import reshape as reshape
 from fastnn.ops.transpose import transpose as transpose
 from fastnn.ops.views import broadcast_to as broadcast_to

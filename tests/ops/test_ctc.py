@@ -1,0 +1,167 @@
+import hashlib
+import itertools
+
+import numpy as np
+import pytest
+
+from fastnn import backend, losses, ops
+from fastnn.autograd import GradientTape, vjp
+from fastnn.testing import check_op
+
+
+def collapsed(path, blank):
+    return tuple(one for one, _ in itertools.groupby(path) if one != blank)
+
+
+def every_path(logs, blank):
+    """The probability of every labelling, by adding up all paths there are."""
+    t, c = logs.shape
+    found = {}
+    for path in itertools.product(range(c), repeat=t):
+        p = np.exp(sum(logs[i, one] for i, one in enumerate(path)))
+        found[collapsed(path, blank)] = found.get(collapsed(path, blank), 0.0) + p
+    return found
+
+
+def log_softmax(x):
+    return x - x.max(-1, keepdims=True) - np.log(np.exp(x - x.max(-1, keepdims=True)).sum(-1, keepdims=True))
+
+
+def plain(logits, labels, label_lengths, logit_lengths, blank):
+    """By brute force."""
+    losses = []
+    for x, label, n, t in zip(logits, labels, label_lengths, logit_lengths, strict=True):
+        p = every_path(log_softmax(x[:t]), blank).get(tuple(label[:n]), 0.0)
+        losses.append(-np.log(p) if p else np.inf)
+    return np.array(losses)
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+@pytest.mark.parametrize(
+    ("labels", "label_lengths", "logit_lengths"),
+    [
+        ([[1, 1, 3], [3, 1, 1]], [3, 2], [5, 4]),
+        ([[1, 3, 1], [1, 1, 1]], [3, 0], [5, 3]),
+        ([[3], [1]], [1, 1], [1, 5]),
+    ],
+)
+def test_loss_and_gradient_are_those_of_all_paths_added_up(rng, labels, label_lengths, logit_lengths, blank):
+    logits = rng.standard_normal((2, 5, 4))
+    labels, label_lengths, logit_lengths = map(np.array, (labels, label_lengths, logit_lengths))
+    if blank == 0:
+        labels = np.where(labels == 3, 2, labels)
+    check_op(
+        lambda x: ops.ctc_loss(labels, x, label_lengths, logit_lengths, blank),
+        lambda x: plain(x, labels, label_lengths, logit_lengths, blank),
+        logits,
+    )
+
+
+@pytest.mark.parametrize(("t", "c", "n"), [(17, 8, 7), (33, 9, 8), (40, 33, 16)])
+def test_the_gradient_of_longer_sequences_is_that_of_differences(rng, t, c, n):
+    logits, labels = rng.standard_normal((1, t, c)), rng.integers(1, c, (1, n))
+    direction = rng.standard_normal(logits.shape)
+    y, pullback = vjp(lambda x: ops.ctc_loss(labels, x, [n], [t]), logits)
+    ends = [ops.ctc_loss(labels, logits + s * 1e-6 * direction, [n], [t]) for s in (-1, 1)]
+    np.testing.assert_allclose(np.sum(pullback(np.ones(1))[0] * direction), (ends[1] - ends[0])[0] / 2e-6, rtol=1e-6)
+    single = ops.ctc_loss(labels, logits.astype(np.float32), [n], [t])
+    np.testing.assert_allclose(single, y, rtol=1e-5)
+
+
+def test_a_target_that_does_not_fit_has_an_infinite_loss_and_no_gradient(rng):
+    logits = rng.standard_normal((2, 2, 3))
+    y, pullback = vjp(lambda x: ops.ctc_loss([[1, 1], [1, 2]], x, [2, 2], [2, 2]), logits)
+    assert np.isinf(y[0]) and np.isfinite(y[1])
+    (dx,) = pullback(np.ones(2))
+    assert not dx[0].any() and dx[1].any()
+
+
+def test_empty_targets_and_outputs():
+    logits = np.zeros((2, 3, 2))
+    np.testing.assert_allclose(ops.ctc_loss(np.zeros((2, 0), int), logits, [0, 0], [3, 0]), [3 * np.log(2), 0])
+    assert ops.ctc_loss(np.zeros((0, 2), int), np.zeros((0, 3, 2)), np.zeros(0, int), np.zeros(0, int)).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("labels", "label_length", "logit_length", "message"),
+    [
+        ([[3]], [1], [2], r"\[ctc\] expected labels in \[0, 3\) other than the blank 0, got 3"),
+        ([[0]], [1], [2], r"other than the blank 0, got 0"),
+        ([[1]], [2], [2], r"\[ctc\] expected target lengths in \[0, 1\], got 2"),
+        ([[1]], [1], [3], r"\[ctc\] expected output lengths in \[0, 2\], got 3"),
+        ([[1]], [1, 1], [2], r"\[ctc\] expected lengths \(1,\), got \(2,\)"),
+    ],
+)
+def test_what_is_out_of_range_is_refused(labels, label_length, logit_length, message):
+    with pytest.raises(ValueError, match=message):
+        ops.ctc_loss(labels, np.zeros((1, 2, 3)), label_length, logit_length)
+
+
+def test_bits_do_not_depend_on_threads(rng):
+    logits, labels = rng.standard_normal((9, 60, 20)).astype(np.float32), rng.integers(1, 20, (9, 12))
+    lengths = np.full(9, 12), np.full(9, 60)
+    before, found = backend.get_num_threads(), set()
+    for n in (1, 2, 3, 8):
+        backend.set_num_threads(n)
+        y, pullback = vjp(lambda x: ops.ctc_loss(labels, x, *lengths), logits)
+        found.add(hashlib.sha256(y.tobytes() + pullback(y)[0].tobytes()).hexdigest())
+    backend.set_num_threads(before)
+    assert len(found) == 1
+
+
+# ---- decoding ----
+
+
+def test_the_worked_collapse():
+    assert "".join(ops.ctc_collapse("ttt_h_eee___ ___qqq__", "_")) == "the q"
+    assert ops.ctc_collapse("__aa_ab", "_") == list("aab")
+    assert ops.ctc_collapse([], 0) == ops.ctc_collapse([0, 0], 0) == []
+
+
+def test_greedy_decoding_takes_the_best_class_of_each_step():
+    path = np.array([[1, 1, 0, 1, 2, 2], [0, 2, 0, 0, 2, 1]])
+    logits = 5.0 * np.eye(3)[path]
+    labels, scores = ops.ctc_decode(logits, [6, 5])
+    np.testing.assert_array_equal(labels, [[[1, 1, 2, -1, -1, -1], [2, 2, -1, -1, -1, -1]]])
+    np.testing.assert_array_equal(scores, [[-30], [-25]])
+    unmerged, _ = ops.ctc_decode(logits, [6, 5], merge_repeated=False)
+    np.testing.assert_array_equal(unmerged[0, 0], [1, 1, 1, 2, 2, -1])
+
+
+@pytest.mark.parametrize("blank", [0, 1])
+def test_prefix_beams_that_keep_everything_find_the_most_probable_labels(rng, blank):
+    logits = 2 * rng.standard_normal((3, 4, 3))
+    labels, scores = ops.ctc_decode(logits, [4, 3, 0], "beam_search", beam_width=200, top_paths=3, mask_index=blank)
+    for i, t in enumerate((4, 3)):
+        ranked = sorted(every_path(log_softmax(logits[i, :t]), blank).items(), key=lambda item: -item[1])
+        for path, (label, p) in enumerate(ranked[:3]):
+            assert labels[path, i].tolist() == [*label, *[-1] * (4 - len(label))]
+            assert scores[i, path] == pytest.approx(np.log(p))
+    assert (labels[:, 2] == -1).all() and scores[2].tolist() == [0, -np.inf, -np.inf]
+
+
+def test_beams_find_what_greedy_decoding_misses():
+    logits = np.log(np.array([[[0.6, 0.4], [0.6, 0.4]]]))  # blank twice: 0.36; one label: 0.64
+    assert ops.ctc_decode(logits, [2])[0][0, 0].tolist() == [-1, -1]
+    assert ops.ctc_decode(logits, [2], "beam_search", beam_width=2)[0][0, 0].tolist() == [1, -1]
+    with pytest.raises(ValueError, match=r"\[ctc_decode\] expected strategy 'greedy' or 'beam_search', got 'best'"):
+        ops.ctc_decode(logits, [2], "best")
+
+
+# ---- the loss ----
+
+
+def test_the_loss_counts_labels_up_to_the_zeros(rng):
+    logits, labels = rng.standard_normal((3, 6, 4)).astype(np.float32), np.array([[1, 2, 0], [3, 3, 1], [2, 0, 0]])
+    each = ops.ctc_loss(labels, logits, [2, 3, 1], [6, 6, 6])
+    np.testing.assert_allclose(losses.CTC()(labels, logits), each.mean(), rtol=1e-6)
+    np.testing.assert_allclose(losses.CTC("none")(labels, logits, [1.0, 2.0, 0.0]), each * [1, 2, 0], rtol=1e-6)
+    from fastnn.masks import masked
+
+    seen = np.arange(6) < np.array([[6], [5], [4]])
+    short = ops.ctc_loss(labels, logits, [2, 3, 1], [6, 5, 4])
+    np.testing.assert_allclose(losses.CTC("none")(labels, masked(logits, seen)), short, rtol=1e-6)
+    with GradientTape() as tape:
+        x = tape.watch(logits)
+        loss = losses.get("ctc")(labels, x)
+    assert np.isfinite(tape.gradient(loss, x)).all()

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from fastnn import ops
+from fastnn.testing import check_op
+
+
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (7, 3), (8, 8), (17, 1), (33, 5), (100, 20), (5, 0), (0, 0)])
+def test_values_and_places_are_those_of_a_sort(rng, n, k):
+    x = rng.standard_normal((3, n))
+    check_op(lambda x: ops.top_k(x, k)[0], lambda x: -np.sort(-x, axis=-1)[:, :k], x)
+    for dtype in (np.float32, np.float64, np.int32):
+        rounded = np.round(3 * x).astype(dtype)
+        values, places = ops.top_k(rounded, k)
+        expected = np.argsort(-rounded, axis=-1, kind="stable")[:, :k]
+        np.testing.assert_array_equal(places, expected)
+        assert values.dtype == dtype and places.dtype == np.int64
+        np.testing.assert_array_equal(values, np.take_along_axis(rounded, expected, -1))
+
+
+def test_nan_counts_as_less_than_everything():
+    x = np.array([np.nan, 1, -np.inf, np.nan, 3, 2] + [0.0] * 20, np.float32)
+    values, places = ops.top_k(x, 3)
+    np.testing.assert_array_equal(values, [3, 2, 1])
+    np.testing.assert_array_equal(places, [4, 5, 1])
+    values, places = ops.top_k(x, len(x))
+    np.testing.assert_array_equal(places[-3:], [2, 0, 3])
+    assert np.isnan(values[-2:]).all() and np.isneginf(values[-3])
+
+
+def test_what_makes_no_sense_is_refused():
+    with pytest.raises(ValueError, match=r"\[top_k\] expected k in \[0, 3\], got 4"):
+        ops.top_k(np.zeros((2, 3)), 4)
+    with pytest.raises(ValueError, match=r"\[top_k\] expected x with at least 1 axis, got a scalar"):
+        ops.top_k(1.0, 1)
