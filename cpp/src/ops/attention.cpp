@@ -61,7 +61,7 @@ FASTNN_DECLARE(const AttentionKernels<T>&, attention_kernels, ())
 
 /// Keys and queries in a block. Whole stretches of dropout's decisions, where tk is a multiple of 256.
 constexpr Index kKeys = 256, kQueries = 64;
-constexpr Index kBackwardKeys = 128;
+constexpr Index kBackwardKeys = 256;
 
 }  // namespace fastnn::cpu
 
