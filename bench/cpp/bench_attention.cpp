@@ -22,19 +22,21 @@ struct Forward {
   std::vector<float> q = bench::normal(sizes.elements()), k{q.rbegin(), q.rend()}, v = q, y = q;
   std::vector<float> logs = bench::normal(sizes.n * sizes.heads * sizes.t);
   void operator()() {
-    fastnn::cpu::attention<float>(q.data(), k.data(), v.data(), nullptr, nullptr, nullptr, nullptr, y.data(), logs.data(),
-                                  sizes.shape());
+    fastnn::cpu::attention<float>(q.data(), k.data(), v.data(), nullptr, nullptr, nullptr, nullptr, y.data(),
+                                  logs.data(), sizes.shape());
   }
 };
 
 struct Backward {
   Forward forward;
-  std::vector<float> dy = bench::normal(forward.sizes.elements()), y = bench::normal(3 * forward.sizes.elements());
+  std::vector<float> dy = bench::normal(forward.sizes.elements()),
+                     y = bench::normal(3 * forward.sizes.elements());
   void operator()() {
     const Index size = forward.sizes.elements();
-    fastnn::cpu::attention_backward<float>(forward.q.data(), forward.k.data(), forward.v.data(), nullptr, nullptr, nullptr,
-                                           forward.y.data(), forward.logs.data(), dy.data(), y.data(), y.data() + size,
-                                           y.data() + 2 * size, nullptr, forward.sizes.shape());
+    fastnn::cpu::attention_backward<float>(forward.q.data(), forward.k.data(), forward.v.data(), nullptr,
+                                           nullptr, nullptr, forward.y.data(), forward.logs.data(), dy.data(),
+                                           y.data(), y.data() + size, y.data() + 2 * size, nullptr,
+                                           forward.sizes.shape());
   }
 };
 

@@ -59,7 +59,7 @@ def test_the_mean_of_embeddings_is_the_course_s_first_model_of_sentiment(rng):
     layer, mean = Embedding(50, 8, mask_zero=True), layers.GlobalAveragePooling1D()
     sentence = rng.integers(1, 50, (1, 9))
     backwards = sentence[:, ::-1].copy()
-    np.testing.assert_allclose(mean(layer(sentence)), mean(layer(reversed_)), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(mean(layer(sentence)), mean(layer(backwards)), rtol=1e-5, atol=1e-7)
     padded = np.concatenate([sentence, np.zeros((1, 4), int)], axis=1)
     np.testing.assert_allclose(mean(layer(padded)), mean(layer(sentence)), rtol=1e-5, atol=1e-7)
 
