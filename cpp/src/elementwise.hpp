@@ -192,6 +192,25 @@ struct Ceil : Step {
   }
 };
 
+struct Round : Step {
+  template <class V> static V value(V x, const Parameters<V>&) { return copysign(round(x), x); }
+};
+
+// Lane by lane through the C library, as pow.
+struct Arctan {
+  static float arctan_one(float x) { return atanf(x); }
+  static double arctan_one(double x) { return atan(x); }
+  template <class V> static V value(V x, const Parameters<V>&) {
+    typename V::T lane[V::lanes];
+    x.store(lane);
+    for (int i = 0; i < V::lanes; ++i) lane[i] = arctan_one(lane[i]);
+    return V::load(lane);
+  }
+  template <class V> static V slope(V x, const Parameters<V>&) {
+    return constant<V>(1) / fma(x, x, constant<V>(1));
+  }
+};
+
 struct BinaryStep : Step {
   template <class V> static V value(V x, const Parameters<V>&) {
     return select(x >= constant<V>(0), constant<V>(1), select(x < constant<V>(0), constant<V>(0), x));

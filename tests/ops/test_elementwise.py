@@ -37,6 +37,8 @@ UNARY = [
     (ops.erf, np.vectorize(erf, otypes=[float]), np.asarray),
     (ops.sign, lambda x: (x > 0) * 1.0 - (x < 0), off_zero),
     (ops.floor, lambda x: x - x % 1, lambda x: np.trunc(3 * x) + 0.3),
+    (ops.round, np.rint, lambda x: np.trunc(3 * x) + 0.3),
+    (ops.arctan, lambda x: np.arctan2(x, 1), np.asarray),
     (ops.ceil, lambda x: x + -x % 1, lambda x: np.trunc(3 * x) + 0.3),
 ]
 BINARY = [

@@ -38,6 +38,11 @@ from fastnn.ops.cast import cast as cast
 from fastnn.ops.concatenate import concatenate as concatenate
 from fastnn.ops.concatenate import split as split
 from fastnn.ops.concatenate import stack as stack
+from fastnn.ops.contraction import einsum as einsum
+from fastnn.ops.contraction import inner as inner
+from fastnn.ops.contraction import outer as outer
+from fastnn.ops.contraction import tensordot as tensordot
+from fastnn.ops.contraction import vdot as vdot
 from fastnn.ops.conv2d import conv1d as conv1d
 from fastnn.ops.conv2d import conv2d as conv2d
 from fastnn.ops.conv_transpose2d import conv_transpose1d as conv_transpose1d
@@ -48,6 +53,25 @@ from fastnn.ops.convolution import conv_transpose as conv_transpose
 from fastnn.ops.convolution import conv_transpose3d as conv_transpose3d
 from fastnn.ops.convolution import depthwise_conv as depthwise_conv
 from fastnn.ops.convolution import separable_conv as separable_conv
+from fastnn.ops.creation import arange as arange
+from fastnn.ops.creation import array as array
+from fastnn.ops.creation import convert_to_numpy as convert_to_numpy
+from fastnn.ops.creation import convert_to_tensor as convert_to_tensor
+from fastnn.ops.creation import empty as empty
+from fastnn.ops.creation import eye as eye
+from fastnn.ops.creation import full as full
+from fastnn.ops.creation import full_like as full_like
+from fastnn.ops.creation import identity as identity
+from fastnn.ops.creation import linspace as linspace
+from fastnn.ops.creation import ndim as ndim
+from fastnn.ops.creation import ones as ones
+from fastnn.ops.creation import ones_like as ones_like
+from fastnn.ops.creation import shape as shape
+from fastnn.ops.creation import size as size
+from fastnn.ops.creation import stop_gradient as stop_gradient
+from fastnn.ops.creation import tri as tri
+from fastnn.ops.creation import zeros as zeros
+from fastnn.ops.creation import zeros_like as zeros_like
 from fastnn.ops.cross_entropy import sigmoid_cross_entropy as sigmoid_cross_entropy
 from fastnn.ops.cross_entropy import softmax_cross_entropy as softmax_cross_entropy
 from fastnn.ops.ctc import ctc_collapse as ctc_collapse
@@ -57,8 +81,23 @@ from fastnn.ops.dense import dense as dense
 from fastnn.ops.depthwise_conv2d import depthwise_conv1d as depthwise_conv1d
 from fastnn.ops.depthwise_conv2d import depthwise_conv2d as depthwise_conv2d
 from fastnn.ops.dropout import dropout as dropout
+from fastnn.ops.elementary import cosh as cosh
+from fastnn.ops.elementary import exp2 as exp2
+from fastnn.ops.elementary import floor_divide as floor_divide
+from fastnn.ops.elementary import isfinite as isfinite
+from fastnn.ops.elementary import isinf as isinf
+from fastnn.ops.elementary import isnan as isnan
+from fastnn.ops.elementary import log2 as log2
+from fastnn.ops.elementary import log10 as log10
+from fastnn.ops.elementary import mod as mod
+from fastnn.ops.elementary import reciprocal as reciprocal
+from fastnn.ops.elementary import round as round
+from fastnn.ops.elementary import rsqrt as rsqrt
+from fastnn.ops.elementary import sinh as sinh
+from fastnn.ops.elementary import tan as tan
 from fastnn.ops.elementwise import absolute as absolute
 from fastnn.ops.elementwise import add as add
+from fastnn.ops.elementwise import arctan as arctan
 from fastnn.ops.elementwise import ceil as ceil
 from fastnn.ops.elementwise import clip as clip
 from fastnn.ops.elementwise import cos as cos
@@ -108,6 +147,7 @@ from fastnn.ops.logical import any as any
 from fastnn.ops.logical import logical_and as logical_and
 from fastnn.ops.logical import logical_not as logical_not
 from fastnn.ops.logical import logical_or as logical_or
+from fastnn.ops.logical import logical_xor as logical_xor
 from fastnn.ops.lrn import lrn as lrn
 from fastnn.ops.lstm import lstm as lstm
 from fastnn.ops.maxout import maxout as maxout
@@ -124,6 +164,21 @@ from fastnn.ops.pool2d import max_pool as max_pool
 from fastnn.ops.pool2d import max_pool1d as max_pool1d
 from fastnn.ops.pool2d import max_pool2d as max_pool2d
 from fastnn.ops.pool2d import max_pool3d as max_pool3d
+from fastnn.ops.rearrange import diag as diag
+from fastnn.ops.rearrange import diagonal as diagonal
+from fastnn.ops.rearrange import flip as flip
+from fastnn.ops.rearrange import hstack as hstack
+from fastnn.ops.rearrange import moveaxis as moveaxis
+from fastnn.ops.rearrange import ravel as ravel
+from fastnn.ops.rearrange import repeat as repeat
+from fastnn.ops.rearrange import roll as roll
+from fastnn.ops.rearrange import swapaxes as swapaxes
+from fastnn.ops.rearrange import tile as tile
+from fastnn.ops.rearrange import trace as trace
+from fastnn.ops.rearrange import tril as tril
+from fastnn.ops.rearrange import triu as triu
+from fastnn.ops.rearrange import unstack as unstack
+from fastnn.ops.rearrange import vstack as vstack
 from fastnn.ops.reduce import argmax as argmax
 from fastnn.ops.reduce import argmin as argmin
 from fastnn.ops.reduce import count_correct as count_correct
@@ -143,8 +198,16 @@ from fastnn.ops.rotary import rotary_embedding as rotary_embedding
 from fastnn.ops.simple_rnn import simple_rnn as simple_rnn
 from fastnn.ops.softmax import log_softmax as log_softmax
 from fastnn.ops.softmax import softmax as softmax
+from fastnn.ops.sorting import argsort as argsort
+from fastnn.ops.sorting import sort as sort
 from fastnn.ops.sparsemax import sparsemax as sparsemax
 from fastnn.ops.top_k import top_k as top_k
+from fastnn.ops.statistics import average as average
+from fastnn.ops.statistics import count_nonzero as count_nonzero
+from fastnn.ops.statistics import logsumexp as logsumexp
+from fastnn.ops.statistics import norm as norm
+from fastnn.ops.statistics import std as std
+from fastnn.ops.statistics import var as var
 from fastnn.ops.transpose import reshape as reshape
 from fastnn.ops.transpose import transpose as transpose
 from fastnn.ops.views import broadcast_to as broadcast_to
@@ -152,5 +215,6 @@ from fastnn.ops.views import expand_dims as expand_dims
 from fastnn.ops.views import squeeze as squeeze
 
 abs = absolute  # as in Keras
+amax, amin = max, min
 
 _dispatch.update({name: op for name, op in globals().items() if not name.startswith("_") and callable(op)})

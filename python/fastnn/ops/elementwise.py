@@ -62,6 +62,9 @@ sign = unary("sign", "Sign: y = -1, 0 or 1. The gradient is 0.")
 floor = unary("floor", "Largest whole number that is not above x. The gradient is 0.")
 ceil = unary("ceil", "Smallest whole number that is not below x. The gradient is 0.")
 
+rint = unary("round", "Nearest whole number, the even one of two. The gradient is 0.")
+arctan = unary("arctan", "Inverse tangent: y = arctan x, in radians.")
+
 
 @primitive
 def _clip_scalar(x: Any, low: float, high: float, *, out: Array | None = None) -> Any:

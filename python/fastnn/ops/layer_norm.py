@@ -7,7 +7,7 @@ from typing import Any
 
 from fastnn import backend
 from fastnn.arrays import Array, normalize_axes
-from fastnn.autograd import Needs, primitive
+from fastnn.autograd import Needs, composite, primitive
 from fastnn.backend import floats, kernels
 from fastnn.ops import elementwise
 from fastnn.ops.reduce import mean, sum
@@ -117,6 +117,7 @@ def _axes(x: Any, axis: Axis, where: str) -> Axis:
     return -1 if axes == (ndim - 1,) else axes
 
 
+@composite
 def layer_normalization(
     x: Any,
     gamma: Any = None,

@@ -35,6 +35,13 @@ def logical_or(x1: Any, x2: Any) -> Array:
 
 
 @composite
+def logical_xor(x1: Any, x2: Any) -> Array:
+    """True where exactly one is. x1, x2: real or bool, shapes that broadcast together. Returns bool."""
+    one: Array = not_equal(_truth(x1), _truth(x2))
+    return one
+
+
+@composite
 def logical_not(x: Any) -> Array:
     """True where x is not. x: real or bool, any shape. Returns bool."""
     negated: Array = equal(_truth(x), 0.0)

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from fastnn import Input, ops
+from fastnn.testing import check_op
+
+
+@pytest.fixture
+def isa():
+    """Made of functions of the elementwise family, which have tests on every instruction set."""
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "low"),
+    [
+        ("reciprocal", lambda x: x**-1.0, 0.3),
+        ("rsqrt", lambda x: x**-0.5, 0.3),
+        ("exp2", np.exp2, -2),
+        ("log2", np.log2, 0.3),
+        ("log10", np.log10, 0.3),
+        ("tan", np.tan, -1),
+        ("sinh", np.sinh, -2),
+        ("cosh", np.cosh, -2),
+    ],
+)
+def test_functions(rng, name, reference, low):
+    check_op(getattr(ops, name), reference, rng.uniform(low, low + 2, (3, 5)))
+
+
+def test_sinh_near_0_is_exact():
+    x = np.array([1e-6, -1e-10], "float32")
+    np.testing.assert_allclose(ops.sinh(x), x, rtol=1e-6)
+
+
+def test_quotients_and_rests(rng):
+    a, b = 7 * rng.standard_normal((3, 5)), rng.choice([-2.3, 1.7, 3.1], 5)
+    check_op(ops.mod, np.mod, a, b)
+    check_op(ops.floor_divide, np.floor_divide, a, b)
+    whole, by = rng.integers(-9, 9, (3, 5)), np.array([2, -3, 4, 5, -1])
+    np.testing.assert_array_equal(ops.mod(whole, by), whole % by)
+    np.testing.assert_array_equal(ops.floor_divide(whole, by), whole // by)
+    assert ops.mod(whole, by).dtype == whole.dtype
+
+
+def test_round_to_decimals(rng):
+    x = 100 * rng.standard_normal((4, 5))
+    for decimals in (0, 2, -1):
+        np.testing.assert_allclose(ops.round(x, decimals), np.round(x, decimals), rtol=1e-14)
+    np.testing.assert_array_equal(ops.round(np.array([0.5, 1.5, -0.5, -2.5], "float32")), [0, 2, 0, -2])
+    np.testing.assert_array_equal(ops.round(np.array([3, 4])), [3, 4])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tests_of_elements(dtype):
+    x = np.array([0.0, np.nan, np.inf, -np.inf, np.finfo(dtype).max], dtype)
+    for name in ("isnan", "isinf", "isfinite"):
+        y = getattr(ops, name)(x)
+        assert y.dtype == bool
+        np.testing.assert_array_equal(y, getattr(np, name)(x))
+
+
+def test_logic(rng):
+    a, b = rng.integers(0, 2, (3, 5)).astype(bool), rng.integers(0, 2, 5)
+    np.testing.assert_array_equal(ops.logical_xor(a, b), np.logical_xor(a, b))
+    assert ops.logical_not(ops.isnan(Input((3,)))).shape == (None, 3)
+
+
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_sort(rng, axis):
+    x = rng.permutation(np.arange(12.0)).reshape(3, 4)
+    check_op(ops.sort, np.sort, x, axis=axis, linear=(0,))
+    np.testing.assert_array_equal(ops.argsort(x, axis), np.argsort(x, axis))
+    np.testing.assert_array_equal(ops.argsort(x, None), np.argsort(x, None))
+    with pytest.raises(ValueError, match=r"\[argsort\] expected axis in \[-2, 2\), got 2"):
+        ops.sort(x, 2)

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from fastnn import Input, ops
+from fastnn.testing import check_op
+
+
+@pytest.fixture
+def isa():
+    """Moving elements is the same on every instruction set; `take` and `concatenate` have tests of their own."""
+
+
+def cases():
+    return [
+        ("swapaxes", {"axis1": 0, "axis2": -1}),
+        ("moveaxis", {"source": 0, "destination": 2}),
+        ("moveaxis", {"source": (0, 2), "destination": (-1, 0)}),
+        ("ravel", {}),
+        ("flip", {}),
+        ("flip", {"axis": (0, -1)}),
+        ("roll", {"shift": 3}),
+        ("roll", {"shift": -1, "axis": 1}),
+        ("roll", {"shift": (1, 7), "axis": (0, 2)}),
+        ("repeat", {"repeats": 2}),
+        ("repeat", {"repeats": [1, 0, 3], "axis": 1}),
+        ("tile", {"repeats": 2}),
+        ("tile", {"repeats": (2, 1, 1, 3)}),
+        ("tril", {"k": 1}),
+        ("triu", {"k": -1}),
+        ("diagonal", {"offset": 1}),
+        ("diagonal", {"axis1": 2, "axis2": 1}),
+        ("trace", {"offset": -1}),
+    ]
+
+
+@pytest.mark.parametrize(("name", "options"), cases())
+def test_as_numpy(rng, name, options):
+    translated = {"repeats": "reps"} if name == "tile" else {}
+    reference = getattr(np, name)
+    x = rng.standard_normal((2, 3, 4))
+    check_op(
+        getattr(ops, name),
+        lambda x, **given: reference(x, **{translated.get(key, key): value for key, value in given.items()}),
+        x,
+        linear=(0,),
+        **options,
+    )
+
+
+@pytest.mark.parametrize("k", [0, 1, -2])
+def test_diag(rng, k):
+    check_op(ops.diag, np.diag, rng.standard_normal(4), k=k, linear=(0,))
+    check_op(ops.diag, np.diag, rng.standard_normal((4, 3)), k=k, linear=(0,))
+
+
+def test_stacks_and_parts(rng):
+    x = rng.standard_normal((3, 4))
+    check_op(lambda a, b: ops.vstack([a, b]), lambda a, b: np.vstack([a, b]), x, x[0])
+    check_op(lambda a, b: ops.hstack([a, b]), lambda a, b: np.hstack([a, b]), x, x[:, :1])
+    check_op(lambda a, b: ops.hstack([a, b]), lambda a, b: np.hstack([a, b]), x[0], x[1])
+    check_op(lambda x: ops.unstack(x, axis=1)[2], lambda x: x[:, 2], x)
+    assert len(ops.unstack(x, 3)) == 3
+
+
+def test_integers_stay_integers():
+    x = np.arange(6).reshape(2, 3)
+    for name, options in (("roll", {"shift": 1}), ("repeat", {"repeats": 2}), ("tile", {"repeats": 2}), ("flip", {})):
+        y = getattr(ops, name)(x, **options)
+        assert y.dtype == x.dtype
+    np.testing.assert_array_equal(ops.repeat(x, 2), np.repeat(x, 2))
+
+
+def test_symbolic_shapes():
+    x = Input((3, 4))
+    assert ops.swapaxes(x, 1, 2).shape == (None, 4, 3)
+    assert ops.flip(x, 1).shape == (None, 3, 4)
+    assert ops.repeat(x, 2, axis=1).shape == (None, 6, 4)
+    assert ops.einsum("nij,jk->nik", x, np.ones((4, 5), "float32")).shape == (None, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: ops.moveaxis(x, (0, 1), 0), r"\[moveaxis\] expected as many axes in both, each once, got"),
+        (lambda x: ops.swapaxes(x, 0, 2), r"\[swapaxes\] expected axis in \[-2, 2\), got 2"),
+        (lambda x: ops.unstack(x, 3), r"\[unstack\] expected num 2 for axis 0 of \(2, 3\), got 3"),
+        (lambda x: ops.diag(x[None]), r"\[diag\] expected x with 1 or 2 axes, got \(1, 2, 3\)"),
+    ],
+)
+def test_what_does_not_fit_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(np.zeros((2, 3), "float32"))

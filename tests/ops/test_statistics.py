@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from fastnn import ops
+from fastnn.testing import check_op
+
+
+@pytest.fixture
+def isa():
+    """Made of reductions and elementwise functions, which have tests on every instruction set."""
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [None, 1, (0, -1)])
+def test_variance_and_standard_deviation(rng, axis, keepdims):
+    x = rng.standard_normal((2, 3, 4))
+    check_op(ops.var, np.var, x, axis=axis, keepdims=keepdims)
+    check_op(ops.std, np.std, x, axis=axis, keepdims=keepdims)
+
+
+@pytest.mark.parametrize("axis", [None, 1, (0, -1)])
+def test_logsumexp(rng, axis):
+    check_op(ops.logsumexp, lambda x, axis: np.log(np.exp(x).sum(axis)), rng.standard_normal((2, 3, 4)), axis=axis)
+
+
+def test_logsumexp_of_large_and_of_no_numbers():
+    x = np.array([[1e4, 1e4], [-np.inf, -np.inf], [np.inf, 0.0]], "float32")
+    np.testing.assert_allclose(ops.logsumexp(x, axis=1), [1e4 + np.log(2), -np.inf, np.inf])
+    assert ops.logsumexp(x, axis=1, keepdims=True).shape == (3, 1)
+
+
+@pytest.mark.parametrize("ord", [None, 1, 2, 3, 0.5, np.inf, -np.inf, 0])
+def test_norms_of_vectors(rng, ord):
+    x = rng.permutation(np.linspace(0.5, 3, 12)).reshape(3, 4) * rng.choice([-1, 1], (3, 4))
+    for keepdims in (False, True):
+        check_op(
+            lambda x, ord, keepdims: ops.norm(x, ord, 1, keepdims),
+            lambda x, ord, keepdims: np.linalg.norm(x, ord, 1, keepdims),
+            x,
+            ord=ord,
+            keepdims=keepdims,
+        )
+
+
+@pytest.mark.parametrize("ord", [None, "fro", 1, -1, np.inf, -np.inf])
+def test_norms_of_matrices(rng, ord):
+    x = rng.permutation(np.linspace(0.5, 3, 24)).reshape(2, 3, 4)
+    check_op(lambda x: ops.norm(x, ord, (1, 2)), lambda x: np.linalg.norm(x, ord, (1, 2)), x)
+    check_op(lambda x: ops.norm(x, ord), lambda x: np.linalg.norm(x, ord), x[0])
+
+
+def test_norm_refuses_what_it_does_not_know():
+    with pytest.raises(ValueError, match=r"\[norm\] expected ord of a matrix, got 'nuc'"):
+        ops.norm(np.ones((2, 2), "float32"), "nuc")
+    with pytest.raises(ValueError, match=r"\[norm\] expected x with 1 or 2 axes for ord 1 and no axis, got 3 axes"):
+        ops.norm(np.ones((2, 2, 2), "float32"), 1)
+
+
+def test_average(rng):
+    x, weights = rng.standard_normal((3, 4)), rng.uniform(0.5, 2, (3, 4))
+    check_op(lambda x, w: ops.average(x, 1, w), lambda x, w: np.average(x, 1, w), x, weights)
+    check_op(lambda x, w: ops.average(x, None, w), lambda x, w: np.average(x, None, w), x, weights)
+    check_op(lambda x, w: ops.average(x, 0, w), lambda x, w: np.average(x, 0, w), x, weights[:, 0])
+    np.testing.assert_allclose(ops.average(x, 1), x.mean(1), rtol=1e-12)
+    with pytest.raises(
+        ValueError, match=r"\[average\] expected weights of x's shape \(3, 4\), or along one axis, got \(3,\)"
+    ):
+        ops.average(x, 1, weights[:, 0])
+
+
+def test_counts(rng):
+    x = rng.integers(0, 2, (3, 4)).astype("float32")
+    for axis in (None, 1, [0, 1]):
+        given = axis if not isinstance(axis, list) else tuple(axis)
+        np.testing.assert_array_equal(ops.count_nonzero(x, axis), np.count_nonzero(x, given))
