@@ -103,6 +103,7 @@ from fastnn.layers.position import PositionEmbedding as PositionEmbedding
 from fastnn.layers.position import RotaryEmbedding as RotaryEmbedding
 from fastnn.layers.position import SinePositionEncoding as SinePositionEncoding
 from fastnn.layers.position import TokenAndPositionEmbedding as TokenAndPositionEmbedding
+from fastnn.layers.preprocessing import Normalization as Normalization
 from fastnn.layers.recurrent import RNN as RNN
 from fastnn.layers.recurrent import StackedRNNCells as StackedRNNCells
 from fastnn.layers.regularization import ActivityRegularization as ActivityRegularization
@@ -122,6 +123,7 @@ from fastnn.layers.resizing import ZeroPadding2D as ZeroPadding2D
 from fastnn.layers.resizing import ZeroPadding3D as ZeroPadding3D
 from fastnn.layers.simple_rnn import SimpleRNN as SimpleRNN
 from fastnn.layers.simple_rnn import SimpleRNNCell as SimpleRNNCell
+from fastnn.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from fastnn.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastnn.layers.transformer import TransformerDecoder as TransformerDecoder
 from fastnn.layers.transformer import TransformerEncoder as TransformerEncoder
