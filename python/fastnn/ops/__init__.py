@@ -201,13 +201,13 @@ from fastnn.ops.softmax import softmax as softmax
 from fastnn.ops.sorting import argsort as argsort
 from fastnn.ops.sorting import sort as sort
 from fastnn.ops.sparsemax import sparsemax as sparsemax
-from fastnn.ops.top_k import top_k as top_k
 from fastnn.ops.statistics import average as average
 from fastnn.ops.statistics import count_nonzero as count_nonzero
 from fastnn.ops.statistics import logsumexp as logsumexp
 from fastnn.ops.statistics import norm as norm
 from fastnn.ops.statistics import std as std
 from fastnn.ops.statistics import var as var
+from fastnn.ops.top_k import top_k as top_k
 from fastnn.ops.transpose import reshape as reshape
 from fastnn.ops.transpose import transpose as transpose
 from fastnn.ops.views import broadcast_to as broadcast_to
