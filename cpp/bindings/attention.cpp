@@ -9,20 +9,21 @@ using fastnn::Index;
 
 namespace {
 
-constexpr const char* kOp = "attention";
+constexpr const char* kAttention = "attention";
 
 AttentionShape shape_of_call(const Array& q, const Array& k, const Array& v, double scale, double rate,
                              bool causal) {
   for (const Array* x : {&q, &k, &v})
-    require(kOp, x->ndim() == 4, "expected query, key and value with 4 axes (n, t, heads, d), got ", *x);
+    require(kAttention, x->ndim() == 4, "expected query, key and value with 4 axes (n, t, heads, d), got ",
+            *x);
   AttentionShape s;
   s.n = q.shape(0), s.tq = q.shape(1), s.heads = q.shape(2), s.d = q.shape(3);
   s.tk = k.shape(1), s.kv_heads = k.shape(2), s.dv = v.shape(3);
   s.scale = scale, s.rate = rate, s.causal = causal;
-  require(kOp, k.shape(0) == s.n && k.shape(3) == s.d, "expected key (", s.n, ", t, heads, ", s.d,
+  require(kAttention, k.shape(0) == s.n && k.shape(3) == s.d, "expected key (", s.n, ", t, heads, ", s.d,
           ") for query ", q, ", got ", k);
-  require(kOp, v.shape(0) == s.n && v.shape(1) == s.tk && v.shape(2) == s.kv_heads, "expected value (", s.n,
-          ", ", s.tk, ", ", s.kv_heads, ", d) for key ", k, ", got ", v);
+  require(kAttention, v.shape(0) == s.n && v.shape(1) == s.tk && v.shape(2) == s.kv_heads, "expected value (",
+          s.n, ", ", s.tk, ", ", s.kv_heads, ", d) for key ", k, ", got ", v);
   return s;
 }
 
@@ -37,7 +38,8 @@ void put_strides(const char* name, const Array& x, const AttentionShape& s, Inde
     strides[axis] = length == 1 ? 0 : step;
     step *= length;
   }
-  require(kOp, fits, "expected ", name, " that broadcasts to ", Shape(lengths, lengths + 4), ", got ", x);
+  require(kAttention, fits, "expected ", name, " that broadcasts to ", Shape(lengths, lengths + 4), ", got ",
+          x);
 }
 
 template <class T> struct Call {
@@ -49,15 +51,15 @@ template <class T> struct Call {
   Call(const Array& q_, const Array& k_, const Array& v_, const Out& bias_, const Out& mask_, double scale,
        double rate, bool causal)
       : shape(shape_of_call(q_, k_, v_, scale, rate, causal)),
-        q(kOp, "query", q_),
-        k(kOp, "key", k_),
-        v(kOp, "value", v_) {
+        q(kAttention, "query", q_),
+        k(kAttention, "key", k_),
+        v(kAttention, "value", v_) {
     if (bias_) {
-      bias.emplace(kOp, "bias", *bias_);
+      bias.emplace(kAttention, "bias", *bias_);
       put_strides("a bias", *bias_, shape, shape.bias_strides);
     }
     if (mask_) {
-      mask.emplace(kOp, "mask", *mask_);
+      mask.emplace(kAttention, "mask", *mask_);
       put_strides("a mask", *mask_, shape, shape.mask_strides);
     }
   }
@@ -69,26 +71,28 @@ template <class T> struct Call {
 };
 
 /// A random stream: seed, stream, step.
-std::uint64_t* state_of(const Out& state, bool written) {
+std::uint64_t* dropout_state(const Out& state, bool written) {
   if (!state) return nullptr;
-  require_type(kOp, state->dtype().kind() == 'u' && state->itemsize() == 8, "expected a state of uint64");
-  require(kOp, state->size() == 3 && is_dense(*state), "expected a state of shape (3,), got ", *state);
-  require(kOp, !written || state->writeable(), "expected a writable state, got a read-only array");
+  require_type(kAttention, state->dtype().kind() == 'u' && state->itemsize() == 8,
+               "expected a state of uint64");
+  require(kAttention, state->size() == 3 && is_dense(*state), "expected a state of shape (3,), got ", *state);
+  require(kAttention, !written || state->writeable(), "expected a writable state, got a read-only array");
   return static_cast<std::uint64_t*>(const_cast<void*>(state->data()));
 }
 
 /// (y, logs, used).
 py::tuple attention(const Array& q, const Array& k, const Array& v, const Out& bias, const Out& mask,
                     const Out& state, double scale, double rate, bool causal) {
-  return with_float(kOp, "query", q, [&](auto element) {
+  return with_float(kAttention, "query", q, [&](auto element) {
     using T = decltype(element);
     const Call<T> call(q, k, v, bias, mask, scale, rate, causal);
-    require(kOp, rate == 0 || state, "expected a state for dropout, got None");
-    Output<T> y(kOp, call.output()), logs(kOp, Shape{call.shape.n, call.shape.heads, call.shape.tq});
+    require(kAttention, rate == 0 || state, "expected a state for dropout, got None");
+    Output<T> y(kAttention, call.output()),
+        logs(kAttention, Shape{call.shape.n, call.shape.heads, call.shape.tq});
     Array used = empty(Shape{3}, py::dtype::of<std::uint64_t>().num());
     auto* const before = static_cast<std::uint64_t*>(used.mutable_data());
     invoke(&fastnn::cpu::attention<T>, call.q.data(), call.k.data(), call.v.data(), call.mask_data(),
-           call.bias_data(), rate > 0 ? state_of(state, true) : nullptr, rate > 0 ? before : nullptr,
+           call.bias_data(), rate > 0 ? dropout_state(state, true) : nullptr, rate > 0 ? before : nullptr,
            y.data(), logs.data(), call.shape);
     return py::make_tuple(y.array(), logs.array(), used);
   });
@@ -99,22 +103,23 @@ py::tuple attention_backward(const Array& q, const Array& k, const Array& v, con
                              const Array& used, double scale, double rate, bool causal, const Array& y,
                              const Array& logs, const Array& dy, bool need_dq, bool need_dk, bool need_dv,
                              bool need_dbias) {
-  return with_float(kOp, "query", q, [&](auto element) {
+  return with_float(kAttention, "query", q, [&](auto element) {
     using T = decltype(element);
     const Call<T> call(q, k, v, bias, mask, scale, rate, causal);
-    const Input<T> saved(kOp, "y", y), divisors(kOp, "logs", logs), gradient(kOp, "dy", dy);
-    require(kOp, shape_of(y) == call.output(), "expected y of shape ", call.output(), ", got ", y);
-    require(kOp, shape_of(dy) == call.output(), "expected dy of shape ", call.output(), ", got ", dy);
+    const Input<T> saved(kAttention, "y", y), divisors(kAttention, "logs", logs),
+        gradient(kAttention, "dy", dy);
+    require(kAttention, shape_of(y) == call.output(), "expected y of shape ", call.output(), ", got ", y);
+    require(kAttention, shape_of(dy) == call.output(), "expected dy of shape ", call.output(), ", got ", dy);
     const AttentionShape& s = call.shape;
-    require(kOp, shape_of(logs) == Shape{s.n, s.heads, s.tq}, "expected other logs, got ", logs);
+    require(kAttention, shape_of(logs) == Shape{s.n, s.heads, s.tq}, "expected other logs, got ", logs);
     std::optional<Output<T>> dq, dk, dv, dbias;
-    if (need_dq) dq.emplace(kOp, shape_of(q));
-    if (need_dk) dk.emplace(kOp, shape_of(k));
-    if (need_dv) dv.emplace(kOp, shape_of(v));
-    if (need_dbias) dbias.emplace(kOp, Shape{s.n, s.heads, s.tq, s.tk});
+    if (need_dq) dq.emplace(kAttention, shape_of(q));
+    if (need_dk) dk.emplace(kAttention, shape_of(k));
+    if (need_dv) dv.emplace(kAttention, shape_of(v));
+    if (need_dbias) dbias.emplace(kAttention, Shape{s.n, s.heads, s.tq, s.tk});
     const auto data = [](auto& output) { return output ? output->data() : nullptr; };
     invoke(&fastnn::cpu::attention_backward<T>, call.q.data(), call.k.data(), call.v.data(), call.mask_data(),
-           call.bias_data(), rate > 0 ? state_of(used, false) : nullptr, saved.data(), divisors.data(),
+           call.bias_data(), rate > 0 ? dropout_state(used, false) : nullptr, saved.data(), divisors.data(),
            gradient.data(), data(dq), data(dk), data(dv), data(dbias), s);
     const auto result = [](auto& output) { return output ? py::object(output->array()) : py::none(); };
     return py::make_tuple(result(dq), result(dk), result(dv), result(dbias));

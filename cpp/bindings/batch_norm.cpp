@@ -108,7 +108,8 @@ py::tuple batch_norm_backward(const Array& x, const Out& gamma, const Out& beta,
     const Vector<T> scale(op, "gamma", gamma, shape.channels), shift(op, "beta", beta, shape.channels),
         center(op, "mean", mean, shape.channels), spread(op, "inverse", inverse, shape.channels);
     const Kept keep(op, mask, shape);
-    Wanted<T> dx(op, need_dx, shape_of(x)), dgamma(op, need_dgamma, {shape.channels}, dgamma_out, {x, dy}),
+    OptionalOutput<T> dx(op, need_dx, shape_of(x)),
+        dgamma(op, need_dgamma, {shape.channels}, dgamma_out, {x, dy}),
         dbeta(op, need_dbeta, {shape.channels}, dbeta_out, {x, dy});
     const Epilogue last = epilogue(activation, p_a, p_b, p_c);
     if (given)
@@ -119,7 +120,7 @@ py::tuple batch_norm_backward(const Array& x, const Out& gamma, const Out& beta,
       invoke(&fastnn::cpu::batch_norm_backward<T>, in.data(), scale.data(), shift.data(), keep.data(),
              center.data(), spread.data(), gradient.data(), dx.data(), dgamma.data(), dbeta.data(), shape,
              last.activation, last.parameters);
-    return py::make_tuple(dx.result(), dgamma.result(), dbeta.result());
+    return py::make_tuple(dx.object(), dgamma.object(), dbeta.object());
   });
 }
 

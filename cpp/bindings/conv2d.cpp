@@ -9,7 +9,7 @@ using fastnn::Index;
 
 namespace {
 
-Conv2dShape layer_shape(const char* op, const Array& x, const Array& w, int axes, const Window& window) {
+Conv2dShape conv2d_shape(const char* op, const Array& x, const Array& w, int axes, const Window& window) {
   const Conv2dShape s = convolution_shape(op, x, w, axes, window, "c / groups, o");
   s.check(op);
   require(op, s.group_c() == w.shape(axes), "expected w with ", s.c, " / ", s.groups, " channels in for x ",
@@ -17,19 +17,19 @@ Conv2dShape layer_shape(const char* op, const Array& x, const Array& w, int axes
   return s;
 }
 
-py::object forward(const Array& x, const Array& w, const Out& b, int axes, const Window& window,
-                   const Activation& activation, bool keep_z, const Out& out) {
+py::object conv2d_forward(const Array& x, const Array& w, const Out& b, int axes, const Window& window,
+                          const Activation& activation, bool keep_z, const Out& out) {
   const char* const op = axes == 1 ? "conv1d" : "conv2d";
-  const Conv2dShape s = layer_shape(op, x, w, axes, window);
+  const Conv2dShape s = conv2d_shape(op, x, w, axes, window);
   return convolve(op, x, w, b, s.o, image_shape(axes, s.n, s.out_h(), s.out_w(), s.o), s, activation, keep_z,
                   out, [](auto element) { return &fastnn::cpu::conv2d<decltype(element)>; });
 }
 
-py::tuple backward(const Array& x, const Array& w, const Array& saved, const Array& dy, int axes,
-                   const Window& window, const Activation& activation, bool need_dx, bool need_dw,
-                   bool need_db, const Out& dw_out, const Out& db_out) {
+py::tuple conv2d_backward(const Array& x, const Array& w, const Array& saved, const Array& dy, int axes,
+                          const Window& window, const Activation& activation, bool need_dx, bool need_dw,
+                          bool need_db, const Out& dw_out, const Out& db_out) {
   const char* const op = axes == 1 ? "conv1d_backward" : "conv2d_backward";
-  const Conv2dShape s = layer_shape(op, x, w, axes, window);
+  const Conv2dShape s = conv2d_shape(op, x, w, axes, window);
   return convolve_backward(op, x, w, saved, dy, s.o, image_shape(axes, s.n, s.out_h(), s.out_w(), s.o), s,
                            activation, {need_dx, need_dw, need_db, dw_out, db_out},
                            [](auto element) { return &fastnn::cpu::conv2d_backward<decltype(element)>; });
@@ -75,6 +75,6 @@ py::tuple transposed_backward(const Array& x, const Array& w, const Array& saved
 }  // namespace
 
 void bind_conv2d(py::module_& m) {
-  bind_convolution(m, "conv2d", &forward, &backward);
+  bind_convolution(m, "conv2d", &conv2d_forward, &conv2d_backward);
   bind_convolution(m, "conv_transpose2d", &transposed, &transposed_backward);
 }

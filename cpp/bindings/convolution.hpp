@@ -73,16 +73,17 @@ template <typename Select> pyb::object convolve(const char* op, const Array& x, 
 }
 
 /// Which gradients are wanted, and where those of w and b go, or None.
-struct Wanted {
+struct WantedGradients {
   bool dx, dw, db;
   const Out &dw_out, &db_out;
 };
 
 /// (dx, dw, db), each None unless it is wanted.
-template <typename Select>
-pyb::tuple convolve_backward(const char* op, const Array& x, const Array& w, const Array& saved,
-                             const Array& dy, Index units, const Shape& result, const Conv2dShape& shape,
-                             const Activation& activation, const Wanted& wanted, const Select& select) {
+template <typename Select> pyb::tuple convolve_backward(const char* op, const Array& x, const Array& w,
+                                                        const Array& saved, const Array& dy, Index units,
+                                                        const Shape& result, const Conv2dShape& shape,
+                                                        const Activation& activation,
+                                                        const WantedGradients& wanted, const Select& select) {
   return with_float(op, "dy", dy, [&](auto element) {
     using T = decltype(element);
     const Input<T> input(op, "x", x), weight(op, "w", w), from(op, "saved", saved), gradient(op, "dy", dy);

@@ -10,42 +10,44 @@ using namespace fastnn::py;
 
 namespace {
 
-constexpr const char* kOp = "dropout";
+constexpr const char* kDropout = "dropout";
 
 std::uint8_t* bytes(Output<bool>& mask) { return reinterpret_cast<std::uint8_t*>(mask.data()); }
 
 template <class T> Array apply(const Input<T>& x, const Array& mask, double rate) {
   const Shape shape = shape_of(x.array());
   const Shape shapes[3] = {shape, shape_of(mask), shape};
-  require(kOp, broadcast_shape(kOp, {shape, shapes[1]}) == shape, "expected noise_shape that broadcasts to ",
-          shape, ", got ", mask);
-  const Input<bool> kept(kOp, "mask", mask);
-  Output<T> y(kOp, shape);
+  require(kDropout, broadcast_shape(kDropout, {shape, shapes[1]}) == shape,
+          "expected noise_shape that broadcasts to ", shape, ", got ", mask);
+  const Input<bool> kept(kDropout, "mask", mask);
+  Output<T> y(kDropout, shape);
   invoke(&fastnn::cpu::dropout_apply<T>, x.data(), reinterpret_cast<const std::uint8_t*>(kept.data()),
-         y.data(), broadcast_walk(kOp, shape, shapes), rate);
+         y.data(), broadcast_walk(kDropout, shape, shapes), rate);
   return y.array();
 }
 
 /// Returns (y, mask).
 py::tuple dropout(const Array& x, Array state, double rate, const std::optional<Shape>& noise_shape) {
-  return with_float(kOp, "x", x, [&](auto element) {
+  return with_float(kDropout, "x", x, [&](auto element) {
     using T = decltype(element);
-    const Input<T> in(kOp, "x", x);
+    const Input<T> in(kDropout, "x", x);
     const Shape shape = shape_of(x);
-    Output<bool> mask(kOp, noise_shape.value_or(shape));
+    Output<bool> mask(kDropout, noise_shape.value_or(shape));
     if (noise_shape && *noise_shape != shape) {
-      invoke(&fastnn::cpu::dropout_mask, state_of(kOp, state), bytes(mask), mask.size(), rate);
+      invoke(&fastnn::cpu::dropout_mask, state_of(kDropout, state), bytes(mask), mask.size(), rate);
       return py::make_tuple(apply(in, mask.array(), rate), mask.array());
     }
-    Output<T> y(kOp, shape);
-    invoke(&fastnn::cpu::dropout<T>, state_of(kOp, state), in.data(), y.data(), bytes(mask), in.size(), rate);
+    Output<T> y(kDropout, shape);
+    invoke(&fastnn::cpu::dropout<T>, state_of(kDropout, state), in.data(), y.data(), bytes(mask), in.size(),
+           rate);
     return py::make_tuple(y.array(), mask.array());
   });
 }
 
 Array dropout_backward(const Array& dy, const Array& mask, double rate) {
-  return with_float(kOp, "dy", dy,
-                    [&](auto element) { return apply(Input<decltype(element)>(kOp, "dy", dy), mask, rate); });
+  return with_float(kDropout, "dy", dy, [&](auto element) {
+    return apply(Input<decltype(element)>(kDropout, "dy", dy), mask, rate);
+  });
 }
 
 template <std::size_t kCount> using Words = std::array<std::uint32_t, kCount>;

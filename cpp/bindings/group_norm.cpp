@@ -48,11 +48,12 @@ py::tuple group_norm_backward(const Array& x, const Out& gamma, const Array& mea
     const Input<T> in(op, "x", x), gradient(op, "dy", dy), center(op, "mean", mean),
         spread(op, "inverse", inverse);
     const Vector<T> scale(op, "gamma", gamma, shape.channels);
-    Wanted<T> dx(op, need_dx, shape_of(x)), dgamma(op, need_dgamma, {shape.channels}, dgamma_out, {x, dy}),
+    OptionalOutput<T> dx(op, need_dx, shape_of(x)),
+        dgamma(op, need_dgamma, {shape.channels}, dgamma_out, {x, dy}),
         dbeta(op, need_dbeta, {shape.channels}, dbeta_out, {x, dy});
     invoke(&fastnn::cpu::group_norm_backward<T>, in.data(), scale.data(), center.data(), spread.data(),
            gradient.data(), dx.data(), dgamma.data(), dbeta.data(), shape);
-    return py::make_tuple(dx.result(), dgamma.result(), dbeta.result());
+    return py::make_tuple(dx.object(), dgamma.object(), dbeta.object());
   });
 }
 

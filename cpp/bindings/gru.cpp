@@ -8,10 +8,10 @@ using fastnn::RnnShape;
 
 namespace {
 
-constexpr fastnn::Index kGates = 3;
+constexpr fastnn::Index kGruGates = 3;
 
 Shape bias_shape(const RnnShape& s, bool reset_after) {
-  return reset_after ? Shape{2, kGates * s.u} : Shape{kGates * s.u};
+  return reset_after ? Shape{2, kGruGates * s.u} : Shape{kGruGates * s.u};
 }
 
 /// (y, h, gates, inner, hidden): y is None unless it is wanted, the last three unless they are to be kept.
@@ -22,7 +22,7 @@ py::tuple gru_forward(const Array& x, const Array& w, const Array& r, const Out&
   constexpr const char* op = "gru";
   return with_float(op, "x", x, [&](auto element) {
     using T = decltype(element);
-    const RnnShape s = rnn_shape(op, x, w, r, kGates, reverse, zero_masked);
+    const RnnShape s = rnn_shape(op, x, w, r, kGruGates, reverse, zero_masked);
     const Shape state{s.n, s.u};
     const Input<T> input(op, "x", x), kernel(op, "w", w), recurrent(op, "r", r);
     const OptionalInput<T> bias(op, "b", b, bias_shape(s, reset_after)), h_first(op, "h0", h0, state),
@@ -30,7 +30,7 @@ py::tuple gru_forward(const Array& x, const Array& w, const Array& r, const Out&
     const OptionalInput<bool> valid(op, "mask", mask, {s.n, s.t});
     OptionalOutput<T> y(op, want_y, {s.n, s.t, s.u});
     Output<T> h(op, state);
-    OptionalOutput<T> gates(op, keep, {s.t, s.n, kGates * s.u}), inner(op, keep, {s.t, s.n, s.u}),
+    OptionalOutput<T> gates(op, keep, {s.t, s.n, kGruGates * s.u}), inner(op, keep, {s.t, s.n, s.u}),
         hidden(op, keep, {s.t + 1, s.n, s.u});
     invoke(&fastnn::cpu::gru<T>, input.data(), kernel.data(), recurrent.data(), bias.data(), h_first.data(),
            valid.data(), factors.data(), y.data(), h.data(), gates.data(), inner.data(), hidden.data(), s,
@@ -49,10 +49,10 @@ py::tuple gru_backward(const Array& x, const Array& w, const Array& r, const Out
   constexpr const char* op = "gru_backward";
   return with_float(op, "x", x, [&](auto element) {
     using T = decltype(element);
-    const RnnShape s = rnn_shape(op, x, w, r, kGates, reverse, zero_masked);
+    const RnnShape s = rnn_shape(op, x, w, r, kGruGates, reverse, zero_masked);
     const Shape state{s.n, s.u};
     const Input<T> input(op, "x", x), kernel(op, "w", w), recurrent(op, "r", r);
-    const OptionalInput<T> kept_gates(op, "gates", gates, {s.t, s.n, kGates * s.u}),
+    const OptionalInput<T> kept_gates(op, "gates", gates, {s.t, s.n, kGruGates * s.u}),
         kept_inner(op, "inner", inner, {s.t, s.n, s.u}),
         kept_hidden(op, "hidden", hidden, {s.t + 1, s.n, s.u});
     const OptionalInput<T> factors(op, "drop", drop, state), y_slope(op, "dy", dy, {s.n, s.t, s.u}),

@@ -41,7 +41,8 @@ py::tuple layer_norm_backward(const Array& x, const Out& gamma, const Out& mean,
     const RowsOf shape(op, x);
     const Vector<T> scale(op, "gamma", gamma, shape.cols), center(op, "mean", mean, shape.rows),
         spread(op, "inverse", inverse, shape.rows);
-    Wanted<T> dx(op, need_dx, shape_of(x)), dgamma(op, need_dgamma, {shape.cols}, dgamma_out, {x, dy}),
+    OptionalOutput<T> dx(op, need_dx, shape_of(x)),
+        dgamma(op, need_dgamma, {shape.cols}, dgamma_out, {x, dy}),
         dbeta(op, need_dbeta, {shape.cols}, dbeta_out, {x, dy});
     if (mean)
       invoke(&fastnn::cpu::layer_norm_backward<T>, in.data(), scale.data(), center.data(), spread.data(),
@@ -49,7 +50,7 @@ py::tuple layer_norm_backward(const Array& x, const Out& gamma, const Out& mean,
     else
       invoke(&fastnn::cpu::rms_norm_backward<T>, in.data(), scale.data(), spread.data(), gradient.data(),
              dx.data(), dgamma.data(), shape.rows, shape.cols);
-    return py::make_tuple(dx.result(), dgamma.result(), dbeta.result());
+    return py::make_tuple(dx.object(), dgamma.object(), dbeta.object());
   });
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "arrays.hpp"
+#include "optional.hpp"
 
 namespace fastnn::py {
 
@@ -12,18 +12,6 @@ inline Reduction reduction_of(const char* op, int number) {
     throw pyb::value_error(message(op, "expected reduction in [0, ", kReductions, "), got ", number));
   return Reduction(number);
 }
-
-/// A dense array of T that may be absent.
-template <class T> class OptionalInput {
- public:
-  OptionalInput(const char* op, const char* name, const Out& x) {
-    if (x) held_.emplace(op, name, *x);
-  }
-  const T* data() const { return held_ ? held_->data() : nullptr; }
-
- private:
-  std::optional<Input<T>> held_;
-};
 
 /// Raises ValueError unless x is absent or has this shape.
 inline void require_shape(const char* op, const char* name, const Shape& shape, const Out& x) {

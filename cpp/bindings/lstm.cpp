@@ -8,7 +8,7 @@ using fastnn::RnnShape;
 
 namespace {
 
-constexpr fastnn::Index kGates = 4;
+constexpr fastnn::Index kLstmGates = 4;
 
 /// (y, h, c, gates, cells, hidden): y is None unless it is wanted, the last three unless they are to be kept.
 py::tuple lstm_forward(const Array& x, const Array& w, const Array& r, const Out& b, const Out& h0,
@@ -18,15 +18,15 @@ py::tuple lstm_forward(const Array& x, const Array& w, const Array& r, const Out
   constexpr const char* op = "lstm";
   return with_float(op, "x", x, [&](auto element) {
     using T = decltype(element);
-    const RnnShape s = rnn_shape(op, x, w, r, kGates, reverse, zero_masked);
+    const RnnShape s = rnn_shape(op, x, w, r, kLstmGates, reverse, zero_masked);
     const Shape state{s.n, s.u};
     const Input<T> input(op, "x", x), kernel(op, "w", w), recurrent(op, "r", r);
-    const OptionalInput<T> bias(op, "b", b, {kGates * s.u}), h_first(op, "h0", h0, state),
+    const OptionalInput<T> bias(op, "b", b, {kLstmGates * s.u}), h_first(op, "h0", h0, state),
         c_first(op, "c0", c0, state), factors(op, "drop", drop, state);
     const OptionalInput<bool> valid(op, "mask", mask, {s.n, s.t});
     OptionalOutput<T> y(op, want_y, {s.n, s.t, s.u});
     Output<T> h(op, state), c(op, state);
-    OptionalOutput<T> gates(op, keep, {s.t, s.n, kGates * s.u}), cells(op, keep, {s.t + 1, s.n, s.u}),
+    OptionalOutput<T> gates(op, keep, {s.t, s.n, kLstmGates * s.u}), cells(op, keep, {s.t + 1, s.n, s.u}),
         hidden(op, keep, {s.t + 1, s.n, s.u});
     invoke(&fastnn::cpu::lstm<T>, input.data(), kernel.data(), recurrent.data(), bias.data(), h_first.data(),
            c_first.data(), valid.data(), factors.data(), y.data(), h.data(), c.data(), gates.data(),
@@ -45,16 +45,17 @@ py::tuple lstm_backward(const Array& x, const Array& w, const Array& r, const Ou
   constexpr const char* op = "lstm_backward";
   return with_float(op, "x", x, [&](auto element) {
     using T = decltype(element);
-    const RnnShape s = rnn_shape(op, x, w, r, kGates, reverse, zero_masked);
+    const RnnShape s = rnn_shape(op, x, w, r, kLstmGates, reverse, zero_masked);
     const Shape state{s.n, s.u}, states{s.t + 1, s.n, s.u};
     const Input<T> input(op, "x", x), kernel(op, "w", w), recurrent(op, "r", r);
-    const OptionalInput<T> kept_gates(op, "gates", gates, {s.t, s.n, kGates * s.u}),
+    const OptionalInput<T> kept_gates(op, "gates", gates, {s.t, s.n, kLstmGates * s.u}),
         kept_cells(op, "cells", cells, states), kept_hidden(op, "hidden", hidden, states);
     const OptionalInput<T> factors(op, "drop", drop, state), y_slope(op, "dy", dy, {s.n, s.t, s.u}),
         h_slope(op, "dh", dh, state), c_slope(op, "dc", dc, state);
     const OptionalInput<bool> valid(op, "mask", mask, {s.n, s.t});
     OptionalOutput<T> dx(op, need_dx, shape_of(x)), dw(op, need_dw, shape_of(w), dw_out, {x, w, r}),
-        dr(op, need_dr, shape_of(r), dr_out, {x, w, r}), db(op, need_db, {kGates * s.u}, db_out, {x, w, r});
+        dr(op, need_dr, shape_of(r), dr_out, {x, w, r}),
+        db(op, need_db, {kLstmGates * s.u}, db_out, {x, w, r});
     OptionalOutput<T> dh0(op, need_dh0, state), dc0(op, need_dc0, state);
     invoke(&fastnn::cpu::lstm_backward<T>, input.data(), kernel.data(), recurrent.data(), valid.data(),
            factors.data(), kept_gates.data(), kept_cells.data(), kept_hidden.data(), y_slope.data(),

@@ -2,7 +2,7 @@
 
 // What the bindings of normalisation share.
 
-#include "arrays.hpp"
+#include "optional.hpp"
 
 namespace fastnn::py {
 
@@ -31,20 +31,6 @@ template <class T> class Vector {
 
  private:
   std::optional<Input<T>> own_;
-};
-
-/// A gradient, if it is wanted.
-template <class T> class Wanted {
- public:
-  Wanted(const char* op, bool wanted, const Shape& shape, const Out& out = std::nullopt,
-         std::initializer_list<Array> inputs = {}) {
-    if (wanted) own_.emplace(op, shape, out, inputs);
-  }
-  T* data() { return own_ ? own_->data() : nullptr; }
-  pyb::object result() { return own_ ? pyb::object(own_->array()) : pyb::none(); }
-
- private:
-  std::optional<Output<T>> own_;
 };
 
 }  // namespace fastnn::py

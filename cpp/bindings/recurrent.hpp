@@ -1,11 +1,11 @@
 #pragma once
 
-// What the bindings of the recurrent ops share: shapes, optional arguments, activation functions.
+// What the bindings of the recurrent ops share: shapes and activation functions.
 
 #include <tuple>
 
-#include "arrays.hpp"
 #include "fastnn/core/recurrent.hpp"
+#include "optional.hpp"
 #include "unary_codes.hpp"
 
 namespace fastnn::py {
@@ -32,33 +32,5 @@ inline RnnShape rnn_shape(const char* op, const Array& x, const Array& w, const 
           ") for x ", x, " and r ", r, ", got ", w);
   return {x.shape(0), x.shape(1), i, u, reverse, zero_masked};
 }
-
-/// An argument that may be None.
-template <class T> class OptionalInput {
- public:
-  OptionalInput(const char* op, const char* name, const Out& x, const Shape& shape) {
-    if (!x) return;
-    require(op, shape_of(*x) == shape, "expected ", name, " of shape ", shape, ", got ", *x);
-    input_.emplace(op, name, *x);
-  }
-  const T* data() const { return input_ ? input_->data() : nullptr; }
-
- private:
-  std::optional<Input<T>> input_;
-};
-
-/// A result that is made only if it is wanted.
-template <class T> class OptionalOutput {
- public:
-  OptionalOutput(const char* op, bool wanted, const Shape& shape, const Out& out = std::nullopt,
-                 std::initializer_list<Array> inputs = {}) {
-    if (wanted) output_.emplace(op, shape, out, inputs);
-  }
-  T* data() { return output_ ? output_->data() : nullptr; }
-  pyb::object object() { return output_ ? pyb::object(output_->array()) : pyb::none(); }
-
- private:
-  std::optional<Output<T>> output_;
-};
 
 }  // namespace fastnn::py
