@@ -9,37 +9,38 @@ using fastnn::Index;
 
 namespace {
 
-constexpr const char* kOp = "ctc";
+constexpr const char* kCtc = "ctc";
 
-CtcShape sizes_of(const Array& logits, const Array& labels, const Array& label_lengths,
-                  const Array& logit_lengths, Index blank) {
-  require(kOp, logits.ndim() == 3, "expected output (n, t, classes), got ", logits);
+CtcShape ctc_shape(const Array& logits, const Array& labels, const Array& label_lengths,
+                   const Array& logit_lengths, Index blank) {
+  require(kCtc, logits.ndim() == 3, "expected output (n, t, classes), got ", logits);
   const Index n = logits.shape(0);
-  require(kOp, labels.ndim() == 2 && labels.shape(0) == n, "expected target (", n, ", labels), got ", labels);
+  require(kCtc, labels.ndim() == 2 && labels.shape(0) == n, "expected target (", n, ", labels), got ",
+          labels);
   for (const Array* x : {&label_lengths, &logit_lengths})
-    require(kOp, shape_of(*x) == Shape{n}, "expected lengths (", n, ",), got ", *x);
+    require(kCtc, shape_of(*x) == Shape{n}, "expected lengths (", n, ",), got ", *x);
   return {n, logits.shape(1), logits.shape(2), labels.shape(1), blank};
 }
 
-struct Targets {
+struct CtcTargets {
   CtcShape shape;
   Input<std::int64_t> labels, label_lengths, logit_lengths;
 
-  Targets(const Array& logits, const Array& labels_, const Array& label_lengths_, const Array& logit_lengths_,
-          Index blank)
-      : shape(sizes_of(logits, labels_, label_lengths_, logit_lengths_, blank)),
-        labels(kOp, "target", labels_),
-        label_lengths(kOp, "target_length", label_lengths_),
-        logit_lengths(kOp, "output_length", logit_lengths_) {}
+  CtcTargets(const Array& logits, const Array& labels_, const Array& label_lengths_,
+             const Array& logit_lengths_, Index blank)
+      : shape(ctc_shape(logits, labels_, label_lengths_, logit_lengths_, blank)),
+        labels(kCtc, "target", labels_),
+        label_lengths(kCtc, "target_length", label_lengths_),
+        logit_lengths(kCtc, "output_length", logit_lengths_) {}
 };
 
 Array ctc(const Array& logits, const Array& labels, const Array& label_lengths, const Array& logit_lengths,
           Index blank) {
-  return with_float(kOp, "output", logits, [&](auto element) {
+  return with_float(kCtc, "output", logits, [&](auto element) {
     using T = decltype(element);
-    const Targets targets(logits, labels, label_lengths, logit_lengths, blank);
-    const Input<T> in(kOp, "output", logits);
-    Output<T> loss(kOp, Shape{targets.shape.n});
+    const CtcTargets targets(logits, labels, label_lengths, logit_lengths, blank);
+    const Input<T> in(kCtc, "output", logits);
+    Output<T> loss(kCtc, Shape{targets.shape.n});
     invoke(&fastnn::cpu::ctc<T>, in.data(), targets.labels.data(), targets.label_lengths.data(),
            targets.logit_lengths.data(), loss.data(), targets.shape);
     return loss.array();
@@ -48,12 +49,12 @@ Array ctc(const Array& logits, const Array& labels, const Array& label_lengths, 
 
 Array ctc_backward(const Array& logits, const Array& labels, const Array& label_lengths,
                    const Array& logit_lengths, Index blank, const Array& dloss) {
-  return with_float(kOp, "output", logits, [&](auto element) {
+  return with_float(kCtc, "output", logits, [&](auto element) {
     using T = decltype(element);
-    const Targets targets(logits, labels, label_lengths, logit_lengths, blank);
-    const Input<T> in(kOp, "output", logits), slope(kOp, "dloss", dloss);
-    require(kOp, shape_of(dloss) == Shape{targets.shape.n}, "expected another dloss, got ", dloss);
-    Output<T> dlogits(kOp, shape_of(logits));
+    const CtcTargets targets(logits, labels, label_lengths, logit_lengths, blank);
+    const Input<T> in(kCtc, "output", logits), slope(kCtc, "dloss", dloss);
+    require(kCtc, shape_of(dloss) == Shape{targets.shape.n}, "expected another dloss, got ", dloss);
+    Output<T> dlogits(kCtc, shape_of(logits));
     invoke(&fastnn::cpu::ctc_backward<T>, in.data(), targets.labels.data(), targets.label_lengths.data(),
            targets.logit_lengths.data(), slope.data(), dlogits.data(), targets.shape);
     return dlogits.array();

@@ -8,33 +8,34 @@ using fastnn::Index;
 
 namespace {
 
-constexpr const char* kOp = "top_k";
+constexpr const char* kTopK = "top_k";
 
 /// (values, indices).
 py::tuple top_k(const Array& x, Index k) {
-  return with_float(kOp, "x", x, [&](auto element) {
+  return with_float(kTopK, "x", x, [&](auto element) {
     using T = decltype(element);
-    require(kOp, x.ndim() > 0, "expected x with at least 1 axis, got a scalar");
-    const Input<T> in(kOp, "x", x);
+    require(kTopK, x.ndim() > 0, "expected x with at least 1 axis, got a scalar");
+    const Input<T> in(kTopK, "x", x);
     const Index cols = x.shape(x.ndim() - 1), rows = cols ? x.size() / cols : 0;
-    require(kOp, k >= 0 && k <= cols, "expected k in [0, ", cols, "], got ", k);
+    require(kTopK, k >= 0 && k <= cols, "expected k in [0, ", cols, "], got ", k);
     Shape shape = shape_of(x);
     shape.back() = k;
-    Output<T> values(kOp, shape);
-    Output<std::int64_t> indices(kOp, shape);
+    Output<T> values(kTopK, shape);
+    Output<std::int64_t> indices(kTopK, shape);
     invoke(&fastnn::cpu::top_k<T>, in.data(), values.data(), indices.data(), rows, cols, k);
     return py::make_tuple(values.array(), indices.array());
   });
 }
 
 Array top_k_backward(const Array& dvalues, const Array& indices, const Shape& shape) {
-  return with_float(kOp, "dvalues", dvalues, [&](auto element) {
+  return with_float(kTopK, "dvalues", dvalues, [&](auto element) {
     using T = decltype(element);
-    const Input<T> slope(kOp, "dvalues", dvalues);
-    const Input<std::int64_t> places(kOp, "indices", indices);
-    Output<T> dx(kOp, shape);
+    const Input<T> slope(kTopK, "dvalues", dvalues);
+    const Input<std::int64_t> places(kTopK, "indices", indices);
+    Output<T> dx(kTopK, shape);
     const Index cols = shape.back(), k = indices.shape(indices.ndim() - 1);
-    require(kOp, dvalues.size() == indices.size(), "expected dvalues of shape ", indices, ", got ", dvalues);
+    require(kTopK, dvalues.size() == indices.size(), "expected dvalues of shape ", indices, ", got ",
+            dvalues);
     invoke(&fastnn::cpu::top_k_backward<T>, slope.data(), places.data(), dx.data(),
            cols ? size_of(shape) / cols : 0, cols, k);
     return dx.array();
