@@ -34,7 +34,7 @@ emulated_processors() {
     OPENBLAS_CORETYPE=Nehalem qemu-x86_64 -cpu "$processor" "$(command -v python)" \
       -c "from fastnn import _core; print('$processor:', *_core.supported_isas())"
     OPENBLAS_CORETYPE=Nehalem qemu-x86_64 -cpu "$processor" "$(command -v python)" \
-      -m pytest -q -p no:cacheprovider tests/ops tests/test_autograd.py tests/test_optimizers.py
+      -m pytest -q -n 0 -p no:cacheprovider tests/ops tests/test_autograd.py tests/test_optimizers.py
   done
 }
 
@@ -62,7 +62,7 @@ thread_sanitizer() {
     -Ccmake.define.FASTNN_SANITIZE=thread -Ccmake.define.FASTNN_TESTS=ON .
   build/threads/test_workers
   LD_PRELOAD=$runtime TSAN_OPTIONS=ignore_noninstrumented_modules=1 FASTNN_NUM_THREADS=4 PYTHONPATH=$PWD/build/threads/site \
-    python -m pytest -q -x -p no:cacheprovider tests/ops tests/test_threads.py tests/test_concurrency.py
+    python -m pytest -q -x -n 0 -p no:cacheprovider tests/ops tests/test_threads.py tests/test_concurrency.py
 }
 
 openmp() {
