@@ -151,9 +151,9 @@ class BatchNormalization(_Scaled):
             shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
         )
 
-    def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(self, x: Any, training: bool | None = None, mask: Any = None, *, activation: str | None = None) -> Any:
         x = self._real(x)
-        settings = {"axis": self.axis, "epsilon": self.epsilon}
+        settings = {"axis": self.axis, "epsilon": self.epsilon, "activation": activation}
         weights = self.gamma, self.beta, self.moving_mean, self.moving_variance
         try:
             if not (training and self._trainable):

@@ -11,6 +11,7 @@ import numpy as np
 from fastnn.autograd import Variable
 from fastnn.backend import constant
 from fastnn.layers import InputLayer, Layer
+from fastnn.models.joining import joined_nodes
 from fastnn.operators import dispatch
 from fastnn.symbolic import Node, Op, Operation, SymbolicTensor, symbols
 
@@ -142,6 +143,7 @@ class Plan:
         last |= {id(t): len(graph.nodes) for t in graph.outputs}
         for tensor in graph.inputs:
             self._take(tensor)
+        self._joined = joined_nodes(graph.nodes, graph.outputs) if direct else {}
         self.steps: list[Step] = []
         for position, node in enumerate(graph.nodes):
             self.steps.append(self._step(node, position, last, dtype, direct))
@@ -169,6 +171,8 @@ class Plan:
 
     def _function(self, node: Node, dtype: Any, direct: bool) -> Callable[..., Any]:
         operation = node.operation
+        if id(node) in self._joined:
+            return self._joined[id(node)]
         if isinstance(operation, Op):
             return dispatch[operation.function]
         assert isinstance(operation, Layer)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fastnn.arrays import PartialShape
 from fastnn.layers import InputLayer, Layer, deserialize
 from fastnn.masks import masked
 from fastnn.models.graph import direct_call
+from fastnn.models.joining import joined_layers
 from fastnn.models.model import Model
 from fastnn.registry import serialize
 from fastnn.structure import structure_changed
@@ -170,7 +172,8 @@ class Sequential(Model):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if self._steps is None:
             masks = any(layer._makes_masks for layer in self._walk())
-            self._steps = list(self._called) if masks else [direct_call(layer, self._dtype) for layer in self._called]
+            direct = partial(direct_call, dtype=self._dtype)
+            self._steps = list(self._called) if masks else joined_layers(self._called, direct)
         x = inputs
         steps: Sequence[Callable[[Any], Any]] = self._steps
         if mask is not None:
