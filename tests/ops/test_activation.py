@@ -248,3 +248,24 @@ def test_prelu_at_its_kink():
 def test_settings_that_make_no_sense_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.ones(3, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("leaky_relu", "negative_slope", 0.1),
+        ("leaky_relu", "negative_slope", 1),
+        ("gelu", "approximate", False),
+        ("gelu", "approximate", True),
+        ("softmax", "axis", -1),
+        ("softmax", "axis", 0),
+        ("log_softmax", "axis", -1),
+    ],
+)
+def test_a_setting_by_name_is_the_one_by_position(rng, name, setting, value):
+    """By name, plain arrays go straight to the kernel; by position, through the op."""
+    x = rng.standard_normal((5, 7)).astype(np.float32)
+    op = getattr(ops, name)
+    np.testing.assert_array_equal(op(x, **{setting: value}), op(x, value))
+    with pytest.raises(TypeError):
+        op(x, no_such_setting=value)

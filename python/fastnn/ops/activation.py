@@ -111,7 +111,12 @@ def relu(
     return from_row("leaky_relu" if negative_slope else "relu", x, (float(negative_slope), 0.0, 0.0), out)
 
 
-@direct.unary(*ROWS["leaky_relu"][:1], *ROWS["leaky_relu"][1])
+@direct.unary(
+    *ROWS["leaky_relu"][:1],
+    *ROWS["leaky_relu"][1],
+    setting="negative_slope",
+    choose=lambda slope: ("leaky_relu", (slope, 0.0, 0.0)) if type(slope) is float else None,
+)
 @primitive
 def leaky_relu(x: Any, negative_slope: float = 0.2, *, out: Array | None = None) -> Any:
     """Leaky rectified linear unit: y = x where x > 0, negative_slope x elsewhere, which is also the gradient at 0.
@@ -121,7 +126,11 @@ def leaky_relu(x: Any, negative_slope: float = 0.2, *, out: Array | None = None)
     return from_row("leaky_relu", x, (float(negative_slope), 0.0, 0.0), out)
 
 
-@direct.unary("gelu_tanh")
+@direct.unary(
+    "gelu_tanh",
+    setting="approximate",
+    choose=lambda approximate: ("gelu_tanh" if approximate else "gelu", ()) if type(approximate) is bool else None,
+)
 @primitive
 def gelu(x: Any, approximate: bool = True, *, out: Array | None = None) -> Any:
     """Gaussian error linear unit: y = x P(X <= x) for a standard normal X, or its tanh approximation.

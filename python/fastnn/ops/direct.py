@@ -13,21 +13,30 @@ from fastnn.arrays import F32, F64
 
 Op = Callable[..., Any]
 
+#: From the value of a setting to the name of a kernel and its parameters; None: let the op itself see to it.
+Choice = Callable[[Any], tuple[str, tuple[float, ...]] | None]
 
-def unary(name: str, *parameters: float) -> Callable[[Op], Op]:
+
+def unary(name: str, *parameters: float, setting: str = "", choose: Choice | None = None) -> Callable[[Op], Op]:
     """Decorates an op of one array: one plain floating array alone goes straight to the kernel of that name.
 
-    parameters: the kernel's, for the op's defaults.
+    parameters: the kernel's, for the op's defaults. setting: the argument that may be given by its name as well;
+    choose says what it comes to.
     """
     kernel = backend.function(name)
 
     def decorate(general: Op) -> Op:
         @wraps(general)
         def op(*args: Any, **options: Any) -> Any:
-            if len(args) == 1 and not options:
+            if len(args) == 1:
                 x = args[0]
                 if type(x) is ndarray and (x.dtype is F32 or x.dtype is F64):
-                    return kernel(x, *parameters)
+                    if not options:
+                        return kernel(x, *parameters)
+                    if choose and len(options) == 1 and setting in options:
+                        choice = choose(options[setting])
+                        if choice:
+                            return backend.function(choice[0])(x, *choice[1])
             return general(*args, **options)
 
         return op

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastnn.arrays import Array
@@ -9,7 +10,13 @@ from fastnn.ops import direct
 from fastnn.ops.transpose import to_last_axis
 
 
-@direct.unary("softmax")
+def _last_axis(name: str) -> Callable[[direct.Op], direct.Op]:
+    return direct.unary(
+        name, setting="axis", choose=lambda axis: (name, ()) if type(axis) is int and axis == -1 else None
+    )
+
+
+@_last_axis("softmax")
 @primitive
 def softmax(x: Any, axis: Any = -1, *, out: Array | None = None) -> Any:
     """Softmax over axis: y = exp(x - max(x)) / sum(exp(x - max(x))).
@@ -20,7 +27,7 @@ def softmax(x: Any, axis: Any = -1, *, out: Array | None = None) -> Any:
     return over_axis("softmax", floats(x), axis, out)
 
 
-@direct.unary("log_softmax")
+@_last_axis("log_softmax")
 @primitive
 def log_softmax(x: Any, axis: Any = -1, *, out: Array | None = None) -> Any:
     """Logarithm of softmax over axis: y = x - max(x) - ln(sum(exp(x - max(x)))).
