@@ -6,6 +6,234 @@
 #include "column_norm.hpp"
 #include "kernel.hpp"
 
+#if FASTNN_KERNELS
+#include "elementwise.hpp"
+#include "simd/rows.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+/// Vectors in a strip: with two sums for each and their parameters they fill the registers there are.
+template <class V> constexpr int kStripVectors = V::lanes * sizeof(typename V::T) == 64 ? 4 : 2;
+
+template <int n> struct Count { static constexpr int value = n; };
+
+/// Calls fn(number of vectors, first column, position) for strips that cover the columns.
+template <class T, class Fn> static inline void each_strip(Index cols, const Fn& fn) {
+  using V = Vec<T>;
+  constexpr Index kStep = V::lanes;
+  constexpr int kWide = kStripVectors<V>;
+  Index j = 0;
+  for (; j + kWide * kStep <= cols; j += kWide * kStep) fn(Count<kWide>{}, j, Whole<V>{0});
+  for (; j + kStep <= cols; j += kStep) fn(Count<1>{}, j, Whole<V>{0});
+  if (j < cols) fn(Count<1>{}, j, Tail<V>{0, int(cols - j)});
+}
+
+/// Calls fn with the functor of an activation, whose slope may be taken at z for each of these.
+template <class Fn> static inline void with_activation(Unary op, const Fn& fn) {
+  switch (op) {
+    case Unary::relu: return fn(Relu{});
+    case Unary::leaky_relu: return fn(LeakyRelu{});
+    case Unary::bounded_relu: return fn(BoundedRelu{});
+    case Unary::silu: return fn(Silu{});
+    default: return fn(Linear{});
+  }
+}
+
+template <class Functor> constexpr bool kIsIdentity = false;
+template <> constexpr bool kIsIdentity<Linear> = true;
+
+template <class V, int n> struct Strip {
+  V v[n];
+
+  template <class At> static Strip load(const typename V::T* p, At at) {
+    Strip s;
+    for (int i = 0; i < n; ++i) s.v[i] = at.load(p + i * V::lanes);
+    return s;
+  }
+  static Strip zero() {
+    Strip s;
+    for (int i = 0; i < n; ++i) s.v[i] = V::set(0);
+    return s;
+  }
+  /// The elements of this and of the other, added up.
+  void store_sum(const Strip& other, typename V::T* to) const {
+    for (int i = 0; i < n; ++i) (v[i] + other.v[i]).store(to + i * V::lanes);
+  }
+};
+
+/// mean and squares: the mean of each column over the rows that are kept, and the sum of squares about it.
+template <class T, int n, class At> static inline void moments_of_strip(const T* x, const std::uint8_t* keep,
+                                                                        Index rows, Index stride, At at,
+                                                                        double* mean, double* squares) {
+  using V = Vec<T>;
+  constexpr int kWidth = n * V::lanes;
+  double count = 0;
+  for (int j = 0; j < kWidth; ++j) mean[j] = squares[j] = 0;
+  for (Index first = 0; first < rows; first += kMomentRows, x += kMomentRows * stride) {
+    const Index last = rows - first < kMomentRows ? rows - first : kMomentRows;
+    const std::uint8_t* const kept = keep ? keep + first : nullptr;
+    Index i = 0;
+    while (kept && i < last && !kept[i]) ++i;
+    if (i == last) continue;
+    const auto shift = Strip<V, n>::load(x + i * stride, at);
+    Strip<V, n> a[2] = {Strip<V, n>::zero(), Strip<V, n>::zero()}, b[2] = {a[0], a[0]};
+    const auto take = [&](Index row, int to) {
+      for (int v = 0; v < n; ++v) {
+        const V d = at.load(x + row * stride + v * V::lanes) - shift.v[v];
+        a[to].v[v] = a[to].v[v] + d;
+        b[to].v[v] = fma(d, d, b[to].v[v]);
+      }
+    };
+    Index taken = last;
+    if (kept) {
+      for (taken = 0; i < last; ++i)
+        if (kept[i]) take(i, 0), ++taken;
+    } else {
+      for (; i + 2 <= last; i += 2) take(i, 0), take(i + 1, 1);
+      if (i < last) take(i, 0);
+    }
+    T from[kWidth], sum[kWidth], square[kWidth];
+    for (int v = 0; v < n; ++v) shift.v[v].store(from + v * V::lanes);
+    a[0].store_sum(a[1], sum);
+    b[0].store_sum(b[1], square);
+    const double own = double(taken), share = own / (count + own);
+    for (int j = 0; j < kWidth; ++j) {
+      const double beyond = double(sum[j]) / own, delta = double(from[j]) + beyond - mean[j];
+      const double about = double(square[j]) - double(sum[j]) * beyond;
+      mean[j] += delta * share;
+      squares[j] += (about < 0 ? 0 : about) + delta * delta * (count * share);
+    }
+    count += own;
+  }
+}
+
+template <class T> void column_moments(const T* x, const std::uint8_t* keep, Index rows, Index cols,
+                                       double* mean, double* squares) {
+  each_strip<T>(cols, [&](auto count, Index first, auto at) {
+    constexpr int n = decltype(count)::value, kWidth = n * Vec<T>::lanes;
+    double own_mean[kWidth], own_squares[kWidth];
+    moments_of_strip<T, n>(x + first, keep, rows, cols, at, own_mean, own_squares);
+    const Index width = cols - first < kWidth ? cols - first : kWidth;
+    for (Index j = 0; j < width; ++j) {
+      mean[first + j] = own_mean[j];
+      squares[first + j] = own_squares[j];
+    }
+  });
+}
+FASTNN_INSTANTIATE(column_moments)
+
+template <class T> void column_scale(Unary op, const T* x, const T* mean, const T* scale, const T* shift,
+                                     T* y, Index rows, Index cols, const UnaryParameters& given) {
+  using V = Vec<T>;
+  const auto p = Parameters<V>::of(given);
+  with_activation(op, [&](auto functor) {
+    using Functor = decltype(functor);
+    each_strip<T>(cols, [&](auto count, Index first, auto at) {
+      constexpr int n = decltype(count)::value;
+      const auto m = Strip<V, n>::load(mean + first, at), a = Strip<V, n>::load(scale + first, at),
+                 b = Strip<V, n>::load(shift + first, at);
+      const T* from = x + first;
+      T* to = y + first;
+      for (Index i = 0; i < rows; ++i, from += cols, to += cols)
+        for (int v = 0; v < n; ++v)
+          at.store(to + v * V::lanes,
+                   Functor::value(fma(at.load(from + v * V::lanes) - m.v[v], a.v[v], b.v[v]), p));
+    });
+  });
+}
+FASTNN_INSTANTIATE(column_scale)
+
+/// Columns of x and dy, with what dz = dy activation'(z) is made from.
+template <class Functor, class T, int n> struct Slope {
+  using V = Vec<T>;
+  Strip<V, n> mean, scale, shift;
+
+  template <class At> static Slope load(const T* mean, const T* scale, const T* shift, Index first, At at) {
+    using S = Strip<V, n>;
+    if constexpr (kIsIdentity<Functor>) return {S::load(mean + first, at), S::zero(), S::zero()};
+    return {S::load(mean + first, at), S::load(scale + first, at), S::load(shift + first, at)};
+  }
+  /// dz, of dy and of d = x - mean.
+  V dz(V dy, V d, int v, const Parameters<V>& p) const {
+    if constexpr (kIsIdentity<Functor>) return dy;
+    return dy * Functor::slope(fma(d, scale.v[v], shift.v[v]), p);
+  }
+};
+
+template <class T> void column_sums(Unary op, const T* x, const T* dy, const T* mean, const T* scale,
+                                    const T* shift, Index rows, Index cols, double* sums, double* products,
+                                    const UnaryParameters& given) {
+  using V = Vec<T>;
+  const auto p = Parameters<V>::of(given);
+  with_activation(op, [&](auto functor) {
+    each_strip<T>(cols, [&](auto count, Index first, auto at) {
+      constexpr int n = decltype(count)::value, kWidth = n * V::lanes;
+      using S = Strip<V, n>;
+      const auto slope = Slope<decltype(functor), T, n>::load(mean, scale, shift, first, at);
+      double total[kWidth] = {}, total_product[kWidth] = {};
+      for (Index block = 0; block < rows; block += kMomentRows) {
+        const Index stop = rows - block < kMomentRows ? rows : block + kMomentRows;
+        S a[2] = {S::zero(), S::zero()}, b[2] = {a[0], a[0]};
+        const auto take = [&](Index row, int to) {
+          for (int v = 0; v < n; ++v) {
+            const Index i = row * cols + first + v * V::lanes;
+            const V d = at.load(x + i) - slope.mean.v[v], dz = slope.dz(at.load(dy + i), d, v, p);
+            a[to].v[v] = a[to].v[v] + dz;
+            b[to].v[v] = fma(dz, d, b[to].v[v]);
+          }
+        };
+        Index i = block;
+        for (; i + 2 <= stop; i += 2) take(i, 0), take(i + 1, 1);
+        if (i < stop) take(i, 0);
+        T sum[kWidth], product[kWidth];
+        a[0].store_sum(a[1], sum);
+        b[0].store_sum(b[1], product);
+        for (int j = 0; j < kWidth; ++j) {
+          total[j] += double(sum[j]);
+          total_product[j] += double(product[j]);
+        }
+      }
+      const Index width = cols - first < kWidth ? cols - first : kWidth;
+      for (Index j = 0; j < width; ++j) {
+        sums[first + j] = total[j];
+        products[first + j] = total_product[j];
+      }
+    });
+  });
+}
+FASTNN_INSTANTIATE(column_sums)
+
+/// dx = dz scale + (x - mean) slope + offset, without the last two where keep is 0, or if slope is null.
+template <class T> void column_backward(Unary op, const T* x, const T* dy, const std::uint8_t* keep,
+                                        const T* mean, const T* scale, const T* shift, const T* offset,
+                                        const T* slope, T* dx, Index rows, Index cols,
+                                        const UnaryParameters& given) {
+  using V = Vec<T>;
+  const auto p = Parameters<V>::of(given);
+  with_activation(op, [&](auto functor) {
+    each_strip<T>(cols, [&](auto count, Index first, auto at) {
+      constexpr int n = decltype(count)::value;
+      using S = Strip<V, n>;
+      const auto own = Slope<decltype(functor), T, n>::load(mean, scale, shift, first, at);
+      const auto a = S::load(scale + first, at);
+      const auto c = slope ? S::load(offset + first, at) : S::zero();
+      const auto s = slope ? S::load(slope + first, at) : S::zero();
+      for (Index i = 0; i < rows; ++i) {
+        const bool counts = slope && (!keep || keep[i]);
+        for (int v = 0; v < n; ++v) {
+          const Index j = i * cols + first + v * V::lanes;
+          const V d = at.load(x + j) - own.mean.v[v], dz = own.dz(at.load(dy + j), d, v, p);
+          at.store(dx + j, counts ? fma(dz, a.v[v], fma(d, s.v[v], c.v[v])) : dz * a.v[v]);
+        }
+      }
+    });
+  });
+}
+FASTNN_INSTANTIATE(column_backward)
+
+}  // namespace fastnn::cpu::FASTNN_ISA
+#endif
+
 #if FASTNN_ENTRY
 #include <cmath>
 
