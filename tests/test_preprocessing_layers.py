@@ -20,7 +20,7 @@ def test_the_largest_singular_value_comes_to_1(rng):
     for _ in range(100):
         layer(x, training=True)
     np.testing.assert_allclose(layer.layer.kernel, kernel / largest_singular_value(kernel), rtol=1e-4, atol=1e-5)
-    assert [v.name for v in layer.weights] == ["vector_u", "kernel", "bias"]
+    assert [v.name for v in layer.weights] == ["kernel", "vector_u", "bias"]
     assert [v.name for v in layer.trainable_weights] == ["kernel", "bias"]
 
 

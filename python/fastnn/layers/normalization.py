@@ -105,7 +105,8 @@ class BatchNormalization(_Scaled):
 
     While training, mean and variance are those of the batch, and the moving ones follow them:
     m = momentum m + (1 - momentum) statistic. Otherwise, and where the layer is not trainable, the moving ones are
-    taken. axis: the channels. mask of a call: (n, ...), True for what counts in the statistics.
+    taken. axis: the channels. mask of a call: (n, ...), True for what counts in the statistics. synchronized: kept for
+    Keras's sake, as one process has the whole batch; renorm, which Keras has, is refused.
     x: (n, ..., c). Returns the same shape. gamma, beta, moving_mean, moving_variance: (c,).
     Source: Ioffe and Szegedy, 2015.
     """
@@ -125,6 +126,9 @@ class BatchNormalization(_Scaled):
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
         synchronized: bool = False,
         **options: Any,
     ) -> None:
@@ -137,6 +141,8 @@ class BatchNormalization(_Scaled):
             (beta_constraint, gamma_constraint),
             **options,
         )
+        if renorm:
+            raise ValueError("[BatchNormalization] expected renorm=False, got True: batch renormalisation is not there")
         if not isinstance(axis, int) or isinstance(axis, bool):
             raise TypeError(f"[BatchNormalization] expected axis to be an integer, got {axis!r}")
         self.axis, self.momentum, self.synchronized = axis, float(momentum), bool(synchronized)

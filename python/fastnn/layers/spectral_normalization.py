@@ -32,7 +32,7 @@ class SpectralNormalization(Layer):
 
     def build(self, input_shape: PartialShape) -> None:
         self.layer._build_once(input_shape)
-        kernel = self._kernel()
+        self.kernel = kernel = self._kernel()
         self.vector_u = self.add_weight(
             (1, kernel.shape[-1]),
             initializers.TruncatedNormal(stddev=0.02),
