@@ -68,6 +68,12 @@ def test_average(rng):
         ops.average(x, 1, weights[:, 0])
 
 
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_cumsum(rng, axis):
+    check_op(ops.cumsum, np.cumsum, rng.standard_normal((3, 4)), axis=axis, linear=(0,))
+    np.testing.assert_array_equal(ops.cumsum(np.arange(6).reshape(2, 3), axis), np.cumsum([[0, 1, 2], [3, 4, 5]], axis))
+
+
 def test_counts(rng):
     x = rng.integers(0, 2, (3, 4)).astype("float32")
     for axis in (None, 1, [0, 1]):

@@ -203,6 +203,7 @@ from fastnn.ops.sorting import sort as sort
 from fastnn.ops.sparsemax import sparsemax as sparsemax
 from fastnn.ops.statistics import average as average
 from fastnn.ops.statistics import count_nonzero as count_nonzero
+from fastnn.ops.statistics import cumsum as cumsum
 from fastnn.ops.statistics import logsumexp as logsumexp
 from fastnn.ops.statistics import norm as norm
 from fastnn.ops.statistics import std as std

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.arrays import Array, normalize_axes
-from fastnn.autograd import composite, raw
+from fastnn.arrays import Array, DTypeLike, normalize_axes
+from fastnn.autograd import Needs, composite, primitive, raw
+from fastnn.backend import not_recordable
 from fastnn.ops.cast import cast
 from fastnn.ops.creation import stop_gradient
 from fastnn.ops.elementary import isfinite
@@ -98,3 +99,23 @@ def count_nonzero(x: Any, axis: Axis = None) -> Array:
     return np.asarray(
         np.count_nonzero(array, axis if axis is None else normalize_axes(axis, array.ndim, "count_nonzero"))
     )
+
+
+@primitive
+def cumsum(x: Any, axis: int | None = None, dtype: DTypeLike | None = None) -> Any:
+    """Sums of the elements so far: y[i] = x[0] + ... + x[i] along axis, of the flattened x without one.
+
+    Added in double by NumPy; a recorded step does not run through it. Integers stay integers.
+    """
+    not_recordable()
+    x = np.asarray(x)
+    (at,) = (0,) if axis is None else normalize_axes(axis, x.ndim, "cumsum")
+    along = x.reshape(-1) if axis is None else x
+    wide = np.cumsum(along, at, np.float64 if x.dtype.kind == "f" else None)
+
+    def pullback(dy: Array, needs: Needs) -> tuple[Array]:
+        back = np.flip(np.cumsum(np.flip(dy, at), at, np.float64), at)
+        return (np.ascontiguousarray(back.astype(dy.dtype)).reshape(x.shape),)
+
+    kept = x.dtype if x.dtype.kind == "f" else wide.dtype
+    return wide.astype(dtype or kept, copy=False), pullback
