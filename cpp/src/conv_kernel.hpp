@@ -29,11 +29,12 @@ constexpr int kConvRows = 4, kConvVectors = 2;
 #endif
 
 template <class T> using ConvTile = void (*)(const ConvProduct<T>&, const Index* a_rows, const T* b,
-                                             const Index* c_rows, T* c, int last);
+                                             const Index* c_rows, T* c, const T* bias, int last);
 
 /// R rows and N vectors of columns, the last of them with `last` columns.
 template <int R, int N, class T> static void conv_tile(const ConvProduct<T>& x, const Index* a_rows,
-                                                       const T* b, const Index* c_rows, T* c, int last) {
+                                                       const T* b, const Index* c_rows, T* c, const T* bias,
+                                                       int last) {
   using V = Vec<T>;
   constexpr int L = V::lanes;
   V sums[R][N];
@@ -69,6 +70,14 @@ template <int R, int N, class T> static void conv_tile(const ConvProduct<T>& x, 
       b += N * L;
     }
   }
+  if (bias) {
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) {
+      const V add = j < N - 1 ? V::load(bias + j * L) : V::load_n(bias + j * L, last);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) sums[i][j] = sums[i][j] + add;
+    }
+  }
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
     T* to = c + c_rows[i];
@@ -99,7 +108,7 @@ template <class T> static void conv_multiply(const ConvProduct<T>& x, Index pane
     for (Index t = 0; t < tiles; ++t) {
       const Index row = x.rows * t / tiles, end = x.rows * (t + 1) / tiles;
       select_conv_tile<T>(int(end - row), vectors)(x, x.a_rows + row, b, x.c_rows + row, x.c + columns.first,
-                                                   last);
+                                                   x.bias ? x.bias + columns.first : nullptr, last);
     }
   }
 }

@@ -18,6 +18,7 @@ template <class T> struct ConvProduct {
   const Index* c_rows;
   Index rows, cols, panels;
   bool accumulate;
+  const T* bias = nullptr;  // of the columns, added last; or none
 };
 
 /// One array element type and instruction set.

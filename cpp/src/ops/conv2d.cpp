@@ -213,9 +213,10 @@ template <class T> class Correlator {
       product.b = packed + group * group_elements_, product.depth = depth_;
       product.c = y_ + result_of(s_, chunk) + group * s_.group_o();
       product.cols = s_.group_o(), product.panels = panels_;
+      product.bias = epilogue_.bias ? epilogue_.bias + group * s_.group_o() : nullptr;
       for (Index i = panel; i < panel_end; ++i) {
         sum(product, i);
-        if (!epilogue_.empty()) finish(chunk, group, i);
+        if (epilogue_.activation != Unary::linear || epilogue_.z) finish(chunk, group, i);
       }
     }
   }
@@ -225,7 +226,7 @@ template <class T> class Correlator {
     const Index length = stretches_.length, pieces = std::max<Index>(1, parts(length, kDepth));
     const Index together = pieces > 1 ? 1 : std::max<Index>(1, kDepth / std::max<Index>(1, length));
     const Index blocks = std::max<Index>(1, parts(stretches_.count, together));
-    const T* const a = product.a;
+    const T *const a = product.a, *const bias = product.bias;
     const Index* const begins = product.stretch;
     for (Index i = 0; i < blocks; ++i)
       for (Index piece = 0; piece < pieces; ++piece) {
@@ -234,23 +235,29 @@ template <class T> class Correlator {
         product.a = a + offset, product.length = length * (piece + 1) / pieces - offset;
         product.first = stretch * length + offset;
         product.accumulate = i > 0 || piece > 0;
+        product.bias = i + 1 == blocks && piece + 1 == pieces ? bias : nullptr;
         run_.multiply(product, panel, 1);
       }
   }
 
+  /// What is left of the epilogue after the bias.
   void finish(const Chunk& chunk, Index group, Index panel) const {
     const Index vectors = parts(s_.group_o(), run_.lanes), begin = vectors * panel / panels_ * run_.lanes;
     const Index end = std::min(s_.group_o(), vectors * (panel + 1) / panels_ * run_.lanes);
     const Index column = group * s_.group_o() + begin;
-    const T* const bias = epilogue_.bias ? epilogue_.bias + column : nullptr;
     const auto kernel = FASTNN_SELECT(epilogue_rows<T>);
     const auto rows = [&](Index at, Index step, Index count) {
       at += column;
-      kernel(epilogue_, 1, y_ + at, epilogue_.z ? epilogue_.z + at : nullptr, step, bias, count, end - begin);
+      kernel(epilogue_, 1, y_ + at, epilogue_.z ? epilogue_.z + at : nullptr, step, nullptr, count,
+             end - begin);
     };
     const bool whole = s_.rows.out_step == 1 && s_.cols.out_step == 1 && chunk.cols == s_.cols.out &&
                        (chunk.images == 1 || chunk.rows == s_.rows.out);
-    if (whole) return rows(result_of(s_, chunk), s_.o, chunk.pixels());
+    const Index at = result_of(s_, chunk);
+    if (whole && end - begin == s_.o)  // one long row
+      return kernel(epilogue_, 1, y_ + at, epilogue_.z ? epilogue_.z + at : nullptr, 0, nullptr, 1,
+                    chunk.pixels() * s_.o);
+    if (whole) return rows(at, s_.o, chunk.pixels());
     for (Index m = 0; m < chunk.images; ++m)
       for (Index r = 0; r < chunk.rows; ++r)
         rows(result_of(s_, {chunk.image + m, 1, chunk.row + r, 1, chunk.col, chunk.cols}),

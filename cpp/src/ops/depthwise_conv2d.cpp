@@ -26,6 +26,7 @@ template <class T> struct DepthwiseRow {
   Index shift_first, shift_step, in_step,
       in;  // result t reads in_step t + shift_first + k shift_step, if < in
   Index count, channels;
+  const T* bias = nullptr;  // or none
 };
 
 FASTNN_DECLARE(void, depthwise_row, (const DepthwiseRow<T>& s, T* y, Index y_step))
@@ -70,6 +71,11 @@ template <int P, class T, class At> static inline void depthwise_pixels(const De
 #pragma GCC unroll 8
       for (int p = 0; p < P; ++p) sums[p] = fma(weight, at.load(x + p * pixel), sums[p]);
     }
+  }
+  if (s.bias) {
+    const V bias = at.load(s.bias);
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) sums[p] = sums[p] + bias;
   }
 #pragma GCC unroll 8
   for (int p = 0; p < P; ++p) at.store(y + (t + p) * y_step, sums[p]);
@@ -223,10 +229,13 @@ void correlate_channels(const T* x, const T* w, T* y, const Correlation& s, cons
       const Index image = i / s.rows.count, t = i % s.rows.count;
       const Index line = image * s.rows.out + s.rows.out_first + t * s.rows.out_step;
       const Index at = (line * s.cols.out + s.cols.out_first) * s.c;
-      kernel(row_of(s, x, w, image, t), y + at, step);
-      if (!epilogue.empty())
-        finish(epilogue, 1, y + at, epilogue.z ? epilogue.z + at : nullptr, step, epilogue.bias, s.cols.count,
-               s.c);
+      DepthwiseRow<T> row = row_of(s, x, w, image, t);
+      row.bias = epilogue.bias;
+      kernel(row, y + at, step);
+      if (epilogue.activation == Unary::linear && !epilogue.z) continue;
+      const bool together = step == s.c;
+      finish(epilogue, 1, y + at, epilogue.z ? epilogue.z + at : nullptr, step, nullptr,
+             together ? 1 : s.cols.count, together ? s.cols.count * s.c : s.c);
     }
   });
 }
