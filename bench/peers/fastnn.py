@@ -1,5 +1,6 @@
 """fastnn itself, through the functions its users call; backward cases call the bindings directly, as torch's do."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -383,12 +384,74 @@ def build(model: Model, params: Arrays) -> Any:
     return network
 
 
+#: The functions of fastnn.applications that build the networks for images of bench/models.py.
+IMAGE_NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "lenet5": ("LeNet5", {"input_shape": (28, 28, 1), "activation": "relu", "pooling": "max"}),
+    "cnn_28x28": ("SmallCNN", {}),
+    "vgg_cifar": ("VGGCifar", {}),
+    "resnet_cifar_16_32_64": ("ResNetCifar", {}),
+    "mobilenet_cifar": ("MobileNetCifar", {}),
+}
+
+
+def image_weights(layers: Iterable[Layer], params: Arrays, prefix: str = "") -> Iterator[tuple[str, list[Array]]]:
+    """Class and weights of each layer that has some, in fastnn's layout: channels last, also where it is flattened."""
+    flattened = 0  # channels of what was flattened, until a dense layer has taken it
+    channels = 0
+    for index, layer in enumerate(layers):
+        own = {name: params.get(f"{prefix}{index}.{name}") for name in ("w", "b", "gamma", "beta", "mean", "var")}
+        if layer.kind == "conv":
+            depthwise, channels = layer.groups > 1, layer.c_out
+            w = own["w"].transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
+            yield "DepthwiseConv2D" if depthwise else "Conv2D", [w] if own["b"] is None else [w, own["b"]]
+        elif layer.kind == "batchnorm":
+            yield "BatchNormalization", [own["gamma"], own["beta"], own["mean"], own["var"]]
+        elif layer.kind == "flatten":
+            flattened = channels
+        elif layer.kind == "dense":
+            w = own["w"].T
+            if flattened:
+                side = round((layer.n_in / flattened) ** 0.5)
+                w = w.reshape(flattened, side, side, -1).transpose(1, 2, 0, 3).reshape(w.shape)
+            flattened = 0
+            yield "Dense", [w, own["b"]]
+        elif layer.kind == "residual":
+            yield from image_weights(layer.main, params, f"{prefix}{index}.main.")
+            yield from image_weights(layer.skip, params, f"{prefix}{index}.skip.")
+
+
+def number(layer: Any) -> int:
+    """Its place among the layers of its class, by its name: conv2d, conv2d_1 ..."""
+    last = layer.name.rpartition("_")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def build_image_network(model: Model, params: Arrays) -> Any:
+    """A compiled network of fastnn.applications with the given weights."""
+    name, options = IMAGE_NETWORKS[model.name]
+    network = find(f"applications.{name}")(classifier_activation=None, **options)
+    in_order_of_making = sorted(network.layers, key=number)
+    for kind, weights in image_weights(model.layers, params):
+        at = next(i for i, layer in enumerate(in_order_of_making) if type(layer).__name__ == kind)
+        in_order_of_making.pop(at).set_weights(weights)
+    loss = find("losses.SparseCategoricalCrossentropy")(from_logits=True)
+    network.compile(optimizer=find("optimizers.Adam")(1e-3), loss=loss)
+    return network
+
+
+def prepared(model: Model, x: Array, params: Arrays) -> tuple[Any, Array]:
+    """The network and its input."""
+    if model.name in IMAGE_NETWORKS:
+        return build_image_network(model, params), channels_last(x)
+    return build(model, params), x
+
+
 def train(p: Settings, x: Array, target: Array, params: Arrays) -> Run:
     """Keras's train_on_batch returns a running mean: only its first value, which is compared, is this batch's loss."""
-    network = build(p.model, params)
+    network, x = prepared(p.model, x, params)
     return lambda: (network.train_on_batch(x, target),)
 
 
 def infer(p: Settings, x: Array, params: Arrays) -> Run:
-    network = build(p.model, params)
+    network, x = prepared(p.model, x, params)
     return lambda: (network.predict_on_batch(x),)
