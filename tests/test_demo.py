@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib")
 
 from fastnn import demo
 from fastnn.demo import recipe, tables
-from fastnn.demo.run import build
+from fastnn.demo.run import build, choose
 from fastnn.models import load_model
 
 
@@ -50,9 +50,9 @@ def test_it_writes_a_model_and_pictures_with_something_in_them(name, pictures, t
     assert "Total params" in text and "its predictions are identical" in text and figures["loss"] > 0
 
 
-def figures_of(name, seed):
+def figures_of(name, seed, kind="dense"):
     """The demo's figures for a table, without the pictures."""
-    table, settings = tables.load(name, seed), recipe.RECIPES[name]
+    table, settings = tables.load(name, seed), choose(name, kind)
     model = build(table, settings, seed)
     model.fit(
         table.x_train, table.y_train, settings.batch_size, settings.epochs, validation_split=0.15, verbose=0
@@ -68,6 +68,29 @@ def test_figures_without_pictures_are_the_demos(tmp_path):
 def test_digits_are_read_with_97_percent_in_the_median_of_five_seeds():
     accuracies = [figures_of("digits", seed)["accuracy"] for seed in range(5)]
     assert np.median(accuracies) >= 0.97, accuracies
+
+
+def test_digits_as_images_are_read(tmp_path):
+    """A fifth of the epochs; the next test has all of them."""
+    figures, text = quiet("digits", tmp_path, model="cnn", epochs=6)
+    assert figures["accuracy"] >= 0.95
+    assert "Conv2D" in text.partition("The same in a few lines:")[2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "confusion.png", "history.png", "mistakes.png", "model.safetensors"
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_digits_as_images_are_read_with_98_5_percent_in_the_median_of_five_seeds():
+    accuracies = [figures_of("digits", seed, "cnn")["accuracy"] for seed in range(5)]
+    assert np.median(accuracies) >= 0.985, accuracies
+
+
+def test_a_network_over_images_is_for_the_digits_alone(tmp_path):
+    with pytest.raises(ValueError, match=r"\[demo\] expected the digits for a network over images, got iris"):
+        demo.run("iris", tmp_path, model="cnn")
+    with pytest.raises(ValueError, match=r"\[demo\] expected model 'dense' or 'cnn', got 'rnn'"):
+        demo.run("digits", tmp_path, model="rnn")
 
 
 @pytest.mark.parametrize(("name", "figure", "limit"), [("iris", "accuracy", 0.9), ("wine", "accuracy", 0.93),
@@ -89,12 +112,12 @@ def executed(program):
     return out.getvalue()
 
 
-@pytest.mark.parametrize("name", tables.NAMES)
-def test_the_printed_program_gives_the_demos_figures(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "kind"), [*((name, "dense") for name in tables.NAMES), ("digits", "cnn")])
+def test_the_printed_program_gives_the_demos_figures(name, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    figures, text = quiet(name, tmp_path, epochs=4, seed=1)
+    figures, text = quiet(name, tmp_path, epochs=4, seed=1, model=kind)
     program = text.partition("The same in a few lines:\n\n")[2]
-    assert program.strip() == recipe.code(name, recipe.RECIPES[name], 1, 4).strip()
+    assert program.strip() == recipe.code(name, choose(name, kind), 1, 4).strip()
     assert len(program.strip().splitlines()) <= 28
     printed = dict(re.findall(r"'(\w+)': (?:np\.float64\()?([\d.e-]+)", executed(program).splitlines()[-1]))
     assert {key: float(value) for key, value in printed.items()} == pytest.approx(

@@ -32,6 +32,9 @@ def _parser() -> argparse.ArgumentParser:
         default="digits",
         help="table to learn",
     )
+    demo.add_argument(
+        "--model", choices=("dense", "cnn"), default="dense", help="kind of network; cnn: the digits as images"
+    )
     demo.add_argument("--out", default="fastnn-demo", help="folder for the model and the pictures")
     demo.add_argument("--seed", type=int, default=0, help="of split, weights and shuffling")
     demo.add_argument("--epochs", type=int, help="passes over the data, instead of the table's own number")
@@ -52,5 +55,5 @@ def _info(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from fastnn import demo
 
-    demo.run(options.data, options.out, options.seed, options.epochs)
+    demo.run(options.data, options.out, options.seed, options.epochs, model=options.model)
     return 0

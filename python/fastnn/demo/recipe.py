@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a table is learned. hidden: widths of the hidden layers."""
+    """How a table is learned.
+
+    hidden: widths of the hidden layers. filters: channels of pairs of convolutions in front of them, for images 8 x 8.
+    """
 
     hidden: tuple[int, ...]
     dropout: float
     epochs: int
     batch_size: int = 32
     learning_rate: float = 1e-3
+    filters: tuple[int, ...] = ()
 
 
 RECIPES = {
@@ -23,6 +27,9 @@ RECIPES = {
     "breast_cancer": Recipe((32,), 0.2, 30),
     "diabetes": Recipe((32,), 0.3, 60),
 }
+
+#: The digits as images.
+CNN = Recipe((), 0.25, 30, filters=(16, 32))
 
 
 def code(name: str, recipe: Recipe, seed: int, epochs: int) -> str:
@@ -48,7 +55,7 @@ def code(name: str, recipe: Recipe, seed: int, epochs: int) -> str:
     if regression:
         lines += ["mean, std = y_train.mean(), y_train.std()"]
         lines += ["y_train, y_test = ((part - mean) / std for part in (y_train, y_test))"]
-    hidden = []
+    hidden = _convolutions(recipe)
     for width in recipe.hidden:
         hidden.append(f'    layers.Dense({width}, activation="relu"),')
         if recipe.dropout:
@@ -68,3 +75,15 @@ def code(name: str, recipe: Recipe, seed: int, epochs: int) -> str:
         'model.save("model.safetensors")',
     ]
     return "\n".join(lines)
+
+
+def _convolutions(recipe: Recipe) -> list[str]:
+    """The lines of the layers over images."""
+    if not recipe.filters:
+        return []
+    lines = ["    layers.Reshape((8, 8, 1)),"]
+    for filters in recipe.filters:
+        one = f'    layers.Conv2D({filters}, 3, padding="same"), '
+        one += 'layers.BatchNormalization(momentum=0.9), layers.Activation("relu"),'
+        lines += [one, one, f"    layers.MaxPooling2D(2), layers.Dropout({recipe.dropout}),"]
+    return [*lines, "    layers.Flatten(),"]

@@ -11,7 +11,7 @@ import numpy as np
 from fastnn import layers, losses, optimizers
 from fastnn.arrays import Array
 from fastnn.demo import pictures
-from fastnn.demo.recipe import RECIPES, Recipe, code
+from fastnn.demo.recipe import CNN, RECIPES, Recipe, code
 from fastnn.demo.tables import Table, load
 from fastnn.models import Sequential, load_model
 from fastnn.random import set_random_seed
@@ -24,21 +24,24 @@ def run(
     epochs: int | None = None,
     verbose: int = 1,
     echo: Callable[[str], Any] = print,
+    model: str = "dense",
 ) -> dict[str, float]:
     """Trains on a bundled table, writes model and pictures into `out`, reloads the model. Returns the test figures.
 
-    name: one of fastnn.demo.tables.NAMES. verbose: 0 for no progress bar.
+    name: one of fastnn.demo.tables.NAMES. verbose: 0 for no progress bar. model: "dense", or "cnn" for the digits as
+    images.
     """
-    recipe = RECIPES[name] if epochs is None else replace(RECIPES[name], epochs=epochs)
+    recipe = choose(name, model)
+    recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     table = load(name, seed)
     echo(f"{name}: {len(table.x_train)} samples to learn from, {len(table.x_test)} held out")
 
-    model = build(table, recipe, seed)
-    model.summary(print_fn=echo)
+    network = build(table, recipe, seed)
+    network.summary(print_fn=echo)
     began = time.perf_counter()
-    history = model.fit(
+    history = network.fit(
         table.x_train,
         table.y_train,
         batch_size=recipe.batch_size,
@@ -47,12 +50,12 @@ def run(
         verbose=verbose,
     )
     seconds = time.perf_counter() - began
-    figures: dict[str, float] = model.evaluate(table.x_test, table.y_test, verbose=0, return_dict=True)
+    figures: dict[str, float] = network.evaluate(table.x_test, table.y_test, verbose=0, return_dict=True)
     echo(f"trained in {seconds:.2f} s; held-out " + ", ".join(f"{n} {v:.4f}" for n, v in figures.items()))
 
-    guesses = model.predict(table.x_test)
+    guesses = network.predict(table.x_test)
     written = [folder / "model.safetensors", *_draw(folder, table, history.history, guesses)]
-    model.save(written[0])
+    network.save(written[0])
     again = load_model(written[0]).predict(table.x_test)
     if not np.array_equal(guesses, again):
         raise RuntimeError("[demo] expected the reloaded model to predict the same bits, got others")
@@ -62,10 +65,21 @@ def run(
     return {**figures, "seconds": seconds}
 
 
+def choose(name: str, model: str) -> Recipe:
+    """The recipe of a table and a kind of network."""
+    if model not in ("dense", "cnn"):
+        raise ValueError(f"[demo] expected model 'dense' or 'cnn', got {model!r}")
+    if model == "cnn" and name != "digits":
+        raise ValueError(f"[demo] expected the digits for a network over images, got {name}")
+    return CNN if model == "cnn" else RECIPES[name]
+
+
 def build(table: Table, recipe: Recipe, seed: int) -> Sequential:
     """The compiled network for a table."""
     set_random_seed(seed)
     model = Sequential([layers.Input((table.x_train.shape[1],))])
+    if recipe.filters:
+        _add_convolutions(model, recipe)
     for width in recipe.hidden:
         model.add(layers.Dense(width, activation="relu"))
         if recipe.dropout:
@@ -75,6 +89,18 @@ def build(table: Table, recipe: Recipe, seed: int) -> Sequential:
     metric = "mae" if table.classes is None else "accuracy"
     model.compile(optimizers.Adam(recipe.learning_rate), loss, metrics=[metric])
     return model
+
+
+def _add_convolutions(model: Sequential, recipe: Recipe) -> None:
+    model.add(layers.Reshape((8, 8, 1)))
+    for filters in recipe.filters:
+        for _ in range(2):
+            model.add(layers.Conv2D(filters, 3, padding="same"))
+            model.add(layers.BatchNormalization(momentum=0.9))
+            model.add(layers.Activation("relu"))
+        model.add(layers.MaxPooling2D(2))
+        model.add(layers.Dropout(recipe.dropout))
+    model.add(layers.Flatten())
 
 
 def _draw(folder: Path, table: Table, figures: dict[str, list[float]], guesses: Array) -> list[Path]:
