@@ -132,12 +132,21 @@ def test_integer_sample_weights_equal_repeated_samples_up_to_the_number_of_sampl
 
 def test_class_weights_equal_sample_weights(table):
     x, y = table
-    by_class, by_sample, both = classifier(), classifier(), classifier()
+    by_class, by_sample = classifier(), classifier()
     by_class.fit(x, y, class_weight={0: 0.5, 2: 4.0}, shuffle=False, verbose=0)
     by_sample.fit(x, y, sample_weight=np.array([0.5, 1.0, 4.0])[y], shuffle=False, verbose=0)
     assert same(by_class, by_sample)
-    both.fit(x, y, class_weight={0: 0.5, 2: 4.0}, sample_weight=np.ones(50), shuffle=False, verbose=0)
-    assert same(both, by_sample)
+
+
+def test_class_weights_beside_sample_weights_are_refused(table):
+    x, y = table
+    model, ones, by_class = classifier(), np.ones(len(x)), {0: 0.5}
+    with pytest.raises(ValueError, match=r"\[fit\] expected class_weight or sample_weight, got both"):
+        model.fit(x, y, sample_weight=ones, class_weight=by_class, verbose=0)
+    with pytest.raises(ValueError, match=r"\[fit\] expected class_weight or sample_weight, got both"):
+        model.fit(iter([(x, y, ones)]), class_weight=by_class, verbose=0)
+    with pytest.raises(ValueError, match=r"\[train_on_batch\] expected class_weight or sample_weight, got both"):
+        model.train_on_batch(x, y, ones, by_class)
 
 
 def test_samples_of_weight_zero_do_not_teach(table):

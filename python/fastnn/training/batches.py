@@ -181,15 +181,13 @@ def split_off(data: Batch, share: float, where: str) -> tuple[Batch, Batch]:
 
 
 def with_class_weights(batch: Batch, weights: Mapping[int, float] | None, where: str) -> Batch:
-    """The batch with each sample's weight multiplied by that of its class."""
+    """The batch with each sample weighted by its class. Raises ValueError, as Keras does, if it has weights already."""
     if weights is None:
         return batch
     x, y, sample_weight = batch
-    by_class = class_weights(y, weights, where)
     if sample_weight is not None:
-        given = np.asarray(sample_weight, np.float64)
-        by_class = given * by_class.reshape(by_class.shape + (1,) * (given.ndim - 1))
-    return x, y, by_class
+        raise ValueError(f"[{where}] expected class_weight or sample_weight, got both")
+    return x, y, class_weights(y, weights, where)
 
 
 def class_weights(y: Any, weights: Mapping[int, float], where: str) -> Array:
