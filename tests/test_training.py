@@ -375,6 +375,34 @@ def test_a_train_step_of_ones_own():
 # ---- inputs -------------------------------------------------------------------------------------------------------
 
 
+class NamesOfItsOwn(fastnn.Model):
+    """Attributes by names that a training loop could want for itself."""
+
+    NAMES = ("steps", "epochs", "epoch_figures", "batch_size", "data", "figures", "finish_training", "batch")
+
+    def __init__(self, taken: bool) -> None:
+        super().__init__()
+        self.dense = layers.Dense(3)
+        for name in self.NAMES if taken else ():
+            setattr(self, name, 3)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_attributes_of_a_model_of_ones_own_do_not_meet_those_of_the_training_loop(table):
+    x, y = table
+    figures = []
+    for taken in (True, False):
+        fastnn.utils.set_random_seed(0)
+        model = NamesOfItsOwn(taken)
+        model.compile("sgd", losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        history = model.fit(x, y, validation_split=0.2, epochs=2, verbose=0).history
+        figures.append([*history["val_loss"], *model.train_on_batch(x, y), *model.evaluate(x, y, verbose=0)])
+        assert not taken or all(getattr(model, name) == 3 for name in model.NAMES)
+    assert figures[0] == figures[1]
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float64", "float16", "bool"])
 def test_inputs_are_cast_per_batch_and_left_alone(dtype, rng):
     x = rng.integers(0, 2 if dtype == "bool" else 100, (40, 4)).astype(dtype)

@@ -309,11 +309,11 @@ class Trainer(Layer):
         finally:
             self._parts = None
 
-    def finish_training(self) -> None:
+    def _finish_training(self) -> None:
         """The end of fit, before its callbacks hear of it."""
         self.optimizer.finalize_variable_values(self.trainable_variables)
 
-    def steps(self, training: bool, figures: bool) -> Callable[[Batch], Logs | None]:
+    def _step_function(self, training: bool, figures: bool) -> Callable[[Batch], Logs | None]:
         """A function of a batch that trains or tests on it. figures: whether it has to return them."""
         name = "train_step" if training else "test_step"
         if getattr(type(self), name) is not getattr(Trainer, name):
@@ -322,7 +322,7 @@ class Trainer(Layer):
         step = self._train if training else self._test
         return lambda batch: step(*batch, figures)
 
-    def epoch_figures(self, logs: Logs | None) -> Logs:
+    def _epoch_figures(self, logs: Logs | None) -> Logs:
         """All figures so far; or what the last step of one's own returned, if it names others."""
         found = self.get_metrics_result()
         return found if logs is None or logs.keys() == found.keys() else logs
@@ -360,12 +360,12 @@ class Trainer(Layer):
     ) -> Any:
         """One step on one batch. Returns the figures since reset_metrics(): the loss, or [loss, metrics...]."""
         batch = self._batch(x, y, sample_weight, class_weight, "train_on_batch")
-        return self._listed(self.steps(True, True)(batch), return_dict)
+        return self._listed(self._step_function(True, True)(batch), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The figures since reset_metrics() with one batch added, without training."""
         batch = self._batch(x, y, sample_weight, None, "test_on_batch")
-        return self._listed(self.steps(False, True)(batch), return_dict)
+        return self._listed(self._step_function(False, True)(batch), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The prediction for one batch."""

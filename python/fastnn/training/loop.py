@@ -16,19 +16,20 @@ Logs = dict[str, Any]
 class Trainable(Protocol):
     """What the loops need of a model.
 
-    steps(training, figures): a function of a batch that does a step and returns the figures so far; it may leave them
-    out if nobody listens, figures being False. epoch_figures(logs): those of an epoch whose last step returned logs.
+    _step_function(training, figures): a function of a batch that does a step and returns the figures so far; it may
+    leave them out if nobody listens, figures being False. _epoch_figures(logs): those of an epoch whose last step
+    returned logs.
     """
 
     stop_training: bool
 
-    def steps(self, training: bool, figures: bool) -> Callable[[Batch], Logs | None]: ...
+    def _step_function(self, training: bool, figures: bool) -> Callable[[Batch], Logs | None]: ...
 
-    def epoch_figures(self, logs: Logs | None) -> Logs: ...
+    def _epoch_figures(self, logs: Logs | None) -> Logs: ...
 
     def reset_metrics(self) -> None: ...
 
-    def finish_training(self) -> None: ...
+    def _finish_training(self) -> None: ...
 
 
 def fit(
@@ -62,7 +63,7 @@ def fit(
                 if model.stop_training:
                     break
             if epochs > initial_epoch:
-                model.finish_training()
+                model._finish_training()
         finally:
             callbacks.on_train_end(logs)
 
@@ -70,7 +71,7 @@ def fit(
 def _train_epoch(model: Trainable, data: Epochs, callbacks: CallbackList, interrupts: Interrupts) -> Logs | None:
     """The figures of an epoch; None if it had no batch."""
     heard = callbacks.hears("on_train_batch_begin") or callbacks.hears("on_train_batch_end")
-    step = model.steps(True, heard)
+    step = model._step_function(True, heard)
     begin, end, check = callbacks.on_train_batch_begin, callbacks.on_train_batch_end, interrupts.check
     logs: Logs | None = None
     number = -1
@@ -91,7 +92,7 @@ def _train_epoch(model: Trainable, data: Epochs, callbacks: CallbackList, interr
         data.warn(0)
         return None
     data.on_epoch_end()
-    return model.epoch_figures(logs)
+    return model._epoch_figures(logs)
 
 
 def _due(epoch: int, validation_freq: int | Collection[int]) -> bool:
@@ -103,7 +104,7 @@ def _due(epoch: int, validation_freq: int | Collection[int]) -> bool:
 def evaluate(model: Trainable, data: Epochs, callbacks: CallbackList) -> Logs:
     """Figures over all batches, without training."""
     heard = callbacks.hears("on_test_batch_begin") or callbacks.hears("on_test_batch_end")
-    step = model.steps(False, heard)
+    step = model._step_function(False, heard)
     model.reset_metrics()
     callbacks.on_test_begin({})
     logs: Logs | None = None
@@ -112,6 +113,6 @@ def evaluate(model: Trainable, data: Epochs, callbacks: CallbackList) -> Logs:
         logs = step(batch)
         callbacks.on_test_batch_end(number, logs)
     data.on_epoch_end()
-    figures = model.epoch_figures(logs)
+    figures = model._epoch_figures(logs)
     callbacks.on_test_end(figures)
     return figures
