@@ -143,9 +143,11 @@ class Batches:
         return _slice(self.data, start, stop)
 
 
-def _slices(data: Batch, samples: int, size: int) -> Iterator[Batch]:
-    for start in range(0, samples, size):
-        yield _slice(data, start, min(start + size, samples))
+def _slices(data: Batch, samples: int, size: int) -> list[Batch]:
+    x, y, w = data
+    if type(x) is np.ndarray and type(y) is np.ndarray and w is None:
+        return [(x[start : start + size], y[start : start + size], None) for start in range(0, samples, size)]
+    return [_slice(data, start, min(start + size, samples)) for start in range(0, samples, size)]
 
 
 def _slice(data: Batch, start: int, stop: int) -> Batch:

@@ -81,7 +81,9 @@ def _train_epoch(model: Trainable, data: Epochs, callbacks: CallbackList, interr
                 begin(number, logs or {})
             interrupts.busy = True
             logs = step(batch)
-            check()
+            interrupts.busy = False
+            if interrupts.asked:
+                check()
             if heard:
                 end(number, logs)
                 if model.stop_training:
