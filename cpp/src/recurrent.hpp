@@ -58,6 +58,20 @@ template <class Fn> void each_part_of_batch(Index n, Index multiplies, const Fn&
   if (n > 0) parallel_tasks(tasks, [&](Index k) { fn(n * k / tasks, n * (k + 1) / tasks); });
 }
 
+/// Steps whose share of x w + b is computed together, `row_bytes` for each sequence of each: it then is still
+/// in the second-level cache when the steps are taken. All of them if w is so big that each block would copy
+/// it anew.
+inline Index steps_in_block(const RnnShape& s, Index row_bytes) {
+  constexpr Index kBlockBytes = 512 * 1024;
+  if (s.i * row_bytes > kBlockBytes) return s.t;
+  return std::clamp<Index>(kBlockBytes / std::max<Index>(s.n * row_bytes, 1), 1, std::max<Index>(s.t, 1));
+}
+
+/// Calls fn(first, last) for blocks of `steps` steps.
+template <class Fn> void each_block_of_steps(const RnnShape& s, Index steps, const Fn& fn) {
+  for (Index first = 0; first < s.t; first += steps) fn(first, std::min(s.t, first + steps));
+}
+
 /// y[step, row] = x[row, time(step)] for rows of `width` elements, or the other way round if `back`.
 template <class T> void swap_batch_and_time(const T* x, T* y, const RnnShape& s, Index width, bool back) {
   parallel_ranges(s.t, s.n * width, [&](Index begin, Index end) {

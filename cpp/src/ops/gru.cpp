@@ -2,8 +2,8 @@
 // is the same), z the update gate (Gamma_u there, which keeps the new value; here, as in Keras, z keeps the
 // old one), r the reset gate (Gamma_r), g the candidate (c with a tilde).
 //
-//   forward    x w + b for all steps at once, into `gates`
-//              for each step, for some rows of the batch:
+//   forward    x w + b for a block of steps at once, into `gates`
+//              for each step of it, for some rows of the batch:
 //                reset_after     p = b' + a r;  gates, p -> (z, r, g), a^<t>;  inner = p_h
 //                else            gates += a r of z and r;  -> (z, r), inner = r * a;  gates += inner r of h;
 //                -> g, a^<t>
@@ -20,8 +20,8 @@
 
 namespace fastnn::cpu {
 
-/// A forward pass. hidden holds the state of step k at k % slots: 2 slots where nothing is kept; inner then
-/// is that of one step. r_gates: what makes z and r, and with reset_after g as well; r_candidate: the rest.
+/// A forward pass. What belongs to step k lies at k % slots, which are few where nothing is kept. r_gates:
+/// what makes z and r, and with reset_after g as well; r_candidate: the rest.
 template <class T> struct GruForward {
   RnnShape shape;
   RnnActivations activations;
@@ -31,8 +31,9 @@ template <class T> struct GruForward {
   const bool* mask;
   const T* drop;
   T *y, *gates, *inner, *hidden;
-  Index inner_slots, hidden_slots;
+  Index gate_slots, inner_slots, hidden_slots;
 
+  T* gate(Index step, Index row) const { return gates + (step % gate_slots * shape.n + row) * 3 * shape.u; }
   T* state(Index step, Index row) const { return hidden + (step % hidden_slots * shape.n + row) * shape.u; }
   T* inside(Index step, Index row) const { return inner + (step % inner_slots * shape.n + row) * shape.u; }
 };
@@ -51,8 +52,9 @@ template <class T> struct GruBackward {
 template <class T> struct GruKernels {
   Index lanes, tile_vectors;
   void (*pack)(const Factor<T>& factor, const T* b, Index b_row, Index b_col);
-  /// Sequences [begin, end) through all steps. scratch: (end - begin, 4u).
-  void (*forward)(const GruForward<T>&, Index begin, Index end, T* scratch);
+  /// Sequences [begin, end) through steps [first, last). scratch: (end - begin, 4u).
+  void (*forward)(const GruForward<T>&, Index first, Index last, Index begin, Index end, T* scratch);
+  /// The same through all steps.
   void (*backward)(const GruBackward<T>&, Index begin, Index end, T* scratch);
 };
 
@@ -106,18 +108,18 @@ static void gru_row_candidate(const Candidate& candidate, const Gate& gate, T* z
 }
 
 template <class Candidate, class Gate, class T>
-static void gru_steps(const GruForward<T>& f, const Candidate& candidate, const Gate& gate, Index begin,
-                      Index end, T* scratch) {
+static void gru_steps(const GruForward<T>& f, const Candidate& candidate, const Gate& gate, Index first,
+                      Index last, Index begin, Index end, T* scratch) {
   const RnnShape& s = f.shape;
   const Index rows = end - begin, u = s.u;
   T* const p = scratch + rows * u;
-  for (Index step = 0; step < s.t; ++step) {
+  for (Index step = first; step < last; ++step) {
     const T* a = f.state(step, begin);
     if (f.drop) {
       multiply_row(a, f.drop + begin * u, scratch, rows * u);
       a = scratch;
     }
-    T* const z = f.gates + (step * s.n + begin) * 3 * u;
+    T* const z = f.gate(step, begin);
     if (f.reset_after) {
       for (Index row = 0; row < rows; ++row)
         f.b ? copy_row(f.b, p + row * 3 * u, 3 * u) : zero_row(p + row * 3 * u, 3 * u);
@@ -145,9 +147,10 @@ static void gru_steps(const GruForward<T>& f, const Candidate& candidate, const 
   }
 }
 
-template <class T> static void gru_forward(const GruForward<T>& f, Index begin, Index end, T* scratch) {
+template <class T>
+static void gru_forward(const GruForward<T>& f, Index first, Index last, Index begin, Index end, T* scratch) {
   with_activations<T>(f.activations, [&](const auto& candidate, const auto& gate) {
-    gru_steps(f, candidate, gate, begin, end, scratch);
+    gru_steps(f, candidate, gate, first, last, begin, end, scratch);
   });
 }
 
@@ -259,40 +262,33 @@ template <class T> void gru(const T* x, const T* w, const T* r, const T* b, cons
                             const RnnActivations& activations, bool reset_after) {
   s.check("gru");
   const bool keep = gates != nullptr;
-  const Index rows = s.t * s.n, columns = 3 * s.u, hidden_slots = keep ? s.t + 1 : 2;
-  const Workspace<T> memory(std::size_t(keep ? 0 : rows * columns + 3 * s.state()));
+  const Index columns = 3 * s.u, hidden_slots = keep ? s.t + 1 : 2,
+              inner_slots = keep ? std::max<Index>(s.t, 2) : 1;
+  const Index block = steps_in_block(s, columns * Index(sizeof(T))), gate_slots = keep ? s.t : block;
+  const Workspace<T> memory(std::size_t(keep ? 0 : block * 3 * s.state() + 3 * s.state()));
   if (!keep) {
     hidden = memory.data();
     inner = hidden + 2 * s.state();
     gates = inner + s.state();
   }
   copy_or_zero(h0, hidden, s.state());
-  if (rows > 0 && s.u > 0) {
+  if (s.t > 0 && s.state() > 0) {
     const auto& run = FASTNN_SELECT(gru_kernels<T>)();
-    {
-      const TimeMajor<T> by_time(x, s);
-      gemm<T>(by_time.data(), w, gates, GemmShape::dense(rows, columns, s.i), {b});
-    }
+    const TimeMajor<T> by_time(x, s);
     const Index gate_columns = reset_after ? columns : 2 * s.u;
     const PackedFactor<T> factor(run, s, r, columns, 1, s.u, gate_columns);
     const PackedFactor<T> rest(run, s, r + gate_columns, columns, 1, s.u, columns - gate_columns);
-    const GruForward<T> forward{s,
-                                activations,
-                                reset_after,
-                                factor.get(),
-                                rest.get(),
-                                reset_after && b ? b + columns : nullptr,
-                                mask,
-                                drop,
-                                y,
-                                gates,
-                                inner,
-                                hidden,
-                                keep ? std::max<Index>(s.t, 2) : 1,
-                                hidden_slots};
-    each_part_of_batch(s.n, s.t * s.u * columns, [&](Index begin, Index end) {
-      const Workspace<T> scratch(std::size_t((end - begin) * 4 * s.u));
-      run.forward(forward, begin, end, scratch.data());
+    const T* const b_recurrent = reset_after && b ? b + columns : nullptr;
+    const GruForward<T> forward{s,          activations, reset_after, factor.get(), rest.get(), b_recurrent,
+                                mask,       drop,        y,           gates,        inner,      hidden,
+                                gate_slots, inner_slots, hidden_slots};
+    each_block_of_steps(s, block, [&](Index first, Index last) {
+      gemm<T>(by_time.data() + first * s.n * s.i, w, forward.gate(first, 0),
+              GemmShape::dense((last - first) * s.n, columns, s.i), {b});
+      each_part_of_batch(s.n, (last - first) * s.u * columns, [&](Index begin, Index end) {
+        const Workspace<T> scratch(std::size_t((end - begin) * 4 * s.u));
+        run.forward(forward, first, last, begin, end, scratch.data());
+      });
     });
   }
   if (h) copy_or_zero(hidden + s.t % hidden_slots * s.state(), h, s.state());

@@ -1,8 +1,9 @@
 // Long short-term memory. Notation of the course: a^<t> is the hidden state, c^<t> the cell, gates are i
 // (input, "update" there), f (forget) and o (output), and the candidate, c with a tilde, is written g here.
 //
-//   forward    z = x w + b for all steps at once, into `gates`
-//              for each step, for some rows of the batch:  z += a^<t-1> r;  z -> (i, f, g, o), c^<t>, a^<t>
+//   forward    z = x w + b for a block of steps at once, into `gates`
+//              for each step of it, for some rows of the batch:  z += a^<t-1> r;  z -> (i, f, g, o), c^<t>,
+//              a^<t>
 //   backward   for each step from the last, for some rows:  da^<t>, dc^<t> -> dz;  da^<t-1> = dz r^T
 //              dw = x^T dz, dr = a^T dz, db = sum of dz, dx = dz w^T, each one product over all steps
 //
@@ -14,8 +15,7 @@
 
 namespace fastnn::cpu {
 
-/// A forward pass. cells and hidden hold the states of step k at k % slots: 1 or 2 slots where nothing is
-/// kept.
+/// A forward pass. What belongs to step k lies at k % slots, which are few where nothing is kept.
 template <class T> struct LstmForward {
   RnnShape shape;
   RnnActivations activations;
@@ -23,8 +23,9 @@ template <class T> struct LstmForward {
   const bool* mask;
   const T* drop;
   T *y, *gates, *cells, *hidden;
-  Index cell_slots, hidden_slots;
+  Index gate_slots, cell_slots, hidden_slots;
 
+  T* gate(Index step, Index row) const { return gates + (step % gate_slots * shape.n + row) * 4 * shape.u; }
   T* cell(Index step, Index row) const { return cells + (step % cell_slots * shape.n + row) * shape.u; }
   T* state(Index step, Index row) const { return hidden + (step % hidden_slots * shape.n + row) * shape.u; }
 };
@@ -42,8 +43,9 @@ template <class T> struct LstmBackward {
 template <class T> struct LstmKernels {
   Index lanes, tile_vectors;
   void (*pack)(const Factor<T>& factor, const T* b, Index b_row, Index b_col);
-  /// Sequences [begin, end) through all steps. scratch: (end - begin, u), used with dropout.
-  void (*forward)(const LstmForward<T>&, Index begin, Index end, T* scratch);
+  /// Sequences [begin, end) through steps [first, last). scratch: (end - begin, u), used with dropout.
+  void (*forward)(const LstmForward<T>&, Index first, Index last, Index begin, Index end, T* scratch);
+  /// The same through all steps.
   void (*backward)(const LstmBackward<T>&, Index begin, Index end, T* scratch);
 };
 
@@ -75,16 +77,16 @@ template <class Candidate, class Gate, class T> static void lstm_row(const Candi
 }
 
 template <class Candidate, class Gate, class T>
-static void lstm_steps(const LstmForward<T>& f, const Candidate& candidate, const Gate& gate, Index begin,
-                       Index end, T* scratch) {
+static void lstm_steps(const LstmForward<T>& f, const Candidate& candidate, const Gate& gate, Index first,
+                       Index last, Index begin, Index end, T* scratch) {
   const RnnShape& s = f.shape;
-  for (Index step = 0; step < s.t; ++step) {
+  for (Index step = first; step < last; ++step) {
     const T* a = f.state(step, begin);
     if (f.drop) {
       multiply_row(a, f.drop + begin * s.u, scratch, (end - begin) * s.u);
       a = scratch;
     }
-    T* const z = f.gates + (step * s.n + begin) * 4 * s.u;
+    T* const z = f.gate(step, begin);
     multiply_onto(f.r, a, s.u, z, 4 * s.u, end - begin);
     for (Index row = begin; row < end; ++row) {
       T *const h = f.state(step + 1, row), *const c = f.cell(step + 1, row);
@@ -100,9 +102,10 @@ static void lstm_steps(const LstmForward<T>& f, const Candidate& candidate, cons
   }
 }
 
-template <class T> static void lstm_forward(const LstmForward<T>& f, Index begin, Index end, T* scratch) {
+template <class T> static void lstm_forward(const LstmForward<T>& f, Index first, Index last, Index begin,
+                                            Index end, T* scratch) {
   with_activations<T>(f.activations, [&](const auto& candidate, const auto& gate) {
-    lstm_steps(f, candidate, gate, begin, end, scratch);
+    lstm_steps(f, candidate, gate, first, last, begin, end, scratch);
   });
 }
 
@@ -186,8 +189,9 @@ template <class T> void lstm(const T* x, const T* w, const T* r, const T* b, con
                              const RnnShape& s, const RnnActivations& activations) {
   s.check("lstm");
   const bool keep = gates != nullptr;
-  const Index cell_slots = keep ? s.t + 1 : 1, hidden_slots = keep ? s.t + 1 : 2, rows = s.t * s.n;
-  const Workspace<T> memory(std::size_t(keep ? 0 : rows * 4 * s.u + 3 * s.state()));
+  const Index block = steps_in_block(s, 4 * s.u * Index(sizeof(T))), gate_slots = keep ? s.t : block;
+  const Index cell_slots = keep ? s.t + 1 : 1, hidden_slots = keep ? s.t + 1 : 2;
+  const Workspace<T> memory(std::size_t(keep ? 0 : block * 4 * s.state() + 3 * s.state()));
   if (!keep) {
     hidden = memory.data();
     cells = hidden + 2 * s.state();
@@ -195,18 +199,19 @@ template <class T> void lstm(const T* x, const T* w, const T* r, const T* b, con
   }
   copy_or_zero(h0, hidden, s.state());
   copy_or_zero(c0, cells, s.state());
-  if (rows > 0 && s.u > 0) {
+  if (s.t > 0 && s.state() > 0) {
     const auto& run = FASTNN_SELECT(lstm_kernels<T>)();
-    {
-      const TimeMajor<T> by_time(x, s);
-      gemm<T>(by_time.data(), w, gates, GemmShape::dense(rows, 4 * s.u, s.i), {b});
-    }
+    const TimeMajor<T> by_time(x, s);
     const PackedFactor<T> factor(run, s, r, 4 * s.u, 1, s.u, 4 * s.u);
-    const LstmForward<T> forward{s,     activations, factor.get(), mask,       drop,        y,
-                                 gates, cells,       hidden,       cell_slots, hidden_slots};
-    each_part_of_batch(s.n, s.t * s.u * 4 * s.u, [&](Index begin, Index end) {
-      const Workspace<T> scratch(std::size_t(drop ? (end - begin) * s.u : 0));
-      run.forward(forward, begin, end, scratch.data());
+    const LstmForward<T> forward{s,     activations, factor.get(), mask,       drop,       y,
+                                 gates, cells,       hidden,       gate_slots, cell_slots, hidden_slots};
+    each_block_of_steps(s, block, [&](Index first, Index last) {
+      gemm<T>(by_time.data() + first * s.n * s.i, w, forward.gate(first, 0),
+              GemmShape::dense((last - first) * s.n, 4 * s.u, s.i), {b});
+      each_part_of_batch(s.n, (last - first) * s.u * 4 * s.u, [&](Index begin, Index end) {
+        const Workspace<T> scratch(std::size_t(drop ? (end - begin) * s.u : 0));
+        run.forward(forward, first, last, begin, end, scratch.data());
+      });
     });
   }
   if (h) copy_or_zero(hidden + s.t % hidden_slots * s.state(), h, s.state());
