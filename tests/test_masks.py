@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from fastnn import Sequential, layers, losses, masks, metrics, ops
+from fastnn import Model, Sequential, layers, losses, masks, metrics, ops
 from fastnn.autograd import GradientTape
 from fastnn.layers import Dense, Dropout, Embedding, Flatten, Input, Masking
 from fastnn.masks import mask_of, masked, set_mask
@@ -232,3 +232,43 @@ def test_embedding_round_trips_with_its_weights(tmp_path):
     model = Sequential([Input((4,), dtype="float32"), Embedding(4, 3, mask_zero=True), Flatten(drop_mask=True)])
     model.save(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(load_model(tmp_path / "m.safetensors")(WORDS), model(WORDS))
+
+
+@pytest.mark.parametrize(
+    ("merge", "expected"),
+    [
+        (
+            None,
+            [
+                [1.27461, 1.41725],
+                [1.38981, 1.52850],
+                [1.46162, 1.56485],
+            ],
+        ),
+        (
+            "Add",
+            [
+                [1.32431, 1.42328],
+                [1.43045, 1.54531],
+                [1.51615, 1.54116],
+            ],
+        ),
+        (
+            "Concatenate",
+            [
+                [1.22917, 1.37212],
+                [1.34717, 1.46904],
+                [1.37258, 1.46604],
+            ],
+        ),
+    ],
+)
+def test_masks_reach_the_recurrent_layer_of_a_functional_model(merge, expected):
+    """Numbers that Keras computes from the same weights."""
+    x = [np.array([[3, 1, 0, 0], [2, 4, 1, 0], [1, 2, 3, 4]]), np.array([[1, 0, 0, 0], [2, 2, 2, 0], [4, 4, 0, 0]])]
+    inputs = [layers.Input((4,), dtype="int32") for _ in x[: 1 if merge is None else 2]]
+    embedded = [layers.Embedding(5, 3, mask_zero=True)(each) for each in inputs]
+    merged = embedded[0] if merge is None else getattr(layers, merge)()(embedded)
+    model = Model(inputs, layers.Dense(2)(layers.LSTM(4)(merged)))
+    model.set_weights([np.sin(1.0 + np.arange(w.size)).reshape(w.shape) for w in model.get_weights()])
+    np.testing.assert_allclose(model.predict(x[: len(inputs)], verbose=0), expected, atol=2e-5)
