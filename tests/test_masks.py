@@ -235,39 +235,25 @@ def test_embedding_round_trips_with_its_weights(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("merge", "expected"),
+    ("merge", "both", "expected"),
     [
-        (
-            None,
-            [
-                [1.27461, 1.41725],
-                [1.38981, 1.52850],
-                [1.46162, 1.56485],
-            ],
-        ),
-        (
-            "Add",
-            [
-                [1.32431, 1.42328],
-                [1.43045, 1.54531],
-                [1.51615, 1.54116],
-            ],
-        ),
-        (
-            "Concatenate",
-            [
-                [1.22917, 1.37212],
-                [1.34717, 1.46904],
-                [1.37258, 1.46604],
-            ],
-        ),
+        (None, False, [[1.27461, 1.41725], [1.38981, 1.52850], [1.46162, 1.56485]]),
+        ("Add", True, [[1.32431, 1.42328], [1.43045, 1.54531], [1.51615, 1.54116]]),
+        ("Concatenate", True, [[1.22917, 1.37212], [1.34717, 1.46904], [1.37258, 1.46604]]),
+        ("Average", True, [[1.32912, 1.43415], [1.43096, 1.53598], [1.49733, 1.54996]]),
+        ("Multiply", True, [[1.21085, 1.30181], [1.35394, 1.50224], [1.44720, 1.54405]]),
+        ("Multiply", False, [[1.50760, 1.50777], [1.48599, 1.52230], [1.39700, 1.35831]]),
+        ("Maximum", True, [[1.29681, 1.47329], [1.48937, 1.58828], [1.48225, 1.59678]]),
+        ("Maximum", False, [[1.52032, 1.50038], [1.53487, 1.55084], [1.60078, 1.73691]]),
+        ("Minimum", True, [[1.23215, 1.36253], [1.36182, 1.47060], [1.44215, 1.54140]]),
+        ("Minimum", False, [[1.50336, 1.49597], [1.49342, 1.51043], [1.37764, 1.32027]]),
     ],
 )
-def test_masks_reach_the_recurrent_layer_of_a_functional_model(merge, expected):
-    """Numbers that Keras computes from the same weights."""
+def test_masks_reach_the_recurrent_layer_of_a_functional_model(merge, both, expected):
+    """Numbers that Keras computes from the same weights. both: whether both inputs have masks, or the first alone."""
     x = [np.array([[3, 1, 0, 0], [2, 4, 1, 0], [1, 2, 3, 4]]), np.array([[1, 0, 0, 0], [2, 2, 2, 0], [4, 4, 0, 0]])]
     inputs = [layers.Input((4,), dtype="int32") for _ in x[: 1 if merge is None else 2]]
-    embedded = [layers.Embedding(5, 3, mask_zero=True)(each) for each in inputs]
+    embedded = [layers.Embedding(5, 3, mask_zero=i == 0 or both)(each) for i, each in enumerate(inputs)]
     merged = embedded[0] if merge is None else getattr(layers, merge)()(embedded)
     model = Model(inputs, layers.Dense(2)(layers.LSTM(4)(merged)))
     model.set_weights([np.sin(1.0 + np.arange(w.size)).reshape(w.shape) for w in model.get_weights()])

@@ -121,11 +121,29 @@ class Subtract(_Merge):
         return ops.subtract(*parts)
 
 
-class Multiply(_Merge):
-    """Product of the inputs: y = x1 x2 ..., from left to right."""
+class _MaskedMerge(_Merge):
+    """One that leaves out what the inputs' masks take away."""
+
+    def call(self, inputs: Sequence[Any], mask: Sequence[Any] | None = None) -> Any:
+        if mask is None:
+            return super().call(inputs)
+        return self._merged_where([None if m is None else ops.expand_dims(m, -1) for m in mask], list(inputs))
+
+    def _merged_where(self, masks: list[Any], parts: list[Any]) -> Any:
+        raise NotImplementedError
+
+
+class Multiply(_MaskedMerge):
+    """Product of the inputs: y = x1 x2 ..., from left to right. Masked elements count as 1, and as 0 where all are."""
 
     def _merged(self, parts: list[Any]) -> Any:
         return _folded(ops.multiply, parts)
+
+    def _merged_where(self, masks: list[Any], parts: list[Any]) -> Any:
+        product = self._merged([x if m is None else ops.where(m, x, 1.0) for m, x in zip(masks, parts, strict=True)])
+        if any(m is None for m in masks):
+            return product
+        return ops.where(_folded(ops.logical_or, masks), product, 0.0)
 
 
 class Average(_Merge):
@@ -135,18 +153,33 @@ class Average(_Merge):
         return ops.divide(_folded(ops.add, parts), float(len(parts)))
 
 
-class Maximum(_Merge):
+class _Extremum(_MaskedMerge):
+    _op: Callable[[Any, Any], Any]
+
+    def _merged(self, parts: list[Any]) -> Any:
+        return _folded(type(self)._op, parts)
+
+    def _merged_where(self, masks: list[Any], parts: list[Any]) -> Any:
+        """From left to right: where only one of two counts it stands for both."""
+        merged, known = parts[0], masks[0]
+        for x, mask in zip(parts[1:], masks[1:], strict=True):
+            x = x if mask is None else ops.where(mask, x, merged)
+            merged = merged if known is None else ops.where(known, merged, x)
+            merged = type(self)._op(merged, x)
+            known = None if known is None or mask is None else ops.logical_or(known, mask)
+        return merged
+
+
+class Maximum(_Extremum):
     """Largest of the inputs: y = max(x1, x2, ...). Where two are equal, each gets half the gradient."""
 
-    def _merged(self, parts: list[Any]) -> Any:
-        return _folded(ops.maximum, parts)
+    _op = staticmethod(ops.maximum)
 
 
-class Minimum(_Merge):
+class Minimum(_Extremum):
     """Smallest of the inputs: y = min(x1, x2, ...). Where two are equal, each gets half the gradient."""
 
-    def _merged(self, parts: list[Any]) -> Any:
-        return _folded(ops.minimum, parts)
+    _op = staticmethod(ops.minimum)
 
 
 class Concatenate(Layer):
