@@ -361,11 +361,13 @@ class Conv3DTranspose(TransposedConvolution):
         padding: str = "valid",
         data_format: str | None = None,
         output_padding: Any = None,
+        dilation_rate: Any = 1,
         *settings: Any,
         **options: Any,
     ) -> None:
         # Keras's order, which is another one than that of Conv2DTranspose.
-        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, *settings, **options)
+        before = (filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate)
+        super().__init__(*before, *settings, **options)
 
     def _convolve(self, x: Any, activation: str | None) -> Any:
         y = ops.conv_transpose3d(x, self.kernel, self.bias, **self._settings())

@@ -62,6 +62,8 @@ def _product(a: _Labelled, b: _Labelled, wanted: str) -> _Labelled:
 
 def _parse(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> tuple[list[str], str]:
     """The letters of each operand and of the result, an ellipsis replaced by letters of its own."""
+    if not isinstance(subscripts, str):
+        raise TypeError(f"[einsum] expected subscripts as a string, got {type(subscripts).__name__}")
     text = subscripts.replace(" ", "")
     left, arrow, result = text.partition("->")
     operands = left.split(",")

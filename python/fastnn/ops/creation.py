@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastnn import backend
 from fastnn.arrays import Array, DTypeLike, Shape, floatx
-from fastnn.autograd import Tensor, Variable, primitive, raw
+from fastnn.autograd import Tensor, Variable, composite, primitive, raw
 from fastnn.backend import constant
 
 
@@ -45,16 +46,19 @@ def _like(x: Any, dtype: DTypeLike | None) -> tuple[Shape, DTypeLike]:
     return array.shape, array.dtype if dtype is None else dtype
 
 
+@composite
 def zeros_like(x: Any, dtype: DTypeLike | None = None) -> Array:
     """Zeros of x's shape. dtype: x's by default."""
     return zeros(*_like(x, dtype))
 
 
+@composite
 def ones_like(x: Any, dtype: DTypeLike | None = None) -> Array:
     """Ones of x's shape. dtype: x's by default."""
     return ones(*_like(x, dtype))
 
 
+@composite
 def full_like(x: Any, fill_value: Any, dtype: DTypeLike | None = None) -> Array:
     """One value everywhere, in x's shape. dtype: x's by default."""
     shape, found = _like(x, dtype)
@@ -116,6 +120,7 @@ def array(x: Any, dtype: DTypeLike | None = None) -> Array:
     return np.array(value, dtype)
 
 
+@composite
 def convert_to_tensor(x: Any, dtype: DTypeLike | None = None) -> Any:
     """x as ops take it: Tensors and arrays as they are, Variables as their value, anything else as a new array."""
     if isinstance(x, (Tensor, Variable, np.ndarray)) and (dtype is None or x.dtype == np.dtype(dtype)):
@@ -140,9 +145,10 @@ def ndim(x: Any) -> int:
     return len(shape(x))
 
 
-def size(x: Any) -> int:
-    """The number of x's elements."""
-    return int(np.size(raw(x)))
+def size(x: Any) -> int | None:
+    """The number of x's elements; None where it is not known yet."""
+    lengths = shape(x)
+    return None if None in lengths else prod(lengths)
 
 
 @primitive
