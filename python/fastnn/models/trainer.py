@@ -319,8 +319,27 @@ class Trainer(Layer):
         if getattr(type(self), name) is not getattr(Trainer, name):
             own = getattr(self, name)
             return lambda batch: _numbers(own(pack_x_y_sample_weight(*batch)))
+        if training and not figures and type(self).compute_metrics is Trainer.compute_metrics:
+            return self._unheard_step()
         step = self._train if training else self._test
         return lambda batch: step(*batch, figures)
+
+    def _unheard_step(self) -> Callable[[Batch], None]:
+        """_train() for an epoch whose batches nobody listens to: what stays the same is looked up before."""
+        add, measure, objective, names = self._loss_tracker.add, self._figures.update, self._objective, None
+
+        def step(batch: Batch) -> None:
+            nonlocal names
+            x, y, sample_weight = batch
+            loss, parts, y_pred = self._steps_now().train(x, y, sample_weight)
+            samples = len(x) if type(x) is np.ndarray else samples_of(x)
+            add(float(loss) * samples, samples)
+            if parts:
+                self._track_parts(parts, samples)
+            names = names or self._output_names()  # known from the first step on, which may have built the model
+            measure(objective, y, y_pred, sample_weight, names)
+
+        return step
 
     def _epoch_figures(self, logs: Logs | None) -> Logs:
         """All figures so far; or what the last step of one's own returned, if it names others."""

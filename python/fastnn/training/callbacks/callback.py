@@ -166,9 +166,11 @@ def _overwrites(callback: Callback, event: str) -> bool:
     """Whether a callback does something at an event, by its class or by an attribute of its own."""
     if event in callback.ignored:
         return False
-    names = (event, _ALIASES[event]) if event in _ALIASES else (event,)
-    kind = type(callback)
-    return any(name in vars(callback) or getattr(kind, name) is not getattr(Callback, name) for name in names)
+    return _defines(callback, event) or (event in _ALIASES and _defines(callback, _ALIASES[event]))
+
+
+def _defines(callback: Callback, name: str) -> bool:
+    return name in callback.__dict__ or getattr(type(callback), name) is not getattr(Callback, name)
 
 
 def _caller(listeners: list[Any]) -> Any:
