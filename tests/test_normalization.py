@@ -117,8 +117,6 @@ def test_what_does_not_fit_is_refused():
         BatchNormalization(axis=2, name="bn").build((None, 3))
     with pytest.raises(ValueError, match=r"\[bn\] expected a known length along axis -1, got input \(None, None\)"):
         BatchNormalization(name="bn").build((None, None))
-    with pytest.raises(ValueError, match=r"\[BatchNormalization\] expected renorm=False, got True"):
-        BatchNormalization(renorm=True)
     with pytest.raises(TypeError, match=r"\[BatchNormalization\] expected axis to be an integer, got \[1\]"):
         BatchNormalization(axis=[1])
     layer = BatchNormalization(name="bn")

@@ -12,6 +12,7 @@ from fastnn.layers.activation import ReLU as ReLU
 from fastnn.layers.activation import Softmax as Softmax
 from fastnn.layers.attention import AdditiveAttention as AdditiveAttention
 from fastnn.layers.attention import Attention as Attention
+from fastnn.layers.batch_normalization import BatchNormalization as BatchNormalization
 from fastnn.layers.bidirectional import Bidirectional as Bidirectional
 from fastnn.layers.conv_lstm import ConvLSTM1D as ConvLSTM1D
 from fastnn.layers.conv_lstm import ConvLSTM2D as ConvLSTM2D
@@ -63,7 +64,6 @@ from fastnn.layers.multi_head_attention import MultiHeadAttention as MultiHeadAt
 from fastnn.layers.noise import AlphaDropout as AlphaDropout
 from fastnn.layers.noise import GaussianDropout as GaussianDropout
 from fastnn.layers.noise import GaussianNoise as GaussianNoise
-from fastnn.layers.normalization import BatchNormalization as BatchNormalization
 from fastnn.layers.normalization import GroupNormalization as GroupNormalization
 from fastnn.layers.normalization import LayerNormalization as LayerNormalization
 from fastnn.layers.normalization import LocalResponseNormalization as LocalResponseNormalization

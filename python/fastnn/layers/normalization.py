@@ -46,7 +46,7 @@ class _Normalization(Layer):
         return tuple(input_shape)
 
 
-class _Scaled(_Normalization):
+class ScaledNormalization(_Normalization):
     """What normalises x and scales and shifts the result: y = xhat gamma + beta."""
 
     def __init__(
@@ -100,88 +100,6 @@ class _Scaled(_Normalization):
         }
 
 
-class BatchNormalization(_Scaled):
-    """Normalisation of each channel over the batch: y = (x - mean) / sqrt(variance + epsilon) gamma + beta.
-
-    While training, mean and variance are those of the batch, and the moving ones follow them:
-    m = momentum m + (1 - momentum) statistic. Otherwise, and where the layer is not trainable, the moving ones are
-    taken. axis: the channels. mask of a call: (n, ...), True for what counts in the statistics. synchronized: kept for
-    Keras's sake, as one process has the whole batch; renorm, which Keras has, is refused.
-    x: (n, ..., c). Returns the same shape. gamma, beta, moving_mean, moving_variance: (c,).
-    Source: Ioffe and Szegedy, 2015.
-    """
-
-    def __init__(
-        self,
-        axis: int = -1,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        renorm: bool = False,
-        renorm_clipping: Any = None,
-        renorm_momentum: float = 0.99,
-        synchronized: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            epsilon,
-            center,
-            scale,
-            (beta_initializer, gamma_initializer),
-            (beta_regularizer, gamma_regularizer),
-            (beta_constraint, gamma_constraint),
-            **options,
-        )
-        if renorm:
-            raise ValueError("[BatchNormalization] expected renorm=False, got True: batch renormalisation is not there")
-        if not isinstance(axis, int) or isinstance(axis, bool):
-            raise TypeError(f"[BatchNormalization] expected axis to be an integer, got {axis!r}")
-        self.axis, self.momentum, self.synchronized = axis, float(momentum), bool(synchronized)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-
-    def build(self, input_shape: PartialShape) -> None:
-        shape = self._lengths(input_shape, [self.axis])
-        self._add_scale(shape, self.scale, self.center)
-        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, trainable=False, name="moving_mean")
-        self.moving_variance = self.add_weight(
-            shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
-        )
-
-    def call(self, x: Any, training: bool | None = None, mask: Any = None, *, activation: str | None = None) -> Any:
-        x = self._real(x)
-        settings = {"axis": self.axis, "epsilon": self.epsilon, "activation": activation}
-        weights = self.gamma, self.beta, self.moving_mean, self.moving_variance
-        try:
-            if not (training and self._trainable):
-                return ops.batch_norm_inference(x, *weights, **settings)
-            y = ops.batch_norm(x, *weights, momentum=self.momentum, mask=mask, **settings)
-        except ValueError as error:
-            raise ValueError(f"[{self.name}] {error}") from None
-        self.moving_mean.version += 1
-        self.moving_variance.version += 1
-        return y
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "momentum": self.momentum,
-            "moving_mean_initializer": serialize(self.moving_mean_initializer),
-            "moving_variance_initializer": serialize(self.moving_variance_initializer),
-            "synchronized": self.synchronized,
-        }
-
-
 def _axes(axis: Any, where: str) -> int | list[int]:
     """axis as it is kept: one, or several in ascending order. Raises TypeError for anything else."""
     if isinstance(axis, int) and not isinstance(axis, bool):
@@ -195,7 +113,7 @@ def _several(axis: int | list[int]) -> list[int]:
     return [axis] if isinstance(axis, int) else axis
 
 
-class LayerNormalization(_Scaled):
+class LayerNormalization(ScaledNormalization):
     """Normalisation of each sample over axis: y = (x - mean) / sqrt(variance + epsilon) gamma + beta.
 
     axis: one or several. rms_scaling: only divides by the standard deviation, as old models do, and has no beta.
@@ -251,7 +169,7 @@ class LayerNormalization(_Scaled):
         return {**super().get_config(), "axis": self.axis, "rms_scaling": self.rms_scaling}
 
 
-class GroupNormalization(_Scaled):
+class GroupNormalization(ScaledNormalization):
     """Normalisation of groups of channels, by sample: y = (x - mean) / sqrt(variance + epsilon) gamma + beta.
 
     groups: how many, of adjacent channels; -1 for one for each channel, which is instance normalisation.
