@@ -1,6 +1,7 @@
 """Convolutional layers: shapes, settings, and training through them."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
@@ -52,6 +53,47 @@ def test_a_layer_is_its_op(rng, activation):
 def layer_weights(layer, x):
     layer.build((None, *x.shape[1:]))
     return layer.get_weights()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda **p: layers.Conv1D(3, 3, 2, **p), (2, 9, 4)),
+        (lambda **p: layers.Conv2D(3, (3, 2), **p), (2, 6, 7, 4)),
+        (lambda **p: layers.Conv3D(3, 2, **p), (1, 3, 4, 5, 2)),
+        (lambda **p: layers.DepthwiseConv1D(3, **p), (2, 9, 4)),
+        (lambda **p: layers.DepthwiseConv2D(3, 2, **p), (2, 6, 7, 4)),
+        (lambda **p: layers.SeparableConv2D(3, 3, **p), (2, 6, 7, 4)),
+    ],
+)
+def test_zeros_in_numbers_are_zeros_around_the_input(rng, layer, shape):
+    sides = [(2, 0), (1, 3), (0, 1)][: len(shape) - 2]
+    x = rng.standard_normal(shape).astype(np.float32)
+    padded, plain = layer(padding=sides), layer()
+    y = padded(x)
+    around = np.pad(x, [(0, 0), *sides, (0, 0)])
+    plain.build(around.shape)
+    plain.set_weights(padded.get_weights())
+    np.testing.assert_allclose(y, plain(around), rtol=1e-5, atol=1e-5)
+    assert padded.compute_output_shape((None, *shape[1:]))[1:] == y.shape[1:]
+    assert padded.compute_output_shape((None,) * (len(shape) - 1) + shape[-1:])[1] is None
+    twin = type(padded).from_config(json.loads(json.dumps(padded.get_config())))
+    assert twin.padding == padded.padding == tuple(sides)
+    np.testing.assert_array_equal(layer(padding=1).padding, [(1, 1)] * len(sides))
+
+
+@pytest.mark.parametrize("kind", [layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose])
+def test_numbers_cut_a_transposed_convolution(rng, kind):
+    axes = kind.rank
+    sides = [(1, 0), (0, 2), (1, 1)][:axes]
+    x = rng.standard_normal((2, *(4, 3, 3)[:axes], 2)).astype(np.float32)
+    cut, whole = kind(3, 3, 2, padding=sides), kind(3, 3, 2)
+    y = cut(x)
+    whole.build(x.shape)
+    whole.set_weights(cut.get_weights())
+    inside = tuple(slice(before, -after or None) for before, after in sides)
+    np.testing.assert_allclose(y, whole(x)[(slice(None), *inside)], rtol=1e-5, atol=1e-5)
+    assert cut.compute_output_shape((None, *x.shape[1:]))[1:] == y.shape[1:]
 
 
 def test_causal_outputs_see_nothing_that_comes_later(rng):
@@ -147,7 +189,10 @@ def test_a_layer_finds_the_filter_it_is_shown(rng):
     [
         (lambda: layers.Conv2D(0, 3), r"\[Conv2D\] expected filters to be an integer >= 1, got 0"),
         (lambda: layers.Conv2D(4, (3, 3, 3)), r"\[Conv2D\] expected kernel_size to be an integer or 2 of them"),
-        (lambda: layers.Conv2D(4, 3, padding="causal"), r"\[Conv2D\] expected padding 'valid' or 'same', got 'causal'"),
+        (lambda: layers.Conv2D(4, 3, padding="causal"), r"\[Conv2D\] expected padding 'valid', 'same' or .*'causal'"),
+        (lambda: layers.Conv2D(4, 3, padding=-1), r"\[Conv2D\] expected padding to be .* >= 0"),
+        (lambda: layers.Conv2D(4, 3, padding=((1, 1), (2, 2), (0, 0))), r"\[Conv2D\] expected padding .* for 2 axes"),
+        (lambda: layers.Conv2D(4, 5, padding=1, name="a").build((None, 2, 8, 3)), r"\[a\] expected an input that holds"),
         (
             lambda: layers.Conv2D(4, 3, data_format="channels_first"),
             r"\[Conv2D\] expected data_format 'channels_last', got 'channels_first'",

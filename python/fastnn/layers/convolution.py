@@ -7,7 +7,7 @@ from fastnn.activations import FUSED
 from fastnn.arrays import PartialShape
 from fastnn.autograd import Tensor
 from fastnn.layers.layer import Layer
-from fastnn.ops.conv2d import lengths
+from fastnn.ops.conv2d import Padding, lengths, pads
 from fastnn.ops.conv_transpose2d import crops
 from fastnn.registry import serialize
 
@@ -28,7 +28,7 @@ class Windowed(Layer):
         self,
         kernel_size: Any,
         strides: Any,
-        padding: str,
+        padding: Padding,
         data_format: str | None,
         dilation_rate: Any,
         activation: Any,
@@ -42,18 +42,31 @@ class Windowed(Layer):
         kind = type(self).__name__
         if data_format not in (None, "channels_last"):
             raise ValueError(f"[{kind}] expected data_format 'channels_last', got {data_format!r}")
-        if not isinstance(padding, str) or padding.lower() not in self.paddings:
-            raise ValueError(f"[{kind}] expected padding {' or '.join(map(repr, self.paddings))}, got {padding!r}")
         self.kernel_size = lengths(kind, "kernel_size", kernel_size, self.rank)
         self.strides = lengths(kind, "strides", strides, self.rank)
         self.dilation_rate = lengths(kind, "dilation_rate", dilation_rate, self.rank)
-        self.padding = padding.lower()
+        self.padding = self._padding_of(padding)
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
         self.bias_initializer = initializers.get(bias_initializer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.bias_constraint = constraints.get(bias_constraint)
         self._fused = FUSED.get(self.activation)
+
+    def _padding_of(self, padding: Padding) -> str | tuple[tuple[int, int], ...]:
+        """A name in lower case, or (before, after) for each axis."""
+        kind = type(self).__name__
+        if not isinstance(padding, str):
+            return pads(kind, padding, self.rank)[1]
+        if padding.lower() not in self.paddings:
+            raise ValueError(
+                f"[{kind}] expected padding {', '.join(map(repr, self.paddings))} or numbers of zeros, got {padding!r}"
+            )
+        return padding.lower()
+
+    def _sides(self, axis: int) -> tuple[int, int]:
+        """Zeros before and after an axis that were asked for in numbers."""
+        return (0, 0) if isinstance(self.padding, str) else self.padding[axis]
 
     def _channels(self, input_shape: PartialShape) -> int:
         if len(input_shape) != self.rank + 2 or input_shape[-1] is None:
@@ -93,7 +106,10 @@ class Windowed(Layer):
         if length is None:
             return None
         window, stride = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1, self.strides[axis]
-        found = -(-length // stride) if self.padding != "valid" else (length - window) // stride + 1
+        if self.padding in ("same", "causal"):
+            found = -(-length // stride)
+        else:
+            found = (length + sum(self._sides(axis)) - window) // stride + 1
         if found <= 0:
             raise ValueError(
                 f"[{self.name}] expected an input that holds the kernel, which covers {window}, on every axis, "
@@ -129,7 +145,7 @@ class Convolution(Windowed):
         filters: int,
         kernel_size: Any,
         strides: Any = 1,
-        padding: str = "valid",
+        padding: Padding = "valid",
         data_format: str | None = None,
         dilation_rate: Any = 1,
         groups: int = 1,
@@ -198,8 +214,9 @@ class Conv1D(Convolution):
 
     filters: number of outputs q. kernel_size, strides s, dilation_rate d: one length each. padding: "valid" for none,
     "same" for an output as long as the input over the stride, "causal" for zeros in front alone, so that no output sees
-    what comes after it. groups: pieces of the channels that see nothing of each other. x: (n, w, c). Returns (n, ow,
-    filters). kernel: (kw, c / groups, filters), bias: (filters,).
+    what comes after it; or, beyond Keras, a number of zeros on both sides, or (before, after). groups: pieces of the
+    channels that see nothing of each other. x: (n, w, c). Returns (n, ow, filters). kernel: (kw, c / groups, filters),
+    bias: (filters,).
     """
 
     rank = 1
@@ -215,9 +232,9 @@ class Conv2D(Convolution):
     """2D convolution: y[n, i, j, q] = activation(bias[q] + sum x[n, i s + k d, j s + l d, p] kernel[k, l, p, q]).
 
     filters: number of outputs q. kernel_size, strides s, dilation_rate d: a number, or (height, width). padding:
-    "valid" for none, "same" for an output as large as the input over the strides. groups: pieces of the channels that
-    see nothing of each other. x: (n, h, w, c). Returns (n, oh, ow, filters). kernel: (kh, kw, c / groups, filters),
-    bias: (filters,).
+    "valid" for none, "same" for an output as large as the input over the strides; or, beyond Keras, a number of zeros
+    on every side, or ((top, bottom), (left, right)). groups: pieces of the channels that see nothing of each other. x:
+    (n, h, w, c). Returns (n, oh, ow, filters). kernel: (kh, kw, c / groups, filters), bias: (filters,).
     """
 
     def _convolve(self, x: Any, activation: str | None) -> Any:
@@ -246,7 +263,7 @@ class TransposedConvolution(Windowed):
         filters: int,
         kernel_size: Any,
         strides: Any = 1,
-        padding: str = "valid",
+        padding: Padding = "valid",
         output_padding: Any = None,
         data_format: str | None = None,
         dilation_rate: Any = 1,
@@ -303,7 +320,7 @@ class TransposedConvolution(Windowed):
             return None
         window = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
         extra = None if self.output_padding is None else self.output_padding[axis]
-        lost = crops(self.strides[axis], window, self.padding == "same", (0, 0), extra)
+        lost = crops(self.strides[axis], window, self.padding == "same", self._sides(axis), extra)
         return (length - 1) * self.strides[axis] + window - sum(lost)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
@@ -336,7 +353,8 @@ class Conv2DTranspose(TransposedConvolution):
     """Transposed 2D convolution, also called deconvolution: each x[n, i, j] adds its kernel, scaled, to y[n, i s ..., j
     s ...].
 
-    filters: number of outputs. padding: "valid" keeps all that the kernels reach and at least s h, "same" makes s h.
+    filters: number of outputs. padding: "valid" keeps all that the kernels reach and at least s h, "same" makes s h;
+    in numbers, as in Conv2D, it is cut off on each side.
     output_padding: by how much y is longer than the shortest that fits, less than strides; None for the lengths above.
     x: (n, h, w, c). Returns (n, oh, ow, filters). kernel: (kh, kw, filters, c), bias: (filters,).
     """
@@ -358,7 +376,7 @@ class Conv3DTranspose(TransposedConvolution):
         filters: int,
         kernel_size: Any,
         strides: Any = 1,
-        padding: str = "valid",
+        padding: Padding = "valid",
         data_format: str | None = None,
         output_padding: Any = None,
         dilation_rate: Any = 1,
@@ -381,7 +399,7 @@ class ChannelConvolution(Windowed):
         self,
         kernel_size: Any,
         strides: Any,
-        padding: str,
+        padding: Padding,
         depth_multiplier: int,
         data_format: str | None,
         dilation_rate: Any,
@@ -441,7 +459,7 @@ class DepthwiseConv2D(ChannelConvolution):
         self,
         kernel_size: Any,
         strides: Any = 1,
-        padding: str = "valid",
+        padding: Padding = "valid",
         depth_multiplier: int = 1,
         data_format: str | None = None,
         dilation_rate: Any = 1,
@@ -495,7 +513,7 @@ class SeparableConv2D(ChannelConvolution):
         filters: int,
         kernel_size: Any,
         strides: Any = 1,
-        padding: str = "valid",
+        padding: Padding = "valid",
         data_format: str | None = None,
         dilation_rate: Any = 1,
         depth_multiplier: int = 1,
