@@ -202,12 +202,13 @@ def test_sums_of_another_shape_are_refused(rng):
         def sum_over_processes(self, sums):
             return sums[:1]
 
-    with pytest.raises(ValueError, match=r"expected sums of shape \(4,\) from all processes, got \(1,\)"):
+    with pytest.raises(ValueError, match=r"expected sums of shape \(4,\) of all processes, got \(1,\)"):
         Wrong(synchronized=True)(batch(rng, 6, 3), training=True)
 
 
 def test_channels_on_another_axis_are_shared_too(rng):
     x = batch(rng, 5, 3, 4)
-    layer, plain = SharedNormalization(axis=1, synchronized=True, dtype="float64"), BatchNormalization(axis=1, dtype="float64")
+    layer = SharedNormalization(axis=1, synchronized=True, dtype="float64")
+    plain = BatchNormalization(axis=1, dtype="float64")
     layer.meeting = Meeting(1)
     np.testing.assert_allclose(layer(x, training=True), plain(x, training=True), rtol=1e-12, atol=1e-12)

@@ -37,7 +37,7 @@ def starts(length, kernel, stride, dilation, sides):
 
 
 def convolved(x, w, b=None, *, strides, padding, dilation_rate, groups):
-    (n, h, width, c), (kh, kw, inside, o) = x.shape, w.shape
+    (n, h, width, c), (kh, kw, _, o) = x.shape, w.shape
     rows = starts(h, kh, strides[0], dilation_rate[0], padding[0])
     cols = starts(width, kw, strides[1], dilation_rate[1], padding[1])
     y = np.zeros((n, len(rows), len(cols), o))

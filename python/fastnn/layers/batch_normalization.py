@@ -24,7 +24,7 @@ def _added_up(sums: Any, *, over: Any) -> Any:
     def total(own: Array) -> Array:
         y = np.asarray(over(own), own.dtype)
         if y.shape != own.shape:
-            raise ValueError(f"[BatchNormalization] expected sums of shape {own.shape} from all processes, got {y.shape}")
+            raise ValueError(f"[BatchNormalization] expected sums of shape {own.shape} of all processes, got {y.shape}")
         return y
 
     def pullback(dy: Array, needs: Needs) -> tuple[Array]:
