@@ -20,8 +20,9 @@ struct Forward {
   Conv2dShape s;
   std::vector<float> x = bench::normal(s.n * s.h * s.w * s.c), w = bench::normal(s.depth() * s.o);
   std::vector<float> y = std::vector<float>(static_cast<std::size_t>(s.pixels() * s.o));
+  fastnn::KeptKernel kept = {};
   void operator()() {
-    fastnn::cpu::conv2d<float>(x.data(), w.data(), nullptr, y.data(), nullptr, s, fastnn::Unary::linear, {});
+    fastnn::cpu::conv2d<float>(x.data(), w.data(), nullptr, y.data(), nullptr, s, fastnn::Unary::linear, {}, kept);
   }
 };
 

@@ -18,11 +18,13 @@ Conv2dShape conv2d_shape(const char* op, const Array& x, const Array& w, int axe
 }
 
 py::object conv2d_forward(const Array& x, const Array& w, const Out& b, int axes, const Window& window,
-                          const Activation& activation, bool keep_z, const Out& out) {
+                          const Activation& activation, bool keep_z, const Out& out,
+                          const std::optional<fastnn::KeptKernel>& kept) {
   const char* const op = axes == 1 ? "conv1d" : "conv2d";
   const Conv2dShape s = conv2d_shape(op, x, w, axes, window);
   return convolve(op, x, w, b, s.o, image_shape(axes, s.n, s.out_h(), s.out_w(), s.o), s, activation, keep_z,
-                  out, [](auto element) { return &fastnn::cpu::conv2d<decltype(element)>; });
+                  out, [](auto element) { return &fastnn::cpu::conv2d<decltype(element)>; },
+                  kept.value_or(nullptr));
 }
 
 py::tuple conv2d_backward(const Array& x, const Array& w, const Array& saved, const Array& dy, int axes,
@@ -75,6 +77,12 @@ py::tuple transposed_backward(const Array& x, const Array& w, const Array& saved
 }  // namespace
 
 void bind_conv2d(py::module_& m) {
-  bind_convolution(m, "conv2d", &conv2d_forward, &conv2d_backward);
+  using fastnn::PackedKernel;
+  py::class_<PackedKernel, fastnn::KeptKernel>(m, "PackedKernel")
+      .def(py::init<>())
+      .def_property_readonly("bytes", &PackedKernel::bytes);
+  // Recorded, so that a replayed step that writes weights says so, too.
+  m.def("weights_changed", [] { invoke(&PackedKernel::weights_changed); });
+  bind_convolution(m, "conv2d", &conv2d_forward, &conv2d_backward, py::arg("kept") = py::none());
   bind_convolution(m, "conv_transpose2d", &transposed, &transposed_backward);
 }

@@ -53,11 +53,11 @@ inline UnaryParameters parameters_of(const Activation& activation) {
 }
 
 /// y of shape `result` with `units` channels, or (y, z) if keep_z. select: the entry point for an element
-/// type.
-template <typename Select> pyb::object convolve(const char* op, const Array& x, const Array& w, const Out& b,
+/// type; more: its arguments after those that all convolutions have.
+template <typename Select, typename... More> pyb::object convolve(const char* op, const Array& x, const Array& w, const Out& b,
                                                 Index units, const Shape& result, const Conv2dShape& shape,
                                                 const Activation& activation, bool keep_z, const Out& out,
-                                                const Select& select) {
+                                                const Select& select, const More&... more) {
   return with_float(op, "x", x, [&](auto element) -> pyb::object {
     using T = decltype(element);
     const Input<T> input(op, "x", x), weight(op, "w", w);
@@ -66,7 +66,7 @@ template <typename Select> pyb::object convolve(const char* op, const Array& x, 
     std::optional<Output<T>> z;
     if (keep_z) z.emplace(op, result);
     invoke(select(element), input.data(), weight.data(), bias ? bias->data() : nullptr, y.data(),
-           z ? z->data() : nullptr, shape, unary_of(op, std::get<0>(activation)), parameters_of(activation));
+           z ? z->data() : nullptr, shape, unary_of(op, std::get<0>(activation)), parameters_of(activation), more...);
     if (!z) return y.array();
     return pyb::make_tuple(y.array(), z->array());
   });
@@ -103,13 +103,14 @@ template <typename Select> pyb::tuple convolve_backward(const char* op, const Ar
   });
 }
 
-/// Binds name_forward and name_backward.
-template <typename Forward, typename Backward>
-void bind_convolution(pyb::module_& m, const std::string& name, Forward forward, Backward backward) {
+/// Binds name_forward and name_backward. more: arguments of the former after those that all have.
+template <typename Forward, typename Backward, typename... More>
+void bind_convolution(pyb::module_& m, const std::string& name, Forward forward, Backward backward,
+                      const More&... more) {
   using pyb::arg;
   const Activation linear{int(Unary::linear), 0, 0, 0};
   m.def((name + "_forward").c_str(), forward, arg("x"), arg("w"), arg("b"), arg("axes"), arg("window"),
-        arg("activation") = linear, arg("keep_z") = false, arg("out") = pyb::none());
+        arg("activation") = linear, arg("keep_z") = false, arg("out") = pyb::none(), more...);
   m.def((name + "_backward").c_str(), backward, arg("x"), arg("w"), arg("saved"), arg("dy"), arg("axes"),
         arg("window"), arg("activation") = linear, arg("need_dx") = true, arg("need_dw") = true,
         arg("need_db") = true, arg("dw_out") = pyb::none(), arg("db_out") = pyb::none());

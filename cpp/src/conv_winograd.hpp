@@ -7,13 +7,13 @@
 //     m (36, tiles, 48)  their products with one panel of the transformed kernel u (36, c, o): 36 matrix
 //     products y                  tile by tile
 //
-// u is made anew in every call: 36 numbers for each 9 of w.
+// u has 36 numbers for each 9 of w; it is made in every call, unless the caller keeps it (packing.hpp).
 
 #include "conv_chunks.hpp"
 #include "conv_kernels.hpp"
 #include "epilogue.hpp"
+#include "packing.hpp"
 #include "parallel.hpp"
-#include "workspace.hpp"
 
 namespace fastnn::cpu {
 
@@ -45,9 +45,8 @@ template <class T> class Winograd {
     return 9 * pixels > 45 * tiles + (s.c * s.o > kLargeKernel ? 2000 : 300);
   }
 
-  void operator()(const T* w) const {
-    const Workspace<T> u(std::size_t(36 * u_step_));
-    transform(w, u.data());
+  void operator()(const T* w, PackedKernel* kept) const {
+    const Packing<T> u(kept, w, 1, 1, s_.c, std::size_t(36 * u_step_), [&](T* to) { transform(w, to); });
     const Index chunks = parts(tiles_, chunk_), wanted = tiles_ * 36 * s_.c * s_.o / kGrainMultiplies;
     const Index tasks = std::clamp<Index>(std::min(chunks, wanted), 1, kMaxTasks);
     const Index panel_parts =

@@ -27,9 +27,10 @@ struct Correlation {
 
 namespace cpu {
 
-/// y = the correlation of x with w, then the epilogue. Writes y where the sweeps lead and nowhere else.
-template <class T>
-void correlate(const T* x, const T* w, T* y, const Correlation& shape, const Epilogue<T>& epilogue = {});
+/// y = the correlation of x with w, then the epilogue. Writes y where the sweeps lead and nowhere else. kept:
+/// where w stays packed, or null.
+template <class T> void correlate(const T* x, const T* w, T* y, const Correlation& shape,
+                                  const Epilogue<T>& epilogue = {}, PackedKernel* kept = nullptr);
 
 /// The gradient of a forward correlation with respect to w, from that with respect to y.
 template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const Correlation& shape);

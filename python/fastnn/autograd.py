@@ -14,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from fastnn.arrays import F32, F64, Array, DTypeLike, Shape, float_dtype
-from fastnn.backend import full, kernels, not_recordable
+from fastnn.backend import PackedKernel, full, kernels, not_recordable, weights_changed
 from fastnn.operators import Operators, dispatch
 from fastnn.structure import freezing_changed, structure_changed
 from fastnn.symbolic import SymbolicTensor, apply_op, is_symbolic
@@ -139,13 +139,14 @@ class Variable(Differentiable):
     """An array that training changes. Trainable ones are watched by every tape.
 
     initializer: an array, a number, or a function (shape, dtype) -> array, for which shape is due.
-    value: the current value, a read-only view that follows later changes. version: counts the changes.
+    value: the current value, a read-only view that follows later changes. version: counts the changes. packed: where
+    convolutions keep it packed; whoever writes the value calls backend.weights_changed() after that.
     regularizer, constraint: functions of the value, or None: a penalty for the loss; what takes its place after a step.
     """
 
     __slots__ = (
-        "__weakref__", "_constraint", "_name", "_regularizer", "_trainable", "_value", "path", "storage", "version",
-        "want",
+        "__weakref__", "_constraint", "_name", "_packed", "_regularizer", "_trainable", "_value", "path", "storage",
+        "version", "want",
     )  # fmt: skip
 
     def __init__(
@@ -175,6 +176,7 @@ class Variable(Differentiable):
         self.path = self._name
         self._trainable = bool(trainable)
         self.version = 0
+        self._packed: PackedKernel | None = None
         self.storage: Any = None  # the FlatStorage it is packed into, if any
         self.want = WANT  # where its gradient goes
         self._regularizer: Callable[[Any], Any] | None = None
@@ -182,6 +184,10 @@ class Variable(Differentiable):
 
     def _data(self) -> Array:
         return self._value
+
+    def numpy(self) -> Array:
+        """The value, as a view that nobody can make writable: what is kept packed would not follow."""
+        return np.asarray(self._value.data.toreadonly())
 
     def memory(self) -> Iterator[Array]:
         """Where the value and the gradient lie."""
@@ -205,7 +211,17 @@ class Variable(Differentiable):
         not_recordable()
         self._value[...] = array
         self.version += 1
+        weights_changed()
         return self
+
+    @property
+    def packed(self) -> PackedKernel | None:
+        """Where convolutions keep the value packed; None while a tape records, since training changes it anyway."""
+        if _active.tape is not None:
+            return None
+        if self._packed is None:
+            self._packed = PackedKernel()
+        return self._packed
 
     @property
     def trainable(self) -> bool:
@@ -243,6 +259,7 @@ class Variable(Differentiable):
         if self._constraint is not None:
             limited = np.asarray(raw(self._constraint(self._value)), self._value.dtype)
             kernels(limited).assign(limited, self._value)
+            weights_changed()
 
     def assign_add(self, value: Any) -> Variable:
         return self.assign(self._value + np.asarray(value))

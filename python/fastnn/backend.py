@@ -17,6 +17,9 @@ __version__: str = _core.__version__
 #: A function of arrays, recorded while it runs once, that runs again on other arrays; see recording.py.
 RecordedStep: TypeAlias = _core.RecordedStep
 
+#: A convolution's kernel in the order in which it is multiplied, kept until weights_changed().
+PackedKernel: TypeAlias = _core.PackedKernel
+
 #: By name of a unary function: whether its derivative is computed from "x" or "y".
 unary_saved: dict[str, str] = _core.unary_saved
 
@@ -63,6 +66,11 @@ def float_pair(a: Any, b: Any) -> tuple[Array, Array]:
     if dtype.kind in "biu":
         dtype = F64
     return _promoted(cast(a, dtype)), _promoted(cast(b, dtype))
+
+
+def weights_changed() -> None:
+    """Says that weights were written: kernels that were kept packed are packed anew when they are used next."""
+    _core.weights_changed()
 
 
 def constant(array: Array) -> Array:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "fastnn/core/packed_kernel.hpp"
 #include "fastnn/elementwise.hpp"
 
 namespace fastnn {
@@ -41,9 +42,10 @@ namespace cpu {
 ///
 /// x: (n, h, w, c), w: (kh, kw, c / groups, o), b: (o) or null, y: (n, out_h, out_w, o), all dense; T is
 /// float or double. z: laid out as y, kept for the backward pass if given. y and z overlap nothing. n, c and
-/// o may be 0. Every sum is taken in an order that depends on the shape alone. Parallel.
+/// o may be 0. kept: where w stays packed for the next call, or null; see PackedKernel for what that promises.
+/// Every sum is taken in an order that depends on the shape alone. Parallel.
 template <class T> void conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& shape,
-                               Unary activation, const UnaryParameters& parameters);
+                               Unary activation, const UnaryParameters& parameters, const KeptKernel& kept);
 
 /// Gradients of conv2d. With dz = dy activation'(saved): dx[.] and dw[.] are the sums of the products of dz
 /// with what x[.] and w[.] were multiplied with, db[q] = sum dz[., q].

@@ -52,8 +52,8 @@ FASTNN_INSTANTIATE(conv_kernels)
 #include "conv_scatter.hpp"
 #include "conv_winograd.hpp"
 #include "fastnn/depthwise_conv2d.hpp"
+#include "packing.hpp"
 #include "parallel.hpp"
-#include "workspace.hpp"
 
 namespace fastnn {
 
@@ -107,6 +107,9 @@ namespace {
 
 /// Pixels of a chunk: their windows stay in the second-level cache while the kernel goes past them.
 constexpr Index kChunkPixels = 96;
+/// The same where the kernel comes from beyond that cache, of more elements than that: it is read once for
+/// each chunk.
+constexpr Index kLongChunkPixels = 256, kLongChunkElements = 256 * 1024;
 /// Rows of the kernel that a tile goes through before the next tile: 96 KiB a panel.
 constexpr Index kDepth = 512;
 /// The same for the kernel gradient, where the gradients of a chunk, a panel at a time, stay in the
@@ -156,16 +159,17 @@ template <class T> class Correlator {
         s_(s),
         y_(y),
         epilogue_(epilogue),
-        chunks_(s.n, s.rows.count, s.cols.count, kChunkPixels),
+        chunks_(s.n, s.rows.count, s.cols.count,
+                s.depth() * s.group_o() > kLongChunkElements ? kLongChunkPixels : kChunkPixels),
         source_(x, s, chunks_.largest(), run),
         stretches_(s, source_),
         depth_(s.depth()),
         panels_(parts(parts(s.group_o(), run.lanes), run.tile_vectors)),
         group_elements_(depth_ * up(s.group_o(), run.lanes)) {}
 
-  void operator()(const T* w) const {
-    const Workspace<T> packed(std::size_t(s_.groups * group_elements_));
-    pack(w, packed.data());
+  void operator()(const T* w, PackedKernel* kept) const {
+    const Packing<T> packed(kept, w, 0, s_.groups, s_.group_c(), std::size_t(s_.groups * group_elements_),
+                            [&](T* to) { pack(w, to); });
     const Index units = s_.groups * chunks_.size();
     const Index work = s_.n * s_.rows.count * s_.cols.count * depth_ * s_.o;
     const Index wanted = std::clamp<Index>(work / kGrainMultiplies, 1, kMaxTasks);
@@ -391,12 +395,12 @@ template <class T> void kernel_gradient(const T* x, const T* dz, T* dw, const Co
 
 }  // namespace
 
-template <class T>
-void correlate(const T* x, const T* w, T* y, const Correlation& s, const Epilogue<T>& epilogue) {
+template <class T> void correlate(const T* x, const T* w, T* y, const Correlation& s,
+                                  const Epilogue<T>& epilogue, PackedKernel* kept) {
   if (s.n == 0 || s.rows.count == 0 || s.cols.count == 0 || s.o == 0) return;
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
-  if (Winograd<T>::pays(s)) return Winograd<T>(run, s, x, y, epilogue)(w);
-  Correlator<T>(run, s, x, y, epilogue)(w);
+  if (Winograd<T>::pays(s)) return Winograd<T>(run, s, x, y, epilogue)(w, kept);
+  Correlator<T>(run, s, x, y, epilogue)(w, kept);
 }
 FASTNN_INSTANTIATE(correlate)
 
@@ -410,12 +414,12 @@ template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const C
 FASTNN_INSTANTIATE(correlate_kernel)
 
 template <class T> void conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& s,
-                               Unary activation, const UnaryParameters& parameters) {
+                               Unary activation, const UnaryParameters& parameters, const KeptKernel& kept) {
   s.check("conv2d");
   if (is_depthwise(s)) return depthwise_conv2d(x, w, b, y, z, s, activation, parameters);
   const Epilogue<T> epilogue{b, activation, parameters, z};
   if (const auto product = product_of(s)) return gemm<T>(x, w, y, *product, epilogue);
-  correlate(x, w, y, Correlation::forward(s), epilogue);
+  correlate(x, w, y, Correlation::forward(s), epilogue, kept.get());
 }
 FASTNN_INSTANTIATE(conv2d)
 

@@ -225,7 +225,8 @@ class Conv1D(Convolution):
     def _convolve(self, x: Any, activation: str | None) -> Any:
         before = (self.kernel_size[0] - 1) * self.dilation_rate[0]
         padding = (before, 0) if self.padding == "causal" else self.padding
-        return ops.conv1d(x, self.kernel, self.bias, padding=padding, activation=activation, **self._settings())
+        settings = {"padding": padding, "activation": activation, "kept": self.kernel.packed}
+        return ops.conv1d(x, self.kernel, self.bias, **settings, **self._settings())
 
 
 class Conv2D(Convolution):
@@ -238,7 +239,8 @@ class Conv2D(Convolution):
     """
 
     def _convolve(self, x: Any, activation: str | None) -> Any:
-        return ops.conv2d(x, self.kernel, self.bias, padding=self.padding, activation=activation, **self._settings())
+        settings = {"padding": self.padding, "activation": activation, "kept": self.kernel.packed}
+        return ops.conv2d(x, self.kernel, self.bias, **settings, **self._settings())
 
 
 class Conv3D(Convolution):
@@ -557,7 +559,7 @@ class SeparableConv2D(ChannelConvolution):
     def _convolve(self, x: Any, activation: str | None) -> Any:
         op = ops.conv1d if self.rank == 1 else ops.conv2d
         y = self._depthwise(x, self.depthwise_kernel)
-        return op(y, self.pointwise_kernel, self.bias, activation=activation)
+        return op(y, self.pointwise_kernel, self.bias, activation=activation, kept=self.pointwise_kernel.packed)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
         return self._output_shape(input_shape, self.filters)

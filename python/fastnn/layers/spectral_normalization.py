@@ -9,7 +9,7 @@ import numpy as np
 from fastnn import initializers, ops
 from fastnn.arrays import PartialShape
 from fastnn.autograd import Variable
-from fastnn.backend import kernels
+from fastnn.backend import kernels, weights_changed
 from fastnn.layers.layer import Layer, registry
 from fastnn.registry import serialize
 
@@ -68,6 +68,7 @@ class SpectralNormalization(Layer):
         run.assign(np.asarray(divided), kernel._value)
         kernel.version += 1
         self.vector_u.version += 1
+        weights_changed()
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
         return self.layer.compute_output_shape(input_shape)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive, recording
-from fastnn.backend import float_pair, floats, kernels
+from fastnn.backend import PackedKernel, float_pair, floats, kernels
 from fastnn.ops.dense import epilogue
 
 #: What bindings take for the way a kernel moves: strides, dilations, 1 for padding "same", explicit padding (top,
@@ -80,9 +80,10 @@ def convolution(
     activation: str | None,
     negative_slope: float,
     out: Array | None,
+    *kept: PackedKernel | None,
 ) -> Any:
     """(y, pullback) by the kernels `name`_forward and `name`_backward, on behalf of op, whose last letters but one tell
-    how many axes it has."""
+    how many axes it has. kept: for conv2d, where w stays packed, or None."""
     code, from_z, parameters = epilogue(op, activation, negative_slope)
     function, axes = (code, *parameters), int(op[-2])
     x, w = float_pair(x, w)
@@ -91,9 +92,9 @@ def convolution(
     run = kernels(x)
     forward, backward = getattr(run, f"{name}_forward"), getattr(run, f"{name}_backward")
     if from_z and recording():
-        y, saved = forward(x, w, b, axes, moves, function, True, out)
+        y, saved = forward(x, w, b, axes, moves, function, True, out, *kept)
     else:
-        y = saved = forward(x, w, b, axes, moves, function, False, out)
+        y = saved = forward(x, w, b, axes, moves, function, False, out, *kept)
 
     def pullback(dy: Array, needs: Needs) -> tuple[Array | None, Array | None, Array | None]:
         need_x, need_w, need_b = needs if len(needs) == 3 else (*needs, None)
@@ -120,6 +121,7 @@ def conv2d(
     activation: str | None = None,
     negative_slope: float = 0.2,
     out: Array | None = None,
+    kept: PackedKernel | None = None,
 ) -> Any:
     """2D convolution: y[n, i, j, q] = activation(b[q] + sum_{k, l, p} x[n, i s + k d, j s + l d, p] w[k, l, p, q]).
 
@@ -127,11 +129,12 @@ def conv2d(
     number, or one for height and one for width. padding: "valid" for none, "same" for as many zeros around x as make
     the output ceil(h / s) high, a number of zeros on every side, or ((top, bottom), (left, right)). groups: output
     channels are cut into so many pieces, as input channels are, and each sees its own piece alone. activation: None or
-    one of ops.dense.ACTIVATIONS. Returns (n, oh, ow, o) with oh = floor((h + top + bottom - (kh - 1) d - 1) / s) + 1.
-    Raises ValueError if sizes do not fit, the kernel is larger than the padded image, groups does not divide c and o.
+    one of ops.dense.ACTIVATIONS. kept: a Variable's `packed`, if w is that Variable. Returns (n, oh, ow, o) with oh =
+    floor((h + top + bottom - (kh - 1) d - 1) / s) + 1. Raises ValueError if sizes do not fit, the kernel is larger than
+    the padded image, groups does not divide c and o.
     """
     moves = window("conv2d", strides, padding, dilation_rate, groups)
-    return convolution("conv2d", "conv2d", x, w, b, moves, activation, negative_slope, out)
+    return convolution("conv2d", "conv2d", x, w, b, moves, activation, negative_slope, out, kept)
 
 
 @primitive
@@ -147,6 +150,7 @@ def conv1d(
     activation: str | None = None,
     negative_slope: float = 0.2,
     out: Array | None = None,
+    kept: PackedKernel | None = None,
 ) -> Any:
     """1D convolution: y[n, j, q] = activation(b[q] + sum_{l, p} x[n, j s + l d, p] w[l, p, q]).
 
@@ -154,4 +158,4 @@ def conv1d(
     what is raised, as in conv2d. Returns (n, ow, o).
     """
     moves = window("conv1d", strides, padding, dilation_rate, groups)
-    return convolution("conv2d", "conv1d", x, w, b, moves, activation, negative_slope, out)
+    return convolution("conv2d", "conv1d", x, w, b, moves, activation, negative_slope, out, kept)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastnn.arrays import Array
 from fastnn.autograd import Variable, raw
-from fastnn.backend import RecordedStep, full, kernels
+from fastnn.backend import RecordedStep, full, kernels, weights_changed
 from fastnn.optimizers.plan import ACCUMULATOR, AVERAGE, Part, Plan
 from fastnn.optimizers.schedules.schedule import LearningRateSchedule
 from fastnn.optimizers.schedules.schedule import registry as schedules
@@ -256,6 +256,7 @@ class Optimizer(Structural):
             self._put_averages(self._whole)
             for variable in self._variables:
                 variable.version += 1
+        weights_changed()
 
     def _take(self, plan: Plan, whole: list[Part]) -> bool:
         """A step on gradients that are in place. Returns whether weights were changed.
@@ -460,6 +461,7 @@ class Optimizer(Structural):
                 self._put_averages(self._parts(variables))
             for variable in variables:
                 variable.version += 1
+            weights_changed()
 
     # ---- state -----------------------------------------------------------------------------------------------
 
