@@ -12,21 +12,15 @@
 #include "fastnn/pool2d.hpp"
 
 #include "kernel.hpp"
+#include "max_pool_gradient.hpp"
 
 namespace fastnn::cpu {
-
-/// Positions [begin, end).
-struct Span {
-  Index begin, end;
-  bool operator==(const Span&) const = default;
-};
 
 /// The rows of one image that a task of max_pool2d_backward writes, and what its windows are like.
 struct Band {
   Span rows;     ///< of dx
   Span windows;  ///< rows of dy whose windows reach into them
-  bool adds;     ///< whether windows overlap
-  bool clears;   ///< whether there are pixels between windows, or windows overlap
+  bool clears;   ///< whether there are pixels between windows
 };
 
 FASTNN_DECLARE(void, max_pool_pixels,
@@ -58,11 +52,6 @@ namespace fastnn::cpu::FASTNN_ISA {
 
 /// The larger one, and of two equal ones the first; NaN if either is.
 template <class V> static inline V larger(V m, V v) { return select(v == v, max(v, m), v); }
-
-template <class T> static inline void fill(T* y, Index n, T value) {
-  const auto v = Vec<T>::set(value);
-  row_each<T>(n, [&](auto at) { at.store(y, v); });
-}
 
 /// The elements of a window at one place among the channels, row by row: first, then next(so far, element).
 template <class T, class At, class Next> static inline Vec<T> over_window(const T* x, Index row, Index c,
@@ -139,10 +128,10 @@ void max_pool_folded(const T* x, T* y, const Span& rows, const Pool2dShape& shap
 }
 FASTNN_INSTANTIATE(max_pool_folded)
 
-/// Gives dy to the largest element of one window and 0 to the others: adds it, or writes it.
-template <class T, bool kAdds, class At>
-static inline void give_to_largest(const T* x, T* dx, Index row, Index c, const Span& rows, const Span& kept,
-                                   Index cols, Vec<T> dy, At at) {
+/// Gives dy to the largest element of one window and 0 to the others.
+template <class T, class At> static inline void give_to_largest(const T* x, T* dx, Index row, Index c,
+                                                                const Span& rows, const Span& kept,
+                                                                Index cols, Vec<T> dy, At at) {
   using V = Vec<T>;
   const V one = V::set(1), zero = V::set(0);
   V m = V::set(T(-__builtin_inf())), place = zero, here = zero;
@@ -155,29 +144,25 @@ static inline void give_to_largest(const T* x, T* dx, Index row, Index c, const 
     }
   }
   here = V::set(T((kept.begin - rows.begin) * cols));
-  for (Index r = kept.begin; r < kept.end; ++r) {
-    for (Index q = 0; q < cols; ++q, here = here + one) {
-      T* to = dx + r * row + q * c;
-      const V share = select(place == here, dy, zero);
-      at.store(to, kAdds ? at.load(to) + share : share);
-    }
-  }
+  for (Index r = kept.begin; r < kept.end; ++r)
+    for (Index q = 0; q < cols; ++q, here = here + one)
+      at.store(dx + r * row + q * c, select(place == here, dy, zero));
 }
 
-template <class T, bool kAdds>
-static inline void max_pool_backward(const T* x, const T* dy, T* dx, const Span& rows, const Span& kept,
-                                     const Span* cols, const Pool2dShape& shape) {
+template <class T> static inline void max_pool_backward(const T* x, const T* dy, T* dx, const Span& rows,
+                                                        const Span& kept, const Span* cols,
+                                                        const Pool2dShape& shape) {
   const Index c = shape.c, row = shape.x_row();
   for (Index j = 0; j < shape.w.out; ++j, dy += c) {
     const Index first = cols[j].begin * c, width = cols[j].end - cols[j].begin;
     const Span two{rows.begin, rows.begin + 2};
-    if (!kAdds && rows.end == two.end && kept.begin == rows.begin && kept.end == rows.end && width == 2)
+    if (rows.end == two.end && kept.begin == rows.begin && kept.end == rows.end && width == 2)
       row_each<T>(c, [&](auto at) {
-        give_to_largest<T, kAdds>(x + first, dx + first, row, c, two, two, 2, at.load(dy), at);
+        give_to_largest<T>(x + first, dx + first, row, c, two, two, 2, at.load(dy), at);
       });
     else
       row_each<T>(c, [&](auto at) {
-        give_to_largest<T, kAdds>(x + first, dx + first, row, c, rows, kept, width, at.load(dy), at);
+        give_to_largest<T>(x + first, dx + first, row, c, rows, kept, width, at.load(dy), at);
       });
   }
 }
@@ -196,11 +181,7 @@ template <class T> void max_pool_backward_band(const T* x, const T* dy, T* dx, c
                     rows[i].end < band.rows.end ? rows[i].end : band.rows.end};
     clear_to(band.clears ? kept.end : kept.begin);
     if (kept.end > clean) clean = kept.end;
-    const T* gradient = dy + i * shape.y_row();
-    if (band.adds)
-      max_pool_backward<T, true>(x, gradient, dx, rows[i], kept, cols, shape);
-    else
-      max_pool_backward<T, false>(x, gradient, dx, rows[i], kept, cols, shape);
+    max_pool_backward(x, dy + i * shape.y_row(), dx, rows[i], kept, cols, shape);
   }
   clear_to(band.rows.end);
 }
@@ -268,25 +249,22 @@ template <class T> void avg_pool_backward_row(const T* dy, T* dx, const Span& ro
 }
 FASTNN_INSTANTIATE(avg_pool_backward_row)
 
-/// The rows of windows are made one row of gradients, which are put where their windows begin; from there,
-/// every pixel takes in those of windows that began up to size - 1 pixels before.
+/// The rows of windows are made one row of gradients, which is spread to where windows begin; from there,
+/// every pixel takes in those of windows that began up to size - 1 pixels before. scale: of each element of a
+/// row. scratch: zeros at first, and then what the last call left there.
 template <class T> void avg_pool_backward_folded(const T* dy, T* dx, const Span& rows, const T* row_scale,
                                                  const T* scale, const Pool2dShape& shape, T* scratch) {
   using V = Vec<T>;
   const Index c = shape.c, row = shape.y_row(), reach = (shape.w.size - 1) * c;
-  const Index begin = reach + shape.w.before * c,
-              step = shape.w.step * c;  // of pixel 0 in scratch, of windows
-  fill(scratch, begin + shape.x_row(), T(0));
-  dy += rows.begin * row;
-  const T* row_scales = row_scale + rows.begin;
-  T* to = scratch + reach;
-  for (Index j = 0; j < shape.w.out; ++j, dy += c, to += step) {
-    for (Index k = 0; k < c; ++k) {
-      T total = 0;
-      for (Index r = 0; r < rows.end - rows.begin; ++r) total += dy[r * row + k] * row_scales[r];
-      to[k] = total * scale[j];
-    }
-  }
+  const Index begin = reach + shape.w.before * c;  // of pixel 0 in scratch
+  T* const sums = scratch + begin + shape.x_row();
+  row_each<T>(row, [&](auto at) {
+    V total = V::set(0);
+    for (Index r = rows.begin; r < rows.end; ++r)
+      total = fma(at.load(dy + r * row), V::set(row_scale[r]), total);
+    at.store(sums, total * at.load(scale));
+  });
+  spread(sums, scratch + reach, shape.w.out, c, shape.w.step);
   const T* from = scratch + begin;
   row_each<T>(shape.x_row(), [&](auto at) {
     V total = at.load(from);
@@ -407,18 +385,12 @@ template <class T> void max_pool2d(const T* x, T* y, Pool2dShape shape) {
 }
 FASTNN_INSTANTIATE(max_pool2d)
 
-template <class T> void max_pool2d_backward(const T* x, const T* dy, T* dx, Pool2dShape shape) {
-  constexpr const char* op = "max_pool2d_backward";
-  constexpr Index kMost = 1 << 24;  // positions that float counts exactly
-  const Axis<T> rows(op, shape.h), cols(op, shape.w);
-  check(op, shape.h.size / shape.h.divisor <= kMost / (shape.w.size / shape.w.divisor + 1),
-        "expected windows of at most ", kMost, " elements, got ", shape.h.size, " x ", shape.w.size);
-  Band plan{};
-  plan.adds = rows.overlaps() || cols.overlaps();
-  plan.clears = plan.adds || !cols.covers();
-  const Index h = shape.h.in, x_image = h * shape.x_row(), y_image = shape.h.out * shape.y_row();
-  // Whole images; if there are few, bands of rows of several windows each, as those at the seam are looked at
-  // twice.
+namespace {
+
+/// Calls fn(image, rows) for bands of rows of dx, in parallel: for whole images, or, if there are few, for
+/// rows of several windows each, as those at the seam are looked at twice.
+template <typename Fn> void each_band(const Pool2dShape& shape, const Fn& fn) {
+  const Index h = shape.h.in;
   const Index windows = (4 * shape.h.size / shape.h.divisor + shape.h.step - 1) / shape.h.step;
   const Index step = shape.n >= 16 ? h : std::min(h, std::max<Index>(1, windows) * shape.h.step);
   parallel_ranges(
@@ -427,15 +399,68 @@ template <class T> void max_pool2d_backward(const T* x, const T* dy, T* dx, Pool
         for (Index stop; begin < end; begin = stop) {
           const Index image = begin / h;
           stop = std::min(end, (image + 1) * h);
-          Band band = plan;
-          band.rows = {begin - image * h, stop - image * h};
-          band.windows = rows.over(band.rows);
-          FASTNN_SELECT(max_pool_backward_band<T>)
-          (x + image * x_image, dy + image * y_image, dx + image * x_image, rows.spans(), cols.spans(), band,
-           shape);
+          fn(image, Span{begin - image * h, stop - image * h});
         }
       },
       std::max<Index>(1, step));
+}
+
+/// Columns of padding in a window that begins at each element of the padded row.
+template <class T> void padding_in_front(const Pool2dShape& shape, Index starts, T* first) {
+  for (Index i = 0; i < starts; ++i) first[i] = T(std::max<Index>(0, shape.w.before - i / shape.c));
+}
+
+/// The gradient where windows overlap, or channels are few.
+template <class T> void gather(const T* x, const T* dy, T* dx, const Axis<T>& rows, const Axis<T>& cols,
+                               const Pool2dShape& shape) {
+  const Workspace<Span> over_rows(std::size_t(shape.h.in)), over_cols(std::size_t(shape.w.in));
+  rows.covering(over_rows.data());
+  cols.covering(over_cols.data());
+  WindowMap map{rows.spans(), cols.spans(), over_rows.data(), over_cols.data(), 1, 1, 0};
+  map.side = shape.w.size / shape.w.divisor + (shape.w.divisor > 1);
+  for (Index i = 0; i < shape.h.in; ++i)
+    map.depth = std::max(map.depth, over_rows.data()[i].end - over_rows.data()[i].begin);
+  for (Index i = 0; i < shape.w.in; ++i)
+    map.breadth = std::max(map.breadth, over_cols.data()[i].end - over_cols.data()[i].begin);
+  const bool folded = folds<T>(shape);
+  const FoldedRow f(shape);
+  const Workspace<T> first(std::size_t(folded ? f.starts : 0));
+  if (folded) padding_in_front(shape, f.starts, first.data());
+  const Index x_image = shape.h.in * shape.x_row(), y_image = shape.h.out * shape.y_row();
+  const Index scratch = folded ? f.scratch(map.depth) : map.depth * shape.y_row();
+  each_band(shape, [&](Index image, const Span& band) {
+    const Workspace<T> memory{std::size_t(scratch)};
+    const Workspace<OverRow<T>> over{std::size_t(map.depth)};
+    const T *const own_x = x + image * x_image, *const own_dy = dy + image * y_image;
+    T* const to = dx + image * x_image;
+    if (folded) {
+      const auto kernel = FASTNN_SELECT(max_pool_gather_folded<T>);
+      kernel(own_x, own_dy, to, band, map, shape, first.data(), memory.data(), over.data());
+    } else {
+      const auto kernel = FASTNN_SELECT(max_pool_gather<T>);
+      kernel(own_x, own_dy, to, band, map, shape, memory.data(), over.data());
+    }
+  });
+}
+
+}  // namespace
+
+template <class T> void max_pool2d_backward(const T* x, const T* dy, T* dx, Pool2dShape shape) {
+  constexpr const char* op = "max_pool2d_backward";
+  constexpr Index kMost = 1 << 24;  // positions that float counts exactly
+  const Axis<T> rows(op, shape.h), cols(op, shape.w);
+  check(op, shape.h.size / shape.h.divisor <= kMost / (shape.w.size / shape.w.divisor + 1),
+        "expected windows of at most ", kMost, " elements, got ", shape.h.size, " x ", shape.w.size);
+  // Where windows do not overlap, a pixel at a time is as fast from 3 channels on.
+  const bool narrow = folds<T>(shape) && shape.c * Index(sizeof(T)) <= 8;
+  if (narrow || rows.overlaps() || cols.overlaps()) return gather(x, dy, dx, rows, cols, shape);
+  const Index x_image = shape.h.in * shape.x_row(), y_image = shape.h.out * shape.y_row();
+  const bool clears = !cols.covers();
+  const auto kernel = FASTNN_SELECT(max_pool_backward_band<T>);
+  each_band(shape, [&](Index image, const Span& band) {
+    kernel(x + image * x_image, dy + image * y_image, dx + image * x_image, rows.spans(), cols.spans(),
+           Band{band, rows.over(band), clears}, shape);
+  });
 }
 FASTNN_INSTANTIATE(max_pool2d_backward)
 
@@ -473,9 +498,13 @@ template <class T> void avg_pool2d_backward(const T* dy, T* dx, Pool2dShape shap
   rows.covering(over_rows.data());
   cols.covering(over_cols.data());
   const Index h = shape.h.in, y_image = shape.h.out * shape.y_row(), x_row = shape.x_row();
+  const bool folded = folds<T>(shape);
+  const Workspace<T> element_scales(std::size_t(folded ? shape.y_row() : 0));
+  for (Index i = 0; folded && i < shape.y_row(); ++i) element_scales.data()[i] = scales.data()[i / shape.c];
+  const std::size_t scratch_size = folded ? folded_size(shape) + std::size_t(x_row + shape.y_row()) : 0;
   parallel_ranges(shape.n * h, x_row, [&](Index begin, Index end) {
-    const bool folded = folds<T>(shape);
-    const Workspace<T> scratch(folded ? folded_size(shape) + std::size_t(x_row) : 0);
+    const Workspace<T> scratch(scratch_size);
+    std::fill_n(scratch.data(), scratch_size, T(0));
     const auto fold = FASTNN_SELECT(avg_pool_backward_folded<T>);
     const auto pixels = FASTNN_SELECT(avg_pool_backward_row<T>);
     for (Index i = begin; i < end; ++i) {
@@ -485,7 +514,7 @@ template <class T> void avg_pool2d_backward(const T* dy, T* dx, Pool2dShape shap
       if (i > begin && i % h > 0 && over == over_rows.data()[i % h - 1])
         std::copy(to - x_row, to, to);
       else if (folded)
-        fold(image, to, over, row_scales.data(), scales.data(), shape, scratch.data());
+        fold(image, to, over, row_scales.data(), element_scales.data(), shape, scratch.data());
       else
         pixels(image, to, over, over_cols.data(), row_scales.data(), scales.data(), shape);
     }
