@@ -104,7 +104,7 @@ def heads_by_hand(layer, q, v, k, seen, heads, kv_heads):
         (GroupQueryAttention(3, 3, 1), 3, 1),
     ],
 )
-@pytest.mark.parametrize("kind", ["all", "causal", "attention_mask", "value_mask", "both"])
+@pytest.mark.parametrize("kind", ["all", "causal", "attention_mask", "value_mask", "query_mask", "both"])
 def test_attention_of_many_heads_is_the_formula_head_after_head(rng, inputs, layer, heads, kv_heads, kind):
     q, v, k = inputs
     attention_mask = rng.random((2, 3, 5)) < 0.6
@@ -115,6 +115,8 @@ def test_attention_of_many_heads_is_the_formula_head_after_head(rng, inputs, lay
         seen, options["attention_mask"] = seen & attention_mask, attention_mask
     if kind in ("value_mask", "both"):
         seen, options["value_mask"] = seen & VALUE_MASK[:, None], VALUE_MASK
+    if kind in ("query_mask", "both"):
+        seen, options["query_mask"] = seen & QUERY_MASK[..., None], QUERY_MASK
     y = layer(q, v, k, **options)
     for weight in layer.weights:
         weight.assign(rng.standard_normal(weight.shape) / 2)

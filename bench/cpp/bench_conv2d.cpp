@@ -22,7 +22,8 @@ struct Forward {
   std::vector<float> y = std::vector<float>(static_cast<std::size_t>(s.pixels() * s.o));
   fastnn::KeptKernel kept = {};
   void operator()() {
-    fastnn::cpu::conv2d<float>(x.data(), w.data(), nullptr, y.data(), nullptr, s, fastnn::Unary::linear, {}, kept);
+    fastnn::cpu::conv2d<float>(x.data(), w.data(), nullptr, y.data(), nullptr, s, fastnn::Unary::linear, {},
+                               kept);
   }
 };
 

@@ -22,9 +22,9 @@ py::object conv2d_forward(const Array& x, const Array& w, const Out& b, int axes
                           const std::optional<fastnn::KeptKernel>& kept) {
   const char* const op = axes == 1 ? "conv1d" : "conv2d";
   const Conv2dShape s = conv2d_shape(op, x, w, axes, window);
-  return convolve(op, x, w, b, s.o, image_shape(axes, s.n, s.out_h(), s.out_w(), s.o), s, activation, keep_z,
-                  out, [](auto element) { return &fastnn::cpu::conv2d<decltype(element)>; },
-                  kept.value_or(nullptr));
+  return convolve(
+      op, x, w, b, s.o, image_shape(axes, s.n, s.out_h(), s.out_w(), s.o), s, activation, keep_z, out,
+      [](auto element) { return &fastnn::cpu::conv2d<decltype(element)>; }, kept.value_or(nullptr));
 }
 
 py::tuple conv2d_backward(const Array& x, const Array& w, const Array& saved, const Array& dy, int axes,

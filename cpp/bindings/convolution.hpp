@@ -54,10 +54,10 @@ inline UnaryParameters parameters_of(const Activation& activation) {
 
 /// y of shape `result` with `units` channels, or (y, z) if keep_z. select: the entry point for an element
 /// type; more: its arguments after those that all convolutions have.
-template <typename Select, typename... More> pyb::object convolve(const char* op, const Array& x, const Array& w, const Out& b,
-                                                Index units, const Shape& result, const Conv2dShape& shape,
-                                                const Activation& activation, bool keep_z, const Out& out,
-                                                const Select& select, const More&... more) {
+template <typename Select, typename... More>
+pyb::object convolve(const char* op, const Array& x, const Array& w, const Out& b, Index units,
+                     const Shape& result, const Conv2dShape& shape, const Activation& activation, bool keep_z,
+                     const Out& out, const Select& select, const More&... more) {
   return with_float(op, "x", x, [&](auto element) -> pyb::object {
     using T = decltype(element);
     const Input<T> input(op, "x", x), weight(op, "w", w);
@@ -66,7 +66,8 @@ template <typename Select, typename... More> pyb::object convolve(const char* op
     std::optional<Output<T>> z;
     if (keep_z) z.emplace(op, result);
     invoke(select(element), input.data(), weight.data(), bias ? bias->data() : nullptr, y.data(),
-           z ? z->data() : nullptr, shape, unary_of(op, std::get<0>(activation)), parameters_of(activation), more...);
+           z ? z->data() : nullptr, shape, unary_of(op, std::get<0>(activation)), parameters_of(activation),
+           more...);
     if (!z) return y.array();
     return pyb::make_tuple(y.array(), z->array());
   });

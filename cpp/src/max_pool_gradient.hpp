@@ -18,8 +18,8 @@
 //
 // A place is r side + q, for row r and column q of the window.
 
-#include "kernel.hpp"
 #include "fastnn/core/windows.hpp"
+#include "kernel.hpp"
 
 namespace fastnn::cpu {
 
@@ -64,12 +64,12 @@ struct FoldedRow {
   Index scratch(Index depth) const { return padded + 2 * depth * length; }
 };
 
-FASTNN_DECLARE(void, max_pool_gather, (const T* x, const T* dy, T* dx, const Span& band, const WindowMap& map,
-                                       const Pool2dShape& shape, T* ring, OverRow<T>* over))
+FASTNN_DECLARE(void, max_pool_gather,
+               (const T* x, const T* dy, T* dx, const Span& band, const WindowMap& map,
+                const Pool2dShape& shape, T* ring, OverRow<T>* over))
 FASTNN_DECLARE(void, max_pool_gather_folded,
                (const T* x, const T* dy, T* dx, const Span& band, const WindowMap& map,
-                const Pool2dShape& shape, const T* first, T* scratch,
-                OverRow<T>* over))
+                const Pool2dShape& shape, const T* first, T* scratch, OverRow<T>* over))
 
 }  // namespace fastnn::cpu
 
@@ -166,17 +166,18 @@ template <class T> static inline void gather_row(const OverRow<T>* over, Index r
       V total = zero;
       for (Index i = 0; i < rows; ++i)
         for (Index j = across.begin; j < across.end; ++j)
-          total = total + select(at.load(over[i].places + j * c) ==
-                                     V::set(over[i].line + T(p - map.cols[j].begin)),
-                                 at.load(over[i].dy + j * c), zero);
+          total = total +
+                  select(at.load(over[i].places + j * c) == V::set(over[i].line + T(p - map.cols[j].begin)),
+                         at.load(over[i].dy + j * c), zero);
       at.store(dx, total);
     });
   }
 }
 
 /// ring: map.depth rows of places; over: as many OverRows.
-template <class T> void max_pool_gather(const T* x, const T* dy, T* dx, const Span& band, const WindowMap& map,
-                                        const Pool2dShape& shape, T* ring, OverRow<T>* over) {
+template <class T> void max_pool_gather(const T* x, const T* dy, T* dx, const Span& band,
+                                        const WindowMap& map, const Pool2dShape& shape, T* ring,
+                                        OverRow<T>* over) {
   const Index y_row = shape.y_row();
   Index next = 0;
   for (Index r = band.begin; r < band.end; ++r) {
@@ -241,13 +242,12 @@ template <class T> static inline void gather_folded_row(const OverRow<T>* over, 
 /// The whole band, with windows of a width that is known (0: it is not).
 template <class T, int kWidth>
 static inline void gather_folded(const T* x, const T* dy, T* dx, const Span& band, const WindowMap& map,
-                                 const Pool2dShape& shape, const T* first, T* scratch,
-                OverRow<T>* over) {
+                                 const Pool2dShape& shape, const T* first, T* scratch, OverRow<T>* over) {
   const FoldedRow f(shape);
   const Index c = shape.c, row = shape.x_row(), width = kWidth ? kWidth : shape.w.size;
   const T side = T(width);
   T *const padded = scratch, *const places = scratch + f.padded,
-    *const gradients = places + map.depth * f.length;
+           *const gradients = places + map.depth * f.length;
   fill(places, 2 * map.depth * f.length, T(0));
   Index next = 0;
   for (Index r = band.begin; r < band.end; ++r, dx += row) {
@@ -276,10 +276,9 @@ static inline void gather_folded(const T* x, const T* dy, T* dx, const Span& ban
   }
 }
 
-template <class T>
-void max_pool_gather_folded(const T* x, const T* dy, T* dx, const Span& band, const WindowMap& map,
-                            const Pool2dShape& shape, const T* first, T* scratch,
-                OverRow<T>* over) {
+template <class T> void max_pool_gather_folded(const T* x, const T* dy, T* dx, const Span& band,
+                                               const WindowMap& map, const Pool2dShape& shape, const T* first,
+                                               T* scratch, OverRow<T>* over) {
   dx += band.begin * shape.x_row();
   if (shape.w.size == 2) return gather_folded<T, 2>(x, dy, dx, band, map, shape, first, scratch, over);
   if (shape.w.size == 3) return gather_folded<T, 3>(x, dy, dx, band, map, shape, first, scratch, over);

@@ -13,9 +13,8 @@ template <class T> class Packing {
  public:
   /// count elements. fill(to): packs the kernel, where that has not been done since weights changed. way,
   /// groups, channels: what the order depends on besides the number of elements.
-  template <class Fill>
-  Packing(PackedKernel* kept, const T* w, int way, Index groups, Index channels, std::size_t count,
-          const Fill& fill) {
+  template <class Fill> Packing(PackedKernel* kept, const T* w, int way, Index groups, Index channels,
+                                std::size_t count, const Fill& fill) {
     if (kept) lock_ = std::unique_lock(kept->mutex_, std::try_to_lock);
     if (!lock_) {
       data_ = own_.emplace(count).data();

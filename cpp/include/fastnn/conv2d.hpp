@@ -42,8 +42,8 @@ namespace cpu {
 ///
 /// x: (n, h, w, c), w: (kh, kw, c / groups, o), b: (o) or null, y: (n, out_h, out_w, o), all dense; T is
 /// float or double. z: laid out as y, kept for the backward pass if given. y and z overlap nothing. n, c and
-/// o may be 0. kept: where w stays packed for the next call, or null; see PackedKernel for what that promises.
-/// Every sum is taken in an order that depends on the shape alone. Parallel.
+/// o may be 0. kept: where w stays packed for the next call, or null; see PackedKernel for what that
+/// promises. Every sum is taken in an order that depends on the shape alone. Parallel.
 template <class T> void conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& shape,
                                Unary activation, const UnaryParameters& parameters, const KeptKernel& kept);
 

@@ -32,6 +32,7 @@ from fastnn.layers.dropout import Dropout as Dropout
 from fastnn.layers.dropout import SpatialDropout1D as SpatialDropout1D
 from fastnn.layers.dropout import SpatialDropout2D as SpatialDropout2D
 from fastnn.layers.dropout import SpatialDropout3D as SpatialDropout3D
+from fastnn.layers.einsum_dense import EinsumDense as EinsumDense
 from fastnn.layers.embedding import Embedding as Embedding
 from fastnn.layers.embedding import Masking as Masking
 from fastnn.layers.gru import GRU as GRU

@@ -12,6 +12,7 @@ from fastnn import constraints, initializers, ops, regularizers
 from fastnn.arrays import PartialShape
 from fastnn.backend import constant
 from fastnn.layers.attention import both, causal_mask, masked_softmax
+from fastnn.layers.einsum_dense import as_matrix
 from fastnn.layers.layer import Layer
 from fastnn.random import SeedGenerator
 from fastnn.registry import serialize
@@ -35,13 +36,12 @@ class Projection(Layer):
 
     def build(self, input_shape: PartialShape) -> None:
         inside = tuple(length or 0 for length in input_shape[len(input_shape) - self._axes :])
-        self.kernel = self._add("kernel", (*inside, *self._shape))
-        self.bias = self._add("bias", self._shape) if self._use_bias else None
+        initializer = as_matrix(self._weights.get("kernel_initializer"), prod(inside), prod(self._shape))
+        self.kernel = self._add("kernel", (*inside, *self._shape), initializer)
+        self.bias = self._add("bias", self._shape, self._weights.get("bias_initializer")) if self._use_bias else None
 
-    def _add(self, name: str, shape: tuple[int, ...]) -> Any:
-        initializer, regularizer, constraint = (
-            self._weights.get(f"{name}_{what}") for what in ("initializer", "regularizer", "constraint")
-        )
+    def _add(self, name: str, shape: tuple[int, ...], initializer: Any) -> Any:
+        regularizer, constraint = (self._weights.get(f"{name}_{what}") for what in ("regularizer", "constraint"))
         return self.add_weight(shape, initializer, name=name, regularizer=regularizer, constraint=constraint)
 
     def call(self, x: Any) -> Any:
@@ -142,12 +142,16 @@ class _Heads(Layer):
     ) -> Any:
         value = self._cast(value)
         key = value if key is None else self._cast(key)
-        seen = both(value_mask, key_mask)  # that of the query says which outputs count, and is handed on
+        seen = both(value_mask, key_mask)
         seen = None if seen is None else ops.expand_dims(seen, -2)
         if attention_mask is not None:
             seen = both(ops.cast(attention_mask, bool), seen)
         q, k, v = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         y, weights = self._attend(q, k, v, seen, training, return_attention_scores, use_causal_mask)
+        if query_mask is not None:  # a query that is masked sees nothing
+            y = ops.where(ops.expand_dims(query_mask, tuple(range(query_mask.ndim, y.ndim))), y, 0.0)
+            if weights is not None and weights.ndim == 4:
+                weights = ops.where(ops.expand_dims(query_mask, (1, 3)), weights, 0.0)
         if self.use_gate:
             y = ops.multiply(y, self.gate_dense(query))
         y = self.output_dense(y)
@@ -224,9 +228,10 @@ class MultiHeadAttention(_Heads):
     steps away. use_gate: True for outputs multiplied by sigmoid(query W_g). flash_attention: for Keras's sake; unless
     the scores are asked for, nothing of their size is made.
     A call takes query (n, tq, i) and value (n, tk, j), and key (n, tk, j'), the value if None. attention_mask:
-    (n, tq, tk) or (n, heads, tq, tk), True for what is seen. Masks of value and key hide steps; that of the query goes
-    to the output. use_causal_mask: query i sees the keys up to i alone. A query that sees nothing gets zeros from its
-    heads. Returns (n, tq, i), with return_attention_scores also the weights, (n, heads, tq, tk).
+    (n, tq, tk) or (n, heads, tq, tk), True for what is seen. Masks of value and key hide steps; a masked query sees
+    nothing, and its mask goes to the output. use_causal_mask: query i sees the keys up to i alone. A query that sees
+    nothing gets zeros from its heads. Returns (n, tq, i), with return_attention_scores also the weights,
+    (n, heads, tq, tk).
     Source: Vaswani et al., 2017, section 3.2.2.
     """
 
