@@ -5,14 +5,24 @@
 
 #include "fastnn/core/recurrent.hpp"
 #include "kernel.hpp"
+#include "panel_product.hpp"
 
 namespace fastnn::cpu {
 
 /// The right-hand side of a step's product, (depth, cols), as a kernel reads it: panels, or rows `row` apart
 /// if there are none.
 template <class T> struct Factor {
+  const PanelKernels<T>* run;
   const T* data;
   Index depth, cols, panels, row;
+
+  /// c += a b. Odd steps go through the panels from the last to the first: what the step before read last is
+  /// in the cache still, of weights larger than that a good part.
+  void multiply_onto(const T* a, Index a_row, T* c, Index c_row, Index rows, Index step) const {
+    if (panels == 0) return run->stream_onto(a, a_row, data, row, c, c_row, rows, cols, depth);
+    run->multiply(
+        {a, a_row, 1, data, 0, panels, c, c_row, rows, depth, cols, cols, true, true, step % 2 != 0});
+  }
 };
 
 }  // namespace fastnn::cpu
@@ -33,14 +43,15 @@ namespace fastnn::cpu {
 /// copy would hardly pay.
 template <class T> class PackedFactor {
  public:
-  template <class Kernels> PackedFactor(const Kernels& run, const RnnShape& s, const T* b, Index b_row,
-                                        Index b_col, Index depth, Index cols)
-      : factor_{b, depth, cols, 0, b_row} {
+  PackedFactor(const RnnShape& s, const T* b, Index b_row, Index b_col, Index depth, Index cols)
+      : factor_{&FASTNN_SELECT(panel_kernels<T>)(), b, depth, cols, 0, b_row} {
     if (cols == 0 || (s.n <= 3 && s.t <= 2 && b_col == 1)) return;
-    const Index vectors = (cols + run.lanes - 1) / run.lanes;
-    factor_.panels = (vectors + run.tile_vectors - 1) / run.tile_vectors;
-    factor_.data = memory_.emplace(std::size_t(depth * vectors * run.lanes)).data();
-    run.pack(factor_, b, b_row, b_col);
+    const PanelKernels<T>& run = *factor_.run;
+    const Index panels = run.panels(cols, s.n == 1 ? run.row_vectors : run.tile_vectors);
+    T* const to = memory_.emplace(std::size_t(depth * (cols + run.lanes))).data();
+    run.pack(b, b_row, b_col, to, depth, cols, panels, 0, panels);
+    factor_.data = to;
+    factor_.panels = panels;
   }
   const Factor<T>& get() const { return factor_; }
 

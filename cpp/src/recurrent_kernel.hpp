@@ -9,58 +9,10 @@
 // depth, so the bits do not depend on how sequences are shared out.
 
 #include "elementwise.hpp"
-#include "gemm_kernel.hpp"
-#include "gemm_pack.hpp"
 #include "recurrent.hpp"
+#include "simd/rows.hpp"
 
 namespace fastnn::cpu::FASTNN_ISA {
-
-// ---- the product of a step ----------------------------------------------------------------------------
-
-/// Copies b, (depth, cols), from any strides, to the panels of factor.
-template <class T> static void pack_factor(const Factor<T>& factor, const T* b, Index b_row, Index b_col) {
-  T* const to = const_cast<T*>(factor.data);
-  pack_panel_range(b, b_row, b_col, to, factor.depth, factor.cols, factor.panels, 0, factor.panels);
-}
-
-/// c += a b for R rows, by rows of b.
-template <int R, class T>
-static void stream_onto(const Factor<T>& b, const T* a, Index a_row, T* c, Index c_row) {
-  Index p = 0;
-  for (; p + kStreamDepth <= b.depth; p += kStreamDepth)
-    stream_pass<R, kStreamDepth>(a + p, a_row, 1, b.data + p * b.row, b.row, c, c_row, b.cols, true);
-  for (; p < b.depth; ++p)
-    stream_pass<R, 1>(a + p, a_row, 1, b.data + p * b.row, b.row, c, c_row, b.cols, true);
-}
-
-/// c += a b for R rows or more, by panels of b.
-template <class T>
-static void tiles_onto(const Factor<T>& b, const T* a, Index a_row, T* c, Index c_row, Index rows) {
-  constexpr Index L = Vec<T>::lanes;
-  const Index tiles = (rows + kTileRows - 1) / kTileRows;
-  for (Index q = 0; q < b.panels; ++q) {
-    const Panel<T> panel(b.cols, b.panels, q);
-    const Index left = b.cols - panel.first, width = left < panel.count ? left : panel.count;
-    const int vectors = int(panel.count / L), last = int(width - panel.count + L);
-    for (Index k = 0; k < tiles; ++k) {
-      const Index i = rows * k / tiles, end = rows * (k + 1) / tiles;
-      select_tile<T>(int(end - i), vectors, false)(b.depth, a + i * a_row, a_row, 1,
-                                                   b.data + panel.first * b.depth, panel.count,
-                                                   c + i * c_row + panel.first, c_row, last, true);
-    }
-  }
-}
-
-/// c += a b.
-template <class T>
-static void multiply_onto(const Factor<T>& b, const T* a, Index a_row, T* c, Index c_row, Index rows) {
-  if (b.panels > 0) return tiles_onto(b, a, a_row, c, c_row, rows);
-  switch (rows) {
-    case 1: return stream_onto<1>(b, a, a_row, c, c_row);
-    case 2: return stream_onto<2>(b, a, a_row, c, c_row);
-    case 3: return stream_onto<3>(b, a, a_row, c, c_row);
-  }
-}
 
 // ---- rows ---------------------------------------------------------------------------------------------
 

@@ -60,6 +60,7 @@ FASTNN_DECLARE(const GemmKernels<T>&, gemm_kernels, ())
 #include "elementwise.hpp"
 #include "gemm_kernel.hpp"
 #include "gemm_pack.hpp"
+#include "panel_product_kernel.hpp"
 #include "simd/rows.hpp"
 
 namespace fastnn::cpu::FASTNN_ISA {

@@ -50,8 +50,6 @@ template <class T> struct GruBackward {
 };
 
 template <class T> struct GruKernels {
-  Index lanes, tile_vectors;
-  void (*pack)(const Factor<T>& factor, const T* b, Index b_row, Index b_col);
   /// Sequences [begin, end) through steps [first, last). scratch: (end - begin, 4u).
   void (*forward)(const GruForward<T>&, Index first, Index last, Index begin, Index end, T* scratch);
   /// The same through all steps.
@@ -123,17 +121,17 @@ static void gru_steps(const GruForward<T>& f, const Candidate& candidate, const 
     if (f.reset_after) {
       for (Index row = 0; row < rows; ++row)
         f.b ? copy_row(f.b, p + row * 3 * u, 3 * u) : zero_row(p + row * 3 * u, 3 * u);
-      multiply_onto(f.r_gates, a, u, p, 3 * u, rows);
+      f.r_gates.multiply_onto(a, u, p, 3 * u, rows, step);
       for (Index row = 0; row < rows; ++row) {
         gru_row_after(candidate, gate, z + row * 3 * u, p + row * 3 * u, f.state(step, begin + row),
                       f.state(step + 1, begin + row), u);
         if (f.inner_slots > 1) copy_row(p + (row * 3 + 2) * u, f.inside(step, begin + row), u);
       }
     } else {
-      multiply_onto(f.r_gates, a, u, z, 3 * u, rows);
+      f.r_gates.multiply_onto(a, u, z, 3 * u, rows, step);
       for (Index row = 0; row < rows; ++row)
         gru_row_gates(gate, z + row * 3 * u, a + row * u, f.inside(step, begin + row), u);
-      multiply_onto(f.r_candidate, f.inside(step, begin), u, z + 2 * u, 3 * u, rows);
+      f.r_candidate.multiply_onto(f.inside(step, begin), u, z + 2 * u, 3 * u, rows, step);
       for (Index row = 0; row < rows; ++row)
         gru_row_candidate(candidate, gate, z + row * 3 * u, f.state(step, begin + row),
                           f.state(step + 1, begin + row), u);
@@ -220,7 +218,7 @@ static void gru_steps_backward(const GruBackward<T>& f, const Candidate& candida
     }
     if (!f.reset_after) {
       zero_row(scratch, rows * u);
-      multiply_onto(f.r_candidate, dz + 2 * u, 3 * u, scratch, u, rows);
+      f.r_candidate.multiply_onto(dz + 2 * u, 3 * u, scratch, u, rows, step);
       for (Index row = 0; row < rows; ++row)
         if (const Index at = row * u; !masked(row))
           gru_row_reset(gate, kept + 3 * at, before + at, f.drop ? f.drop + begin * u + at : nullptr,
@@ -228,10 +226,10 @@ static void gru_steps_backward(const GruBackward<T>& f, const Candidate& candida
     }
     if (step == 0 && !f.first) break;
     if (!f.drop) {
-      multiply_onto(f.r_gates, dp, 3 * u, dh, u, rows);
+      f.r_gates.multiply_onto(dp, 3 * u, dh, u, rows, step);
     } else {
       zero_row(scratch, rows * u);
-      multiply_onto(f.r_gates, dp, 3 * u, scratch, u, rows);
+      f.r_gates.multiply_onto(dp, 3 * u, scratch, u, rows, step);
       add_product_row(scratch, f.drop + begin * u, dh, rows * u);
     }
   }
@@ -244,8 +242,7 @@ template <class T> static void gru_backward(const GruBackward<T>& f, Index begin
 }
 
 template <class T> const GruKernels<T>& gru_kernels() {
-  static constexpr GruKernels<T> kKernels{Vec<T>::lanes, kTileVectors, &pack_factor<T>, &gru_forward<T>,
-                                          &gru_backward<T>};
+  static constexpr GruKernels<T> kKernels{&gru_forward<T>, &gru_backward<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(gru_kernels)
@@ -276,8 +273,8 @@ template <class T> void gru(const T* x, const T* w, const T* r, const T* b, cons
     const auto& run = FASTNN_SELECT(gru_kernels<T>)();
     const TimeMajor<T> by_time(x, s);
     const Index gate_columns = reset_after ? columns : 2 * s.u;
-    const PackedFactor<T> factor(run, s, r, columns, 1, s.u, gate_columns);
-    const PackedFactor<T> rest(run, s, r + gate_columns, columns, 1, s.u, columns - gate_columns);
+    const PackedFactor<T> factor(s, r, columns, 1, s.u, gate_columns);
+    const PackedFactor<T> rest(s, r + gate_columns, columns, 1, s.u, columns - gate_columns);
     const T* const b_recurrent = reset_after && b ? b + columns : nullptr;
     const GruForward<T> forward{s,          activations, reset_after, factor.get(), rest.get(), b_recurrent,
                                 mask,       drop,        y,           gates,        inner,      hidden,
@@ -309,8 +306,8 @@ template <class T> void gru_backward(const T* x, const T* w, const T* r, const b
   copy_or_zero(dh, dh_now, s.state());
   if (rows > 0 && s.u > 0) {
     const auto& run = FASTNN_SELECT(gru_kernels<T>)();
-    const PackedFactor<T> factor(run, s, r, 1, columns, gate_columns, s.u);
-    const PackedFactor<T> rest(run, s, r + gate_columns, 1, columns, columns - gate_columns, s.u);
+    const PackedFactor<T> factor(s, r, 1, columns, gate_columns, s.u);
+    const PackedFactor<T> rest(s, r + gate_columns, 1, columns, columns - gate_columns, s.u);
     const GruBackward<T> backward{s,    activations, reset_after, factor.get(), rest.get(),
                                   mask, drop,        gates,       inner,        hidden,
                                   dy,   dz,          dp,          dh_now,       dh0 != nullptr};

@@ -41,8 +41,6 @@ template <class T> struct LstmBackward {
 };
 
 template <class T> struct LstmKernels {
-  Index lanes, tile_vectors;
-  void (*pack)(const Factor<T>& factor, const T* b, Index b_row, Index b_col);
   /// Sequences [begin, end) through steps [first, last). scratch: (end - begin, u), used with dropout.
   void (*forward)(const LstmForward<T>&, Index first, Index last, Index begin, Index end, T* scratch);
   /// The same through all steps.
@@ -87,7 +85,7 @@ static void lstm_steps(const LstmForward<T>& f, const Candidate& candidate, cons
       a = scratch;
     }
     T* const z = f.gate(step, begin);
-    multiply_onto(f.r, a, s.u, z, 4 * s.u, end - begin);
+    f.r.multiply_onto(a, s.u, z, 4 * s.u, end - begin, step);
     for (Index row = begin; row < end; ++row) {
       T *const h = f.state(step + 1, row), *const c = f.cell(step + 1, row);
       const bool masked = is_masked(f.mask, s, row, step);
@@ -148,10 +146,10 @@ static void lstm_steps_backward(const LstmBackward<T>& f, const Candidate& candi
     }
     if (step == 0 && !f.first) break;
     if (!f.drop) {
-      multiply_onto(f.r_transposed, dz, 4 * s.u, dh, s.u, rows);
+      f.r_transposed.multiply_onto(dz, 4 * s.u, dh, s.u, rows, step);
     } else {
       zero_row(scratch, rows * s.u);
-      multiply_onto(f.r_transposed, dz, 4 * s.u, scratch, s.u, rows);
+      f.r_transposed.multiply_onto(dz, 4 * s.u, scratch, s.u, rows, step);
       add_product_row(scratch, f.drop + begin * s.u, dh, rows * s.u);
     }
   }
@@ -164,8 +162,7 @@ template <class T> static void lstm_backward(const LstmBackward<T>& f, Index beg
 }
 
 template <class T> const LstmKernels<T>& lstm_kernels() {
-  static constexpr LstmKernels<T> kKernels{Vec<T>::lanes, kTileVectors, &pack_factor<T>, &lstm_forward<T>,
-                                           &lstm_backward<T>};
+  static constexpr LstmKernels<T> kKernels{&lstm_forward<T>, &lstm_backward<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(lstm_kernels)
@@ -202,7 +199,7 @@ template <class T> void lstm(const T* x, const T* w, const T* r, const T* b, con
   if (s.t > 0 && s.state() > 0) {
     const auto& run = FASTNN_SELECT(lstm_kernels<T>)();
     const TimeMajor<T> by_time(x, s);
-    const PackedFactor<T> factor(run, s, r, 4 * s.u, 1, s.u, 4 * s.u);
+    const PackedFactor<T> factor(s, r, 4 * s.u, 1, s.u, 4 * s.u);
     const LstmForward<T> forward{s,     activations, factor.get(), mask,       drop,       y,
                                  gates, cells,       hidden,       gate_slots, cell_slots, hidden_slots};
     each_block_of_steps(s, block, [&](Index first, Index last) {
@@ -233,7 +230,7 @@ template <class T> void lstm_backward(const T* x, const T* w, const T* r, const 
   copy_or_zero(dc, dc_now, s.state());
   if (rows > 0 && s.u > 0) {
     const auto& run = FASTNN_SELECT(lstm_kernels<T>)();
-    const PackedFactor<T> factor(run, s, r, 1, 4 * s.u, 4 * s.u, s.u);
+    const PackedFactor<T> factor(s, r, 1, 4 * s.u, 4 * s.u, s.u);
     const LstmBackward<T> backward{s,     activations, factor.get(), mask,   drop,   gates,
                                    cells, dy,          dz,           dh_now, dc_now, dh0 != nullptr};
     each_part_of_batch(s.n, s.t * s.u * 4 * s.u, [&](Index begin, Index end) {

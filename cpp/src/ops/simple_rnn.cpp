@@ -30,8 +30,6 @@ template <class T> struct SimpleBackward {
 };
 
 template <class T> struct SimpleKernels {
-  Index lanes, tile_vectors;
-  void (*pack)(const Factor<T>& factor, const T* b, Index b_row, Index b_col);
   /// Sequences [begin, end) through all steps. scratch: (end - begin, u), used with dropout.
   void (*forward)(const SimpleForward<T>&, Index begin, Index end, T* scratch);
   void (*backward)(const SimpleBackward<T>&, Index begin, Index end, T* scratch);
@@ -58,7 +56,7 @@ template <class Candidate, class T> static void simple_steps(const SimpleForward
       a = scratch;
     }
     T* const z = f.kept + (step * s.n + begin) * u;
-    multiply_onto(f.r, a, u, z, u, end - begin);
+    f.r.multiply_onto(a, u, z, u, end - begin, step);
     T* const h = f.state(step + 1, begin);
     row_each<T>((end - begin) * u, [&](auto at) {
       const auto kept = candidate.keep(at.load(z));
@@ -102,10 +100,10 @@ template <class Candidate, class T> static void simple_steps_backward(const Simp
     }
     if (step == 0 && !f.first) break;
     if (!f.drop) {
-      multiply_onto(f.r_transposed, dz, u, dh, u, rows);
+      f.r_transposed.multiply_onto(dz, u, dh, u, rows, step);
     } else {
       zero_row(scratch, rows * u);
-      multiply_onto(f.r_transposed, dz, u, scratch, u, rows);
+      f.r_transposed.multiply_onto(dz, u, scratch, u, rows, step);
       add_product_row(scratch, f.drop + begin * u, dh, rows * u);
     }
   }
@@ -119,8 +117,7 @@ static void simple_backward(const SimpleBackward<T>& f, Index begin, Index end, 
 }
 
 template <class T> const SimpleKernels<T>& simple_rnn_kernels() {
-  static constexpr SimpleKernels<T> kKernels{Vec<T>::lanes, kTileVectors, &pack_factor<T>, &simple_forward<T>,
-                                             &simple_backward<T>};
+  static constexpr SimpleKernels<T> kKernels{&simple_forward<T>, &simple_backward<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(simple_rnn_kernels)
@@ -150,7 +147,7 @@ template <class T> void simple_rnn(const T* x, const T* w, const T* r, const T* 
       const TimeMajor<T> by_time(x, s);
       gemm<T>(by_time.data(), w, kept, GemmShape::dense(rows, s.u, s.i), {b});
     }
-    const PackedFactor<T> factor(run, s, r, s.u, 1, s.u, s.u);
+    const PackedFactor<T> factor(s, r, s.u, 1, s.u, s.u);
     const SimpleForward<T> forward{s, activations, factor.get(), mask, drop, y, kept, hidden, slots};
     each_part_of_batch(s.n, s.t * s.u * s.u, [&](Index begin, Index end) {
       const Workspace<T> scratch(std::size_t(drop ? (end - begin) * s.u : 0));
@@ -173,7 +170,7 @@ template <class T> void simple_rnn_backward(const T* x, const T* w, const T* r, 
   copy_or_zero(dh, dh_now, s.state());
   if (rows > 0 && s.u > 0) {
     const auto& run = FASTNN_SELECT(simple_rnn_kernels<T>)();
-    const PackedFactor<T> factor(run, s, r, 1, s.u, s.u, s.u);
+    const PackedFactor<T> factor(s, r, 1, s.u, s.u, s.u);
     const SimpleBackward<T> backward{s,    activations, factor.get(), mask,   drop,
                                      kept, dy,          dz,           dh_now, dh0 != nullptr};
     each_part_of_batch(s.n, s.t * s.u * s.u, [&](Index begin, Index end) {
