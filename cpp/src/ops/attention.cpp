@@ -26,11 +26,13 @@
 #include "fastnn/attention.hpp"
 
 #include "dropout_kernel.hpp"
+#include "panel_product.hpp"
 
 namespace fastnn::cpu {
 
 /// One head of one sequence: where it lies and what to do with it. Distances are between rows.
 template <class T> struct AttentionHead {
+  const PanelKernels<T>* products;
   const T *q, *k, *v;
   T* y;     // forward: written, backward: read
   T* logs;  // the same
@@ -61,13 +63,11 @@ FASTNN_DECLARE(const AttentionKernels<T>&, attention_kernels, ())
 
 /// Keys and queries in a block. Whole stretches of dropout's decisions, where tk is a multiple of 256.
 constexpr Index kKeys = 256, kQueries = 64;
-constexpr Index kBackwardKeys = 256;
 
 }  // namespace fastnn::cpu
 
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
-#include "gemm_kernel.hpp"
-#include "gemm_pack.hpp"
+#include "simd/rows.hpp"
 
 namespace fastnn::cpu::FASTNN_ISA {
 
@@ -78,43 +78,40 @@ template <class T> static inline Index whole(Index n) {
 
 static inline Index least(Index a, Index b) { return a < b ? a : b; }
 
-template <class T> static inline Index panels_of(Index cols) {
-  return (whole<T>(cols) / Vec<T>::lanes + kTileVectors - 1) / kTileVectors;
+/// The rows of a block of scores: apart by whole vectors and one more, or columns of it would fall into few
+/// sets of the cache.
+template <class T> static inline Index score_row(const AttentionHead<T>& x) {
+  return whole<T>(least(kKeys, x.tk)) + Vec<T>::lanes;
 }
 
 /// The first `seen` columns of c = a b, or c + a b, and what completes their panel. b: (depth, cols), packed
-/// in panels if b_row is 0, else rows padded to whole vectors, as those of c are unless c_exact.
-template <class T> static void multiply(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c,
-                                        Index c_row, Index rows, Index depth, Index cols, Index seen,
-                                        bool accumulate, bool c_exact = false) {
-  constexpr Index lanes = Vec<T>::lanes;
-  const Index panels = panels_of<T>(cols);
-  for (Index i = 0; i < panels; ++i) {
-    const Panel<T> panel(cols, panels, i);
-    if (panel.first >= seen) return;
-    const T* from = b_row ? b + panel.first : b + panel.first * depth;
-    const Index step = b_row ? b_row : panel.count, rest = cols - (panel.first + panel.count - lanes);
-    const int last = int(c_exact && rest < lanes ? rest : lanes), vectors = int(panel.count / lanes);
-    const auto full = select_tile<T>(kTileRows, vectors, false);
-    Index r = 0;
-    for (; r + kTileRows <= rows; r += kTileRows)
-      full(depth, a + r * a_row, a_row, a_col, from, step, c + r * c_row + panel.first, c_row, last,
-           accumulate);
-    if (r < rows)
-      select_tile<T>(int(rows - r), vectors, false)(depth, a + r * a_row, a_row, a_col, from, step,
-                                                    c + r * c_row + panel.first, c_row, last, accumulate);
+/// in panels if b_row is 0, else rows padded to whole vectors, as those of c are unless exact.
+template <class T> static void multiply(const AttentionHead<T>& x, const T* a, Index a_row, Index a_col,
+                                        const T* b, Index b_row, T* c, Index c_row, Index rows, Index depth,
+                                        Index cols, Index seen, bool accumulate, bool exact = false) {
+  const PanelKernels<T>& run = *x.products;
+  run.multiply({a, a_row, a_col, b, b_row, run.panels(cols, run.tile_vectors), c, c_row, rows, depth, cols,
+                seen, exact, accumulate, false});
+}
+
+/// y = scale x, dense and padded with zeros.
+template <class T>
+static void pack_rows(const T* x, Index x_row, T* y, Index y_row, Index rows, Index cols, T scale = 1) {
+  using V = Vec<T>;
+  const V by = V::set(scale);
+  for (Index r = 0; r < rows; ++r, x += x_row, y += y_row) {
+    Index j = 0;
+    for (; j + V::lanes <= cols; j += V::lanes) (V::load(x + j) * by).store(y + j);
+    if (j < cols) (V::load_n(x + j, int(cols - j)) * by).store(y + j);
   }
 }
 
-/// y = rows of x, dense and padded with zeros.
-template <class T> static void pack_rows(const T* x, Index x_row, T* y, Index y_row, Index rows, Index cols) {
-  for (Index r = 0; r < rows; ++r) pack_row(x + r * x_row, y + r * y_row, cols);
-}
-
 /// The columns of a block of keys or values, (cols, depth), in panels.
-template <class T> static void pack_columns(const T* x, Index x_row, T* y, Index depth, Index cols) {
-  const Index panels = panels_of<T>(cols);
-  pack_panel_range(x, Index(1), x_row, y, depth, cols, panels, Index(0), panels);
+template <class T>
+static void pack_columns(const AttentionHead<T>& x, const T* from, Index row, T* y, Index depth, Index cols) {
+  const PanelKernels<T>& run = *x.products;
+  const Index panels = run.panels(cols, run.tile_vectors);
+  run.pack(from, 1, row, y, depth, cols, panels, 0, panels);
 }
 
 template <class T> static void fill(T* x, Index n, T value) {
@@ -236,7 +233,7 @@ template <class T> struct ForwardScratch {
     };
     columns = take(x.d * kKeys);
     values = take(kKeys * whole<T>(x.width));
-    scores = take(kQueries * kKeys);
+    scores = take(kQueries * score_row(x));
     sums = take(queries * whole<T>(x.width));
     m = take(queries);
     l = take(queries);
@@ -251,18 +248,19 @@ template <class T> static Index forward_scratch(const AttentionHead<T>& x, Index
   return ForwardScratch<T>(x, queries, nullptr).used;
 }
 
-/// Queries [i, i + rows) of the task and the block of keys from j on.
+/// Queries [i, i + rows) of the task and the block of keys from j on. started: there are sums of former
+/// blocks.
 template <class T> static void forward_block(const AttentionHead<T>& x, const ForwardScratch<T>& w,
                                              const Additive<T>& added, Keeper<T>& keeper, Index begin,
-                                             Index i, Index rows, Index j, Index cols) {
+                                             Index i, Index rows, Index j, Index cols, bool started) {
   using V = Vec<T>;
-  const Index seen = seen_by(x, i + rows - 1, j, cols), width = whole<T>(x.width);
+  const Index seen = seen_by(x, i + rows - 1, j, cols), width = whole<T>(x.width), row = score_row(x);
   if (seen == 0) return;
-  multiply(x.q + i * x.q_row, x.q_row, Index(1), w.columns, Index(0), w.scores, kKeys, rows, x.d, cols, seen,
+  multiply(x, x.q + i * x.q_row, x.q_row, Index(1), w.columns, Index(0), w.scores, row, rows, x.d, cols, seen,
            false);
   T *const m = w.m + (i - begin), *const l = w.l + (i - begin), *const sums = w.sums + (i - begin) * width;
   for (Index r = 0; r < rows; ++r) {
-    T* const s = w.scores + r * kKeys;
+    T* const s = w.scores + r * row;
     const Index n = seen_by(x, i + r, j, cols);
     w.scaled[r] = m[r];
     w.totals[r] = exponentials(s, n, x.scale, added.of(i + r), m[r]);
@@ -279,31 +277,40 @@ template <class T> static void forward_block(const AttentionHead<T>& x, const Fo
     at.store(w.scaled, factor);
     at.store(l, fma(at.load(l), factor, at.load(w.totals)));
   });
-  for (Index r = 0; r < rows; ++r) {
+  for (Index r = 0; started && r < rows; ++r) {
     const V factor = V::set(w.scaled[r]);
     T* const y = sums + r * width;
     if (w.scaled[r] != T(1)) row_each<T>(width, [&](auto at) { at.store(y, at.load(y) * factor); });
   }
-  multiply(w.scores, kKeys, Index(1), w.values, width, sums, width, rows, seen, x.width, x.width, true);
+  multiply(x, w.scores, row, Index(1), w.values, width, sums, width, rows, seen, x.width, x.width, started);
 }
 
 template <class T> static void forward(const AttentionHead<T>& x, Index begin, Index end, T* memory) {
   using V = Vec<T>;
   const Index queries = end - begin, width = whole<T>(x.width);
   const ForwardScratch<T> w(x, queries, memory);
-  fill(w.sums, queries * width, T(0));
   fill(w.m, queries, T(-__builtin_inf()));
   fill(w.l, queries, T(0));
   Keeper<T> keeper(x);
+  bool started = false;
+  const auto start_with_zeros = [&] {
+    if (!started) fill(w.sums, queries * width, T(0));
+    started = true;
+  };
   for (Index j = 0; j < x.tk && !(x.causal && j >= end); j += kKeys) {
     const Index cols = least(kKeys, x.tk - j);
     const Additive<T> added(x, j, cols, w.row);
-    if (added.hidden) continue;
-    pack_columns(x.k + j * x.k_row, x.k_row, w.columns, x.d, cols);
+    if (added.hidden) {
+      start_with_zeros();
+      continue;
+    }
+    pack_columns(x, x.k + j * x.k_row, x.k_row, w.columns, x.d, cols);
     pack_rows(x.v + j * x.v_row, x.v_row, w.values, width, cols, x.width);
     for (Index i = begin; i < end; i += kQueries)
-      forward_block(x, w, added, keeper, begin, i, least(kQueries, end - i), j, cols);
+      forward_block(x, w, added, keeper, begin, i, least(kQueries, end - i), j, cols, started);
+    started = true;
   }
+  start_with_zeros();
   for (Index r = 0; r < queries; ++r) {
     const V factor = V::set(w.l[r] == T(0) ? T(0) : 1 / w.l[r]);
     T *const y = x.y + (begin + r) * x.y_row, *const sums = w.sums + r * width;
@@ -317,7 +324,7 @@ template <class T> static void forward(const AttentionHead<T>& x, Index begin, I
 }
 
 template <class T> struct BackwardScratch {
-  T *key_columns, *value_columns, *keys, *q, *dy, *p, *ds, *dk, *dv, *delta, *row;
+  T *key_columns, *value_columns, *keys, *q, *dy, *p, *ds, *delta, *row;
   Index used;
 
   BackwardScratch(const AttentionHead<T>& x, T* memory) {
@@ -328,17 +335,15 @@ template <class T> struct BackwardScratch {
       return start;
     };
     const Index d = whole<T>(x.d), width = whole<T>(x.width);
-    key_columns = take(x.d * kBackwardKeys);
-    value_columns = take(x.width * kBackwardKeys);
-    keys = take(kBackwardKeys * d);
+    key_columns = take(x.d * kKeys);
+    value_columns = take(x.width * kKeys);
+    keys = take(kKeys * d);
     q = take(kQueries * d);
     dy = take(kQueries * width);
-    p = take(kQueries * kBackwardKeys);
-    ds = take(kQueries * kBackwardKeys);
-    dk = take(kBackwardKeys * d);
-    dv = take(kBackwardKeys * width);
+    p = take(kQueries * score_row(x));
+    ds = take(kQueries * score_row(x));
     delta = take(x.tq);
-    row = take(kBackwardKeys);
+    row = take(kKeys);
     used = at;
   }
 };
@@ -347,36 +352,38 @@ template <class T> static Index backward_scratch(const AttentionHead<T>& x) {
   return BackwardScratch<T>(x, nullptr).used;
 }
 
-/// p and ds of one query and n keys from the scores and dp, which they take the place of. dbias: or nullptr.
+/// p and ds / scale of one query and n keys from the scores and dp, which they take the place of. dbias: or
+/// nullptr.
 template <class T> static inline void slopes(T* s, T* dp, Index n, const AttentionHead<T>& x, const T* add,
                                              T logs, T delta, const std::uint8_t* keep, T* dbias) {
   using V = Vec<T>;
-  const V scale = V::set(x.scale), base = V::set(logs), offset = V::set(delta);
-  if (add) row_each<T>(n, [&](auto at) { at.store(s, fma(at.load(s), scale, at.load(add)) - base); });
+  const V base = V::set(logs), offset = V::set(delta);
+  if (add) row_each<T>(n, [&](auto at) { at.store(s, at.load(s) + at.load(add)); });
   if (keep) drop_row(dp, keep, n, x.keep_scale);
   row_each<T>(n, [&](auto at) {
-    const V z = add ? at.load(s) : fma(at.load(s), scale, V::set(0) - base);
-    const V p = exp_below(z), g = p * (at.load(dp) - offset);
+    const V p = exp_below(at.load(s) - base), g = p * (at.load(dp) - offset);
     at.store(s, p);
     if (dbias) at.store(dbias, g);
-    at.store(dp, g * scale);
+    at.store(dp, g);
   });
   if (keep) drop_row(s, keep, n, x.keep_scale);
 }
 
-/// Queries [i, i + rows) and the block of keys from j on: adds to dk and dv of the block, and to dq.
+/// Queries [i, i + rows) and the block of keys from j on. dk and dv of the block are added to if add_keys, dq
+/// if add_queries.
 template <class T> static void backward_block(const AttentionHead<T>& x, const BackwardScratch<T>& w,
                                               const Additive<T>& added, Keeper<T>& keeper, Index i,
-                                              Index rows, Index j, Index cols) {
-  constexpr Index kRow = kBackwardKeys;
+                                              Index rows, Index j, Index cols, bool add_keys,
+                                              bool add_queries) {
+  const Index row = score_row(x);
   const Index seen = seen_by(x, i + rows - 1, j, cols), d = whole<T>(x.d), width = whole<T>(x.width);
   if (seen == 0) return;
-  pack_rows(x.q + i * x.q_row, x.q_row, w.q, d, rows, x.d);
+  pack_rows(x.q + i * x.q_row, x.q_row, w.q, d, rows, x.d, x.scale);
   pack_rows(x.dy + i * x.y_row, x.y_row, w.dy, width, rows, x.width);
-  multiply(w.q, d, Index(1), w.key_columns, Index(0), w.p, kRow, rows, x.d, cols, seen, false);
-  multiply(w.dy, width, Index(1), w.value_columns, Index(0), w.ds, kRow, rows, x.width, cols, seen, false);
+  multiply(x, w.q, d, Index(1), w.key_columns, Index(0), w.p, row, rows, x.d, cols, seen, false);
+  multiply(x, w.dy, width, Index(1), w.value_columns, Index(0), w.ds, row, rows, x.width, cols, seen, false);
   for (Index r = 0; r < rows; ++r) {
-    T *const s = w.p + r * kRow, *const dp = w.ds + r * kRow;
+    T *const s = w.p + r * row, *const dp = w.ds + r * row;
     const Index n = seen_by(x, i + r, j, cols);
     std::uint8_t keep[kKeys];
     if (x.drop) keeper.decide(i + r, j, n, keep);
@@ -385,49 +392,48 @@ template <class T> static void backward_block(const AttentionHead<T>& x, const B
     fill(s + n, seen - n, T(0));
     fill(dp + n, seen - n, T(0));
   }
-  if (x.dv) multiply(w.p, Index(1), kRow, w.dy, width, w.dv, width, seen, rows, x.width, x.width, true);
-  if (x.dk) multiply(w.ds, Index(1), kRow, w.q, d, w.dk, d, seen, rows, x.d, x.d, true);
+  if (x.dv)
+    multiply(x, w.p, Index(1), row, w.dy, width, x.dv + j * x.v_row, x.v_row, seen, rows, x.width, x.width,
+             add_keys, true);
+  if (x.dk)
+    multiply(x, w.ds, Index(1), row, w.q, d, x.dk + j * x.k_row, x.k_row, seen, rows, x.d, x.d, add_keys,
+             true);
   if (x.dq)
-    multiply(w.ds, kRow, Index(1), w.keys, d, x.dq + i * x.q_row, x.q_row, rows, seen, x.d, x.d, true, true);
+    multiply(x, w.ds, row, Index(1), w.keys, d, x.dq + i * x.q_row, x.q_row, rows, seen, x.d, x.d,
+             add_queries, true);
 }
 
-/// y = x, or y + x, for rows that are padded in x.
-template <class T>
-static void put_rows(const T* x, Index x_row, T* y, Index y_row, Index rows, Index cols, bool accumulate) {
-  for (Index r = 0; r < rows; ++r) {
-    const T* const from = x + r * x_row;
-    T* const to = y + r * y_row;
-    if (accumulate)
-      row_each<T>(cols, [&](auto at) { at.store(to, at.load(to) + at.load(from)); });
-    else
-      row_each<T>(cols, [&](auto at) { at.store(to, at.load(from)); });
-  }
+template <class T> static void zero_rows(T* y, Index y_row, Index rows, Index cols) {
+  for (Index r = 0; y && r < rows; ++r) fill(y + r * y_row, cols, T(0));
 }
 
 template <class T> static void backward(const AttentionHead<T>& x, Index begin, Index end, T* memory) {
   const BackwardScratch<T> w(x, memory);
-  const Index d = whole<T>(x.d), width = whole<T>(x.width);
+  const Index d = whole<T>(x.d);
   for (Index i = 0; i < x.tq; ++i) {
     const T *const y = x.y + i * x.y_row, *const dy = x.dy + i * x.y_row;
     w.delta[i] = row_sum<T>(x.width, [&](auto at) { return at.load(y) * at.load(dy); });
-    if (x.dq) fill(x.dq + i * x.q_row, x.d, T(0));
   }
+  bool add_queries = x.causal;  // else the first block of keys that is seen writes all of dq
+  if (add_queries) zero_rows(x.dq, x.q_row, x.tq, x.d);
   Keeper<T> keeper(x);
-  for (Index j = begin; j < end; j += kBackwardKeys) {
-    const Index cols = least(kBackwardKeys, end - j);
-    fill(w.dk, cols * d, T(0));
-    fill(w.dv, cols * width, T(0));
+  for (Index j = begin; j < end; j += kKeys) {
+    const Index cols = least(kKeys, end - j);
     const Additive<T> added(x, j, cols, w.row);
-    if (!added.hidden) {
-      pack_columns(x.k + j * x.k_row, x.k_row, w.key_columns, x.d, cols);
-      pack_columns(x.v + j * x.v_row, x.v_row, w.value_columns, x.width, cols);
-      pack_rows(x.k + j * x.k_row, x.k_row, w.keys, d, cols, x.d);
-      for (Index i = 0; i < x.tq; i += kQueries)
-        backward_block(x, w, added, keeper, i, least(kQueries, x.tq - i), j, cols);
+    if (!x.accumulate && (x.causal || added.hidden || x.tq == 0)) {
+      zero_rows(x.dk ? x.dk + j * x.k_row : x.dk, x.k_row, cols, x.d);
+      zero_rows(x.dv ? x.dv + j * x.v_row : x.dv, x.v_row, cols, x.width);
     }
-    if (x.dk) put_rows(w.dk, d, x.dk + j * x.k_row, x.k_row, cols, x.d, x.accumulate);
-    if (x.dv) put_rows(w.dv, width, x.dv + j * x.v_row, x.v_row, cols, x.width, x.accumulate);
+    if (added.hidden) continue;
+    pack_columns(x, x.k + j * x.k_row, x.k_row, w.key_columns, x.d, cols);
+    pack_columns(x, x.v + j * x.v_row, x.v_row, w.value_columns, x.width, cols);
+    pack_rows(x.k + j * x.k_row, x.k_row, w.keys, d, cols, x.d, x.scale);
+    for (Index i = 0; i < x.tq; i += kQueries)
+      backward_block(x, w, added, keeper, i, least(kQueries, x.tq - i), j, cols,
+                     x.accumulate || x.causal || i > 0, add_queries);
+    add_queries = true;
   }
+  if (!add_queries) zero_rows(x.dq, x.q_row, x.tq, x.d);
 }
 
 template <class T> const AttentionKernels<T>& attention_kernels() {
@@ -474,6 +480,7 @@ template <class T> AttentionHead<T> head_of(const T* q, const T* k, const T* v, 
                                             Index h) {
   const Index group = s.heads / s.kv_heads, kv = h / group;
   AttentionHead<T> x{};
+  x.products = &FASTNN_SELECT(panel_kernels<T>)();
   x.tq = s.tq, x.tk = s.tk, x.d = s.d, x.width = s.dv;
   x.q_row = s.heads * s.d, x.k_row = s.kv_heads * s.d;
   x.y_row = s.heads * s.dv, x.v_row = s.kv_heads * s.dv;
@@ -538,8 +545,8 @@ template <class T> void attention_backward(const T* q, const T* k, const T* v, c
   if (s.tk == 0 && dq) std::fill_n(dq, size, T(0));
   if (heads == 0 || s.tk == 0) return;
   const auto& run = FASTNN_SELECT(attention_kernels<T>)();
-  const Index blocks = parts(s.tk, kBackwardKeys), wanted = std::min(blocks, parts(kRanges, heads));
-  const Index keys = parts(blocks, wanted) * kBackwardKeys, ranges = parts(s.tk, keys);
+  const Index blocks = parts(s.tk, kKeys), wanted = std::min(blocks, parts(kRanges, heads));
+  const Index keys = parts(blocks, wanted) * kKeys, ranges = parts(s.tk, keys);
   const Workspace<T> sums(std::size_t(dq && ranges > 1 ? ranges * size : 0));
   const Index cost = s.tq * std::min(keys, s.tk) * group * (3 * s.d + 2 * s.dv);
   parallel_ranges(
