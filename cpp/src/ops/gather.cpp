@@ -4,12 +4,19 @@
 
 namespace fastnn::cpu {
 
-/// What a task adds up: columns [first, first + cols) of the rows [begin, end) of dx.
-struct ScatterTask {
-  Index n, count, inner, first, cols, begin, end;
+/// Slice `from` of dy goes to row `to` of dx.
+struct Route {
+  Index from, to;
 };
 
-FASTNN_DECLARE(void, scatter_add, (const T* dy, const std::int64_t* indices, T* dx, const ScatterTask& task))
+/// What a task adds up: columns [first, first + cols) of the rows [begin, end) of dx, where `count` routes
+/// lead.
+struct ScatterTask {
+  const Route* routes;
+  Index count, inner, first, cols, begin, end;
+};
+
+FASTNN_DECLARE(void, scatter_add, (const T* dy, T* dx, const ScatterTask& task))
 FASTNN_DECLARE(void, one_hot_block, (const std::int64_t* indices, T* y, Index classes, Index inner))
 
 }  // namespace fastnn::cpu
@@ -19,15 +26,22 @@ FASTNN_DECLARE(void, one_hot_block, (const std::int64_t* indices, T* y, Index cl
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class T>
-void scatter_add(const T* dy, const std::int64_t* indices, T* dx, const ScatterTask& task) {
-  for (Index i = task.begin; i < task.end; ++i)
-    row_each<T>(task.cols, [&](auto at) { at.store(dx + i * task.inner + task.first, Vec<T>::set(0)); });
+/// Rows of dy that are asked for ahead: they lie anywhere.
+constexpr Index kRowsAhead = 4;
+
+template <class T> void scatter_add(const T* dy, T* dx, const ScatterTask& task) {
+  // memset writes whole lines without reading them first: 5 to 15 % of all this is saved.
+  const bool whole = task.cols == task.inner;
+  const Index rows = task.end - task.begin, length = whole ? rows * task.inner : task.cols;
+  for (Index i = 0; i < (whole ? 1 : rows); ++i)
+    __builtin_memset(dx + (task.begin + i) * task.inner + task.first, 0, std::size_t(length) * sizeof(T));
   for (Index k = 0; k < task.count; ++k) {
-    const Index i = indices[k] < 0 ? indices[k] + task.n : indices[k];
-    if (i < task.begin || i >= task.end) continue;
-    const T* from = dy + k * task.inner + task.first;
-    T* to = dx + i * task.inner + task.first;
+    const T* const from = dy + task.routes[k].from * task.inner + task.first;
+    T* const to = dx + task.routes[k].to * task.inner + task.first;
+    if (k + kRowsAhead < task.count) {
+      const T* const later = dy + task.routes[k + kRowsAhead].from * task.inner + task.first;
+      for (Index c = 0; c < task.cols; c += 64 / Index(sizeof(T))) __builtin_prefetch(later + c);
+    }
     row_each<T>(task.cols, [&](auto at) { at.store(to, at.load(to) + at.load(from)); });
   }
 }
@@ -44,10 +58,12 @@ FASTNN_INSTANTIATE(one_hot_block)
 #endif
 
 #if FASTNN_ENTRY  // ---- once --------------------------------------------------
+#include <bit>
 #include <cstring>
 
 #include "check.hpp"
 #include "parallel.hpp"
+#include "workspace.hpp"
 
 namespace fastnn::cpu {
 namespace {
@@ -75,6 +91,21 @@ template <int kBytes> void gather_range(const char* x, const std::int64_t* indic
 constexpr Index kScatterTasks = 16;
 /// Columns a task keeps at least: four cache lines of floats.
 constexpr Index kScatterColumns = 64;
+/// What of dx a task writes, so that it is still in the second-level cache when slices are added to it.
+constexpr Index kScatterBytes = 256 * 1024;
+
+/// The routes of all indices, those to one block of 2^shift rows of dx together, in the order of the indices.
+/// starts: where those of each block begin, and their number.
+void route(const std::int64_t* indices, Index count, Index n, int shift, Index blocks, Route* routes,
+           Index* starts) {
+  const auto row = [=](Index k) { return indices[k] < 0 ? indices[k] + n : indices[k]; };
+  std::fill_n(starts, blocks + 1, Index(0));
+  for (Index k = 0; k < count; ++k) ++starts[(row(k) >> shift) + 1];
+  for (Index b = 0; b < blocks; ++b) starts[b + 1] += starts[b];
+  for (Index k = 0; k < count; ++k) routes[starts[row(k) >> shift]++] = {k, row(k)};
+  for (Index b = blocks; b > 0; --b) starts[b] = starts[b - 1];
+  starts[0] = 0;
+}
 
 }  // namespace
 
@@ -98,17 +129,28 @@ template <class T> void gather_backward(const T* dy, const std::int64_t* indices
   check_indices(indices, count, n);
   if (outer * n * inner == 0) return;
   const bool worth_it = (n + count) * inner > kGrain;
-  const Index width = worth_it ? kScatterColumns : inner, strips = (inner + width - 1) / width;
-  const Index wanted = worth_it ? (kScatterTasks + strips - 1) / strips : 1;
-  const Index rows = (n + wanted - 1) / wanted, blocks = (n + rows - 1) / rows;
+  const bool in_strips = worth_it && n < kScatterTasks;
+  const Index width = in_strips ? kScatterColumns : inner, strips = (inner + width - 1) / width;
+  const Index wanted =
+      worth_it ? std::max(kScatterTasks / strips, n * width * Index(sizeof(T)) / kScatterBytes) : 1;
+  // A power of two: a division for each index takes as long as adding up its slice.
+  const Index rows = Index(std::bit_ceil(std::uint64_t(n / std::max<Index>(1, wanted) + 1))),
+              blocks = (n + rows - 1) / rows;
+  const int shift = std::countr_zero(std::uint64_t(rows));
+  const Workspace<Route> routes{std::size_t(count)};
+  const Workspace<Index> starts{std::size_t(blocks + 1)};
+  route(indices, count, n, shift, blocks, routes.data(), starts.data());
   const auto kernel = FASTNN_SELECT(scatter_add<T>);
-  const auto run = [=](Index t) {
-    const Index o = t / (strips * blocks), first = t % strips * width, begin = t / strips % blocks * rows;
-    kernel(dy + o * count * inner, indices, dx + o * n * inner,
-           {n, count, inner, first, std::min(width, inner - first), begin, std::min(n, begin + rows)});
+  const auto run = [&](Index t) {
+    const Index o = t / (strips * blocks), first = t % strips * width, block = t / strips % blocks,
+                begin = block * rows;
+    const Index start = starts.data()[block], stop = starts.data()[block + 1];
+    kernel(dy + o * count * inner, dx + o * n * inner,
+           {routes.data() + start, stop - start, inner, first, std::min(width, inner - first), begin,
+            std::min(n, begin + rows)});
   };
   const Index cost = worth_it ? kGrain : (n + count) * inner;  // a task for each, or several slices to a task
-  parallel_ranges(outer * strips * blocks, cost, [=](Index begin, Index end) {
+  parallel_ranges(outer * strips * blocks, cost, [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t) run(t);
   });
 }
