@@ -1,7 +1,7 @@
 """fastnn itself, through the functions its users call; backward cases call the bindings directly, as torch's do."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,20 @@ def isa() -> str:
     return str(fastnn._core.active_isa())
 
 
+class OfGates(NamedTuple):
+    """A gradient, (..., gates u), of which torch has the transpose, with gates in another order."""
+
+    kind: str
+    array: Array
+
+    def as_torch_has_it(self) -> Array:
+        order = _GATES[self.kind]
+        parts = np.split(self.array.T, len(order))
+        return np.concatenate([parts[k] for k in np.argsort(order)])
+
+
 def to_numpy(value: Any) -> Array:
-    return np.asarray(value)
+    return value.as_torch_has_it() if isinstance(value, OfGates) else np.asarray(value)
 
 
 def find(path: str) -> Any:
@@ -251,15 +263,11 @@ def _recurrent_fwdbwd(kind: str, x: Array, dh: Array, weights: Arrays) -> Run:
     def outputs(*given: Array) -> Any:
         return op(*given, **options)[0]
 
-    def in_torchs_order(dw: Array) -> Array:
-        parts = np.split(dw.T, len(_GATES[kind]))
-        return np.concatenate([parts[k] for k in np.argsort(_GATES[kind])]) if kind == "gru" else dw.T
-
     def run() -> Outputs:
         _, pullback = both(outputs, x, w, r, b)
         dx, dw, dr, db = pullback(dh)
         b_ih, b_hh = (db, db) if kind == "lstm" else db
-        return dx.swapaxes(0, 1), *(in_torchs_order(d) for d in (dw, dr, b_ih, b_hh))
+        return dx.swapaxes(0, 1), *(OfGates(kind, d) for d in (dw, dr, b_ih, b_hh))
 
     return run
 
