@@ -9,6 +9,7 @@ import numpy as np
 from fastnn import activations, backend, initializers, ops
 from fastnn.activations import FUSED
 from fastnn.layers.recurrent import Cell, FusedRNN, _of_cell
+from fastnn.ops.lstm import lstm_step
 
 
 class LSTMCell(Cell):
@@ -82,6 +83,10 @@ class LSTMCell(Cell):
             recurrent_activation=FUSED[self.recurrent_activation],
             **options,
         )
+
+    def _one_step(self, x: Any, states: Any, weights: Any) -> Any:
+        (w, r, b), (h, c) = weights, states
+        return lstm_step(x, w, r, b, h, c, FUSED[self.activation], FUSED[self.recurrent_activation])
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         drop = None

@@ -31,6 +31,7 @@ class Cell(Layer):
     _gates = 1
     #: Beside those of every cell: settings that get_config() names.
     _settings: tuple[str, ...] = ()
+    _sequence: Any
 
     def __init__(
         self,
@@ -144,6 +145,10 @@ class Cell(Layer):
         return self._drops[what]
 
     # ---- configuration ---------------------------------------------------------------------------------------
+
+    def _one_step(self, x: Any, states: Any, weights: Any) -> Any:
+        """The states after a step from x, (n, i), where all are arrays and no tape is recording."""
+        return self._sequence(x[:, None], states, weights, sequences=False)
 
     def get_config(self) -> dict[str, Any]:
         names = (
@@ -471,7 +476,7 @@ class FusedRNN(RNN):
             return super().step(x, state)
         # Past the layer and the tape, which cost more than the kernel: h, [h, c] of arrays alone.
         weights = cell.kernel._value, cell.recurrent_kernel._value, None if cell.bias is None else cell.bias._value
-        found = cell._sequence(x[:, None], state, weights, sequences=False)
+        found = cell._one_step(x, state, weights)
         return found[0], list(found)
 
     def get_config(self) -> dict[str, Any]:
