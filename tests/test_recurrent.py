@@ -118,6 +118,25 @@ def test_masks_are_honoured_and_handed_on(rng):
     np.testing.assert_allclose(z[0], outer(inner(embedded(tokens[:1, :2])))[0], rtol=1e-6)
 
 
+@pytest.mark.parametrize("sequences", [False, True])
+def test_before_the_first_step_that_counts_the_output_is_the_initial_state(rng, kind, sequences):
+    """By kernels, step by step and through stacked cells alike."""
+    layer, cell = kind
+    x, h, c = random(rng, 3, 5, 4), random(rng, 3, 6), random(rng, 3, 6)
+    mask = np.array([[1, 1, 1, 0, 0], [0, 0, 1, 0, 1], [0, 0, 0, 0, 0]], bool)
+    state = [h, c] if layer is layers.LSTM else [h]
+    whole = layer(6, return_sequences=sequences)
+    stepwise, stacked = (layers.RNN(made, return_sequences=sequences) for made in (cell(6), [cell(6)]))
+    y = whole(x, initial_state=state, mask=mask)
+    np.testing.assert_array_equal(y[2], np.broadcast_to(h[2], y[2].shape))
+    if sequences:
+        np.testing.assert_array_equal(y[1, :2], np.broadcast_to(h[1], (2, 6)))
+    for other, given in ((stepwise, state), (stacked, [state])):
+        other.build(x.shape)
+        other.set_weights(whole.get_weights())
+        np.testing.assert_allclose(other(x, initial_state=given, mask=mask), y, rtol=1e-5, atol=1e-6)
+
+
 def test_dropout_is_one_draw_for_a_whole_sequence(rng, kind):
     """With one input to every step and no way back from the state, all steps are dropped alike."""
     layer = kind[0](8, return_sequences=True, dropout=0.5, recurrent_dropout=0.5, seed=3)

@@ -25,7 +25,7 @@ class Cell(Layer):
 
     kernel: (i, gates u), recurrent_kernel: (u, gates u), bias: (gates u,). dropout, recurrent_dropout: rates at which
     elements of x and of the state are set to 0 while training, the same ones in every step of a sequence and for every
-    gate (Gal and Ghahramani, 2016).
+    gate (Gal and Ghahramani, 2016), where Keras's LSTM and GRU with recurrent_dropout draw one mask for each gate.
     """
 
     _gates = 1
@@ -183,7 +183,8 @@ class RNN(Layer):
     unroll: accepted; steps are always taken one by one.
     zero_output_for_mask: zeros where a step is masked, in place of the output before.
     x: (n, t, ...), any t. Returns (n, t, ...) or (n, ...), and the states. initial_state: one array for each state.
-    mask: (n, t); where it is False states and output stay as they are.
+    mask: (n, t); where it is False states and output stay as they are. Before the first step that counts the output is
+    the initial state, or zeros for cells of one's own.
     """
 
     def __init__(
@@ -311,8 +312,10 @@ class RNN(Layer):
             if mask is None:
                 output, states = new_output, new_states
             else:
-                if output is None or self.zero_output_for_mask:
+                if self.zero_output_for_mask or (output is None and not self._gives_its_state()):
                     output = backend.full(new_output.shape, 0.0, self._dtype)
+                elif output is None:
+                    output = _leaves(states[-1] if isinstance(self.cell, StackedRNNCells) else states)[0]
                 output = _where(mask[:, at], new_output, output)
                 states = _where(mask[:, at], new_states, states)
             outputs.append(output)
@@ -322,6 +325,11 @@ class RNN(Layer):
             shape = (n, 0, *shape[1:]) if self.return_sequences else shape
             return backend.full(shape, 0.0, self._dtype), states
         return (ops.stack(outputs, axis=1) if self.return_sequences else output), states
+
+    def _gives_its_state(self) -> bool:
+        """Whether the first state (of the last cell) is the output of the step before."""
+        cell = self.cell.cells[-1] if isinstance(self.cell, StackedRNNCells) else self.cell
+        return isinstance(cell, Cell)
 
     def _step(self, x: Any, states: list[Any], training: bool) -> tuple[Any, list[Any]]:
         return _call_cell(self.cell, x, states, training)
