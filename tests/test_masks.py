@@ -258,3 +258,17 @@ def test_masks_reach_the_recurrent_layer_of_a_functional_model(merge, both, expe
     model = Model(inputs, layers.Dense(2)(layers.LSTM(4)(merged)))
     model.set_weights([np.sin(1.0 + np.arange(w.size)).reshape(w.shape) for w in model.get_weights()])
     np.testing.assert_allclose(model.predict(x[: len(inputs)], verbose=0), expected, atol=2e-5)
+
+
+def test_a_mask_is_kept_where_an_initial_state_comes_with_the_sequence(rng):
+    """Keras 3 forgets it there, as it does the mask of what has gone through MultiHeadAttention."""
+    inputs, state = Input((None,), dtype="int32"), Input((3,))
+    model = Model([inputs, state], layers.GRU(3)(Embedding(4, 5, mask_zero=True)(inputs), initial_state=state))
+    first = rng.standard_normal((3, 3)).astype(np.float32)
+    y = model.predict([WORDS, first], verbose=0)
+    np.testing.assert_allclose(y[:1], model.predict([WORDS[:1, :2], first[:1]], verbose=0), rtol=1e-6)
+
+    x = Embedding(4, 6, mask_zero=True)(inputs)
+    added = layers.Add()([x, layers.MultiHeadAttention(2, 3)(x, x)])
+    block = Model(inputs, added)
+    np.testing.assert_array_equal(mask_of(block(WORDS)), WORDS != 0)

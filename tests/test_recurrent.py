@@ -273,6 +273,10 @@ def test_layers_that_are_no_pair_are_refused():
         layers.Bidirectional(layers.LSTM(3), backward_layer=layers.GRU(3, go_backwards=True, return_sequences=True))
     with pytest.raises(ValueError, match=r"expected merge_mode one of .*, got 'max'"):
         layers.Bidirectional(layers.LSTM(3), merge_mode="max")
+    with pytest.raises(ValueError, match=r"expected layer to be recurrent, .*, got Dense without go_backwards"):
+        layers.Bidirectional(layers.Dense(3))
+    with pytest.raises(ValueError, match=r"\[here\] expected sequences \(n, t, ...\), got \(None, 4\)"):
+        layers.LSTM(3, name="here")(np.zeros((2, 4)))
 
 
 def test_a_layer_at_every_step_is_the_layer_of_every_step(rng):

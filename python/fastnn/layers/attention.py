@@ -96,6 +96,9 @@ class Attention(Layer):
         self._check(inputs)
         query, value = inputs[0], inputs[1]
         key = inputs[2] if len(inputs) > 2 else value
+        if mask is not None and not (isinstance(mask, (list, tuple)) and 2 <= len(mask) <= len(inputs)):
+            got = f"{len(mask)} masks" if isinstance(mask, (list, tuple)) else type(mask).__name__
+            raise ValueError(f"[{self.name}] expected mask as [of the query, of the value], got {got}")
         query_mask, value_mask = (None, None) if mask is None else (mask[0], mask[1])
         rate = self.dropout if training else 0.0
         weights = None

@@ -9,6 +9,7 @@ from fastnn.arrays import PartialShape
 from fastnn.layers.layer import Layer, registry
 from fastnn.registry import serialize
 
+_WANTED = ("go_backwards", "return_sequences", "return_state", "stateful")
 _MERGES = ("sum", "mul", "concat", "ave", None)
 
 
@@ -34,6 +35,12 @@ class Bidirectional(Layer):
         for name, given in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(given, Layer) and not (given is None and name == "backward_layer"):
                 raise ValueError(f"[Bidirectional] expected {name} to be a layer, got {type(given).__name__}")
+            missing = [] if given is None else [wanted for wanted in _WANTED if not hasattr(given, wanted)]
+            if missing:
+                raise ValueError(
+                    f"[Bidirectional] expected {name} to be recurrent, with {', '.join(_WANTED)}, got "
+                    f"{type(given).__name__} without {missing[0]}"
+                )
         if merge_mode not in _MERGES:
             raise ValueError(f"[Bidirectional] expected merge_mode one of {_MERGES}, got {merge_mode!r}")
         super().__init__(**kwargs)

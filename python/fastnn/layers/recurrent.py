@@ -215,6 +215,8 @@ class RNN(Layer):
     # ---- shapes ----------------------------------------------------------------------------------------------
 
     def build(self, sequences_shape: PartialShape, initial_state_shape: Any = None) -> None:
+        if len(sequences_shape) < 3:
+            raise ValueError(f"[{self.name}] expected sequences (n, t, ...), got {tuple(sequences_shape)}")
         if isinstance(self.cell, Layer):
             self.cell._build_once((sequences_shape[0], *sequences_shape[2:]))
 
