@@ -7,7 +7,7 @@ measure is the perplexity on text that was not seen: between how many characters
     python examples/character_model.py            about two minutes
     python examples/character_model.py --small    20 seconds
 
-Ends with a paragraph that the model wrote.
+Ends with a paragraph that the model wrote. Writes character_model.png: perplexity after each pass.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter, defaultdict
 from math import exp, log
+from pathlib import Path
 from pydoc_data import topics  # the text
 from typing import Any
 
@@ -82,10 +83,28 @@ def sample(model: Any, begin: str, alphabet: str, length: int, temperature: floa
     return written
 
 
+def draw(perplexities: list[float], counted: float, order: int, path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    axes.plot(range(1, len(perplexities) + 1), perplexities, marker="o", label="LSTM")
+    axes.axhline(counted, color="grey", linestyle=":", label=f"counting {order} characters")
+    axes.set(
+        xlabel="passes over the text", ylabel="perplexity", title="How many characters the model hesitates between"
+    )
+    axes.legend()
+    figure.savefig(path, dpi=80)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="less text, one pass, a smaller net")
-    small = parser.parse_args().small
+    parser.add_argument("--out", type=Path, default=Path("character_model.png"), help="where the picture goes")
+    options = parser.parse_args()
+    small = options.small
     whole = text()[: 200_000 if small else 450_000]
     cut = len(whole) * 19 // 20
     seen, unseen = whole[:cut], whole[cut:]
@@ -104,12 +123,14 @@ def main() -> None:
     model.compile(Adam(4e-3, clipnorm=1.0), SparseCategoricalCrossentropy(from_logits=True))
     x, y = windows(codes[:cut])
     held = windows(codes[cut:])
+    perplexities = []
     for epoch in range(6 if small else 8):
         model.fit(x, y, batch_size=BATCH, epochs=1, verbose=0)
-        perplexity = exp(float(model.evaluate(*held, batch_size=BATCH, verbose=0)))
-        print(f"epoch {epoch + 1}: perplexity {perplexity:.2f}", flush=True)
+        perplexities.append(exp(float(model.evaluate(*held, batch_size=BATCH, verbose=0))))
+        print(f"epoch {epoch + 1}: perplexity {perplexities[-1]:.2f}", flush=True)
+    draw(perplexities, counted, order, options.out)
     print(sample(model, "The ", alphabet, 400, 0.7))
-    assert perplexity < counted, (perplexity, counted)
+    assert perplexities[-1] < counted, (perplexities, counted)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ word alone says anything about the verdict, and counting words is worth no more 
 
     python examples/sentiment.py            12000 reviews, under a minute
     python examples/sentiment.py --small    4000 reviews, 15 seconds
+
+Writes sentiment.png: what both think of that review, word by word.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,10 +59,27 @@ class Average(layers.Layer):
         return ops.sum(x * (weights / weights.sum(1, keepdims=True))[..., None], axis=1)
 
 
+def draw(judgements: dict[str, Any], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    for name, pleased in judgements.items():
+        axes.plot(pleased, marker="o", label=name)
+    axes.set_xticks(range(len(COURSE.split())), COURSE.split(), rotation=45, ha="right")
+    axes.set(ylabel="pleased, after this word", ylim=(-0.05, 1.05), title="One star, or five?")
+    axes.legend()
+    figure.savefig(path, dpi=80)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="fewer reviews")
-    n = 4000 if parser.parse_args().small else 12000
+    parser.add_argument("--out", type=Path, default=Path("sentiment.png"), help="where the picture goes")
+    options = parser.parse_args()
+    n = 4000 if options.small else 12000
     set_random_seed(1)
     rng = np.random.default_rng(0)
     texts, labels = zip(*(review(rng) for _ in range(n)), strict=True)
@@ -68,7 +88,9 @@ def main() -> None:
     x, y = numbers(list(texts), words, 20), np.array(labels)
     half = n // 2
 
-    accuracy, course = {}, {}
+    said = COURSE.split()
+    beginnings = numbers([" ".join(said[: k + 1]) for k in range(len(said))], words, 20)
+    accuracy, judgements = {}, {}
     for name, reader in (("average", Average()), ("LSTM", layers.LSTM(32))):
         model = Sequential(
             [layers.Embedding(len(words) + 1, 16, mask_zero=True), reader, layers.Dense(1, activation="sigmoid")]
@@ -76,11 +98,12 @@ def main() -> None:
         model.compile(Adam(1e-2), "binary_crossentropy", metrics=["accuracy"])
         model.fit(x[:half], y[:half], batch_size=50, epochs=12, verbose=0)
         accuracy[name] = model.evaluate(x[half:], y[half:], verbose=0)[1]
-        course[name] = float(model.predict(numbers([COURSE], words, 20), verbose=0)[0, 0])
-        print(f"{name:8} accuracy {accuracy[name]:.3f}, '{COURSE}' pleased: {course[name]:.3f}")
+        judgements[name] = model.predict(beginnings, verbose=0)[:, 0]
+        print(f"{name:8} accuracy {accuracy[name]:.3f}, '{COURSE}' pleased: {judgements[name][-1]:.3f}")
+    draw(judgements, options.out)
 
     assert accuracy["LSTM"] > 0.99, accuracy
-    assert course["LSTM"] < 0.05, course
+    assert judgements["LSTM"][-1] < 0.05, judgements
     assert accuracy["average"] < 0.6, accuracy
 
 
