@@ -18,14 +18,14 @@ FASTNN_DECLARE(void, column_moments,
                (const T* x, const std::uint8_t* keep, Index rows, Index cols, double* mean, double* squares))
 FASTNN_DECLARE(void, column_scale,
                (Unary op, const T* x, const T* mean, const T* scale, const T* shift, T* y, Index rows,
-                Index cols, const UnaryParameters& p))
+                Index cols, const UnaryParameters& p, bool streams))
 FASTNN_DECLARE(void, column_sums,
                (Unary op, const T* x, const T* dy, const T* mean, const T* scale, const T* shift, Index rows,
                 Index cols, double* sums, double* products, const UnaryParameters& p))
 FASTNN_DECLARE(void, column_backward,
                (Unary op, const T* x, const T* dy, const std::uint8_t* keep, const T* mean, const T* scale,
                 const T* shift, const T* offset, const T* slope, T* dx, Index rows, Index cols,
-                const UnaryParameters& p))
+                const UnaryParameters& p, bool streams))
 
 }  // namespace fastnn::cpu
 
@@ -34,6 +34,7 @@ FASTNN_DECLARE(void, column_backward,
 #include <numeric>
 
 #include "parallel.hpp"
+#include "streaming.hpp"
 #include "workspace.hpp"
 
 namespace fastnn::cpu {

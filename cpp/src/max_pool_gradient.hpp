@@ -35,6 +35,7 @@ struct WindowMap {
   const Span *over_rows, *over_cols;  ///< of windows, by row and column of x
   Index depth, breadth;               ///< the most rows, and columns, of windows over one of x
   Index side;                         ///< at least the columns of a window
+  bool streams = false;               ///< whether dx goes past the caches
 };
 
 /// A row of windows over a row of x: places, dy, and the place of the row's first column in these windows.
@@ -142,7 +143,7 @@ static inline void gather_row(const OverRow<T>* over, T* dx, const WindowMap& ma
           for (int k = 0; k < kCols; ++k)
             total = total + select(at.load(over[i].places + (j + k) * c) == place[i][k],
                                    at.load(over[i].dy + (j + k) * c), zero);
-        at.store(dx, total);
+        put(map.streams, at, dx, total);
       });
     };
     if (across.end - j == 1)
@@ -199,6 +200,7 @@ template <class T> void max_pool_gather(const T* x, const T* dy, T* dx, const Sp
     else
       gather_row(over, rows, to, map, shape);
   }
+  if (map.streams) stream_end();
 }
 FASTNN_INSTANTIATE(max_pool_gather)
 

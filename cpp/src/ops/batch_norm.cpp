@@ -123,7 +123,8 @@ template <class T> void column_moments(const T* x, const std::uint8_t* keep, Ind
 FASTNN_INSTANTIATE(column_moments)
 
 template <class T> void column_scale(Unary op, const T* x, const T* mean, const T* scale, const T* shift,
-                                     T* y, Index rows, Index cols, const UnaryParameters& given) {
+                                     T* y, Index rows, Index cols, const UnaryParameters& given,
+                                     bool streams) {
   using V = Vec<T>;
   const auto p = Parameters<V>::of(given);
   with_activation(op, [&](auto functor) {
@@ -136,10 +137,11 @@ template <class T> void column_scale(Unary op, const T* x, const T* mean, const 
       T* to = y + first;
       for (Index i = 0; i < rows; ++i, from += cols, to += cols)
         for (int v = 0; v < n; ++v)
-          at.store(to + v * V::lanes,
-                   Functor::value(fma(at.load(from + v * V::lanes) - m.v[v], a.v[v], b.v[v]), p));
+          put(streams, at, to + v * V::lanes,
+              Functor::value(fma(at.load(from + v * V::lanes) - m.v[v], a.v[v], b.v[v]), p));
     });
   });
+  if (streams) stream_end();
 }
 FASTNN_INSTANTIATE(column_scale)
 
@@ -207,7 +209,7 @@ FASTNN_INSTANTIATE(column_sums)
 template <class T> void column_backward(Unary op, const T* x, const T* dy, const std::uint8_t* keep,
                                         const T* mean, const T* scale, const T* shift, const T* offset,
                                         const T* slope, T* dx, Index rows, Index cols,
-                                        const UnaryParameters& given) {
+                                        const UnaryParameters& given, bool streams) {
   using V = Vec<T>;
   const auto p = Parameters<V>::of(given);
   with_activation(op, [&](auto functor) {
@@ -223,11 +225,12 @@ template <class T> void column_backward(Unary op, const T* x, const T* dy, const
         for (int v = 0; v < n; ++v) {
           const Index j = i * cols + first + v * V::lanes;
           const V d = at.load(x + j) - own.mean.v[v], dz = own.dz(at.load(dy + j), d, v, p);
-          at.store(dx + j, counts ? fma(dz, a.v[v], fma(d, s.v[v], c.v[v])) : dz * a.v[v]);
+          put(streams, at, dx + j, counts ? fma(dz, a.v[v], fma(d, s.v[v], c.v[v])) : dz * a.v[v]);
         }
       }
     });
   });
+  if (streams) stream_end();
 }
 FASTNN_INSTANTIATE(column_backward)
 
@@ -291,9 +294,10 @@ template <class T> void scale(const T* x, const T* gamma, const T* beta, const T
   ColumnParameters<T> own(1, blocks);
   set_scale(own, gamma, beta, mean, inverse);
   const auto kernel = FASTNN_SELECT(column_scale<T>);
+  const bool streamed = streams(y, s.rows * s.channels, blocks.cols());
   blocks.each_backward([&](Index, const auto& b) {
     kernel(activation, x + b.first, own.get(0, own.mean), own.get(0, own.scale), own.get(0, own.shift),
-           y + b.first, b.rows, b.cols, p);
+           y + b.first, b.rows, b.cols, p, streamed);
   });
 }
 
@@ -341,10 +345,11 @@ template <class T> void backward(const T* x, const T* gamma, const T* beta, cons
   }
   if (!dx) return;
   const auto kernel = FASTNN_SELECT(column_backward<T>);
+  const bool streamed = streams(dx, s.rows * s.channels, blocks.cols());
   blocks.each_backward([&](Index, const auto& b) {
     kernel(activation, x + b.first, dy + b.first, keep ? keep + b.row : nullptr, center, scale, shift,
-           own.get(0, own.offset), through ? own.get(0, own.slope) : nullptr, dx + b.first, b.rows, b.cols,
-           p);
+           own.get(0, own.offset), through ? own.get(0, own.slope) : nullptr, dx + b.first, b.rows, b.cols, p,
+           streamed);
   });
 }
 

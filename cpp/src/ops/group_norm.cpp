@@ -87,9 +87,10 @@ template <class T> class Groups {
 
   void scale(const T* x, T* y) const {
     const auto kernel = FASTNN_SELECT(column_scale<T>);
+    const bool streamed = is_streamed(y);
     blocks_.each_backward([&](Index, const auto& b) {
       kernel(Unary::linear, x + b.first, get(b, own_.mean), get(b, own_.scale), get(b, own_.shift),
-             y + b.first, b.rows, b.cols, {});
+             y + b.first, b.rows, b.cols, {}, streamed);
     });
   }
 
@@ -158,10 +159,17 @@ template <class T> class Groups {
       }
     });
     const auto kernel = FASTNN_SELECT(column_backward<T>);
+    const bool streamed = is_streamed(dx);
     blocks_.each_backward([&](Index, const auto& b) {
       kernel(Unary::linear, x + b.first, dy + b.first, nullptr, get(b, own_.mean), get(b, own_.scale),
-             get(b, own_.shift), get(b, own_.offset), get(b, own_.slope), dx + b.first, b.rows, b.cols, {});
+             get(b, own_.shift), get(b, own_.offset), get(b, own_.slope), dx + b.first, b.rows, b.cols, {},
+             streamed);
     });
+  }
+
+  bool is_streamed(const T* y) const {
+    const Index sample = shape_.rows * shape_.channels;
+    return streams(y, shape_.samples * sample, std::gcd(blocks_.cols(), sample));
   }
 
   GroupNormShape shape_;

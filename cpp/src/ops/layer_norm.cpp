@@ -10,10 +10,10 @@ namespace fastnn::cpu {
 
 FASTNN_DECLARE(void, layer_norm_rows,
                (const T* x, const T* gamma, const T* beta, T* y, T* mean, T* inverse, Index rows, Index cols,
-                double epsilon))
+                double epsilon, bool streams))
 FASTNN_DECLARE(void, layer_norm_backward_rows,
                (const T* x, const T* gamma, const T* mean, const T* inverse, const T* dy, T* dx, T* dgamma,
-                T* dbeta, Index rows, Index cols))
+                T* dbeta, Index rows, Index cols, bool streams))
 FASTNN_DECLARE(void, unit_norm_rows, (const T* x, T* y, T* inverse, Index rows, Index cols, T epsilon))
 FASTNN_DECLARE(void, unit_norm_backward_rows,
                (const T* y, const T* inverse, const T* dy, T* dx, Index rows, Index cols, T epsilon))
@@ -35,7 +35,7 @@ static inline double root(double x) {
 
 /// mean: null where values are not centred.
 template <class T> void layer_norm_rows(const T* x, const T* gamma, const T* beta, T* y, T* mean, T* inverse,
-                                        Index rows, Index cols, double epsilon) {
+                                        Index rows, Index cols, double epsilon, bool streams) {
   using V = Vec<T>;
   const V one = V::set(1), zero = V::set(0);
   for (Index r = 0; r < rows; ++r, x += cols, y += cols) {
@@ -51,9 +51,10 @@ template <class T> void layer_norm_rows(const T* x, const T* gamma, const T* bet
     const V s = V::set(scale);
     row_each<T>(cols, [&](auto at) {
       const V xhat = (at.load(x) - m) * s;
-      at.store(y, fma(xhat, gamma ? at.load(gamma) : one, beta ? at.load(beta) : zero));
+      put(streams, at, y, fma(xhat, gamma ? at.load(gamma) : one, beta ? at.load(beta) : zero));
     });
   }
+  if (streams) stream_end();
 }
 FASTNN_INSTANTIATE(layer_norm_rows)
 
@@ -95,7 +96,7 @@ template <class T> static inline void row_scales(const T* x, const T* gamma, con
 /// dgamma, dbeta: null, or what the rows' share is added to.
 template <class T> void layer_norm_backward_rows(const T* x, const T* gamma, const T* mean, const T* inverse,
                                                  const T* dy, T* dx, T* dgamma, T* dbeta, Index rows,
-                                                 Index cols) {
+                                                 Index cols, bool streams) {
   using V = Vec<T>;
   const V one = V::set(1);
   for (Index first = 0; first < rows; first += kRowBlock) {
@@ -111,7 +112,8 @@ template <class T> void layer_norm_backward_rows(const T* x, const T* gamma, con
         of_beta = of_beta + dz;
         of_gamma = fma(dz * scale, d, of_gamma);
         if (dx)
-          at.store(dx + r * cols, fma(dz * g, scale, fma(d, V::set(own.slope[r]), V::set(own.offset[r]))));
+          put(streams, at, dx + r * cols,
+              fma(dz * g, scale, fma(d, V::set(own.slope[r]), V::set(own.offset[r]))));
       }
       if (dgamma) at.store(dgamma, at.load(dgamma) + of_gamma);
       if (dbeta) at.store(dbeta, at.load(dbeta) + of_beta);
@@ -120,6 +122,7 @@ template <class T> void layer_norm_backward_rows(const T* x, const T* gamma, con
     dy += count * cols;
     if (dx) dx += count * cols;
   }
+  if (streams) stream_end();
 }
 FASTNN_INSTANTIATE(layer_norm_backward_rows)
 
@@ -152,6 +155,7 @@ FASTNN_INSTANTIATE(unit_norm_backward_rows)
 #if FASTNN_ENTRY  // ---- once --------------------------------------------------
 #include "check.hpp"
 #include "parallel.hpp"
+#include "streaming.hpp"
 #include "workspace.hpp"
 
 namespace fastnn::cpu {
@@ -164,9 +168,10 @@ void check_sizes(const char* op, Index rows, Index cols) {
 template <class T> void forward(const T* x, const T* gamma, const T* beta, T* y, T* mean, T* inverse,
                                 Index rows, Index cols, double epsilon) {
   const auto kernel = FASTNN_SELECT(layer_norm_rows<T>);
+  const bool streamed = streams(y, rows * cols, cols);
   parallel_ranges(rows, cols, [=](Index begin, Index end) {
     kernel(x + begin * cols, gamma, beta, y + begin * cols, mean ? mean + begin : nullptr, inverse + begin,
-           end - begin, cols, epsilon);
+           end - begin, cols, epsilon, streamed);
   });
 }
 
@@ -180,6 +185,7 @@ template <class T> void backward(const T* x, const T* gamma, const T* mean, cons
   const Index chunks = (rows + kChunkRows - 1) / kChunkRows;
   const Workspace<T> memory(std::size_t(dgamma || dbeta ? 2 * chunks * cols : 0));
   T* const parts = memory.data();
+  const bool streamed = dx && streams(dx, rows * cols, cols);
   parallel_ranges(chunks, kChunkRows * cols, [=](Index begin, Index end) {
     for (Index chunk = begin; chunk < end; ++chunk) {
       const Index row = chunk * kChunkRows, at = row * cols;
@@ -187,7 +193,8 @@ template <class T> void backward(const T* x, const T* gamma, const T* mean, cons
       if (dgamma) std::fill_n(of_gamma, cols, T(0));
       if (dbeta) std::fill_n(of_beta, cols, T(0));
       kernel(x + at, gamma, mean ? mean + row : nullptr, inverse + row, dy + at, dx ? dx + at : nullptr,
-             dgamma ? of_gamma : nullptr, dbeta ? of_beta : nullptr, std::min(kChunkRows, rows - row), cols);
+             dgamma ? of_gamma : nullptr, dbeta ? of_beta : nullptr, std::min(kChunkRows, rows - row), cols,
+             streamed);
     }
   });
   const auto add_up = [=](const T* first, T* to) {

@@ -21,6 +21,7 @@ struct Band {
   Span rows;     ///< of dx
   Span windows;  ///< rows of dy whose windows reach into them
   bool clears;   ///< whether there are pixels between windows
+  bool streams;  ///< whether dx goes past the caches
 };
 
 FASTNN_DECLARE(void, max_pool_pixels,
@@ -38,7 +39,7 @@ FASTNN_DECLARE(void, avg_pool_folded,
                 T* scratch))
 FASTNN_DECLARE(void, avg_pool_backward_row,
                (const T* dy, T* dx, const Span& rows, const Span* cols, const T* row_scale, const T* scale,
-                const Pool2dShape& shape))
+                const Pool2dShape& shape, bool streams))
 FASTNN_DECLARE(void, avg_pool_backward_folded,
                (const T* dy, T* dx, const Span& rows, const T* row_scale, const T* scale,
                 const Pool2dShape& shape, T* scratch))
@@ -131,7 +132,7 @@ FASTNN_INSTANTIATE(max_pool_folded)
 /// Gives dy to the largest element of one window and 0 to the others.
 template <class T, class At> static inline void give_to_largest(const T* x, T* dx, Index row, Index c,
                                                                 const Span& rows, const Span& kept,
-                                                                Index cols, Vec<T> dy, At at) {
+                                                                Index cols, Vec<T> dy, bool streams, At at) {
   using V = Vec<T>;
   const V one = V::set(1), zero = V::set(0);
   V m = V::set(T(-__builtin_inf())), place = zero, here = zero;
@@ -146,11 +147,11 @@ template <class T, class At> static inline void give_to_largest(const T* x, T* d
   here = V::set(T((kept.begin - rows.begin) * cols));
   for (Index r = kept.begin; r < kept.end; ++r)
     for (Index q = 0; q < cols; ++q, here = here + one)
-      at.store(dx + r * row + q * c, select(place == here, dy, zero));
+      put(streams, at, dx + r * row + q * c, select(place == here, dy, zero));
 }
 
 template <class T> static inline void max_pool_backward(const T* x, const T* dy, T* dx, const Span& rows,
-                                                        const Span& kept, const Span* cols,
+                                                        const Span& kept, const Span* cols, bool streams,
                                                         const Pool2dShape& shape) {
   const Index c = shape.c, row = shape.x_row();
   for (Index j = 0; j < shape.w.out; ++j, dy += c) {
@@ -158,11 +159,11 @@ template <class T> static inline void max_pool_backward(const T* x, const T* dy,
     const Span two{rows.begin, rows.begin + 2};
     if (rows.end == two.end && kept.begin == rows.begin && kept.end == rows.end && width == 2)
       row_each<T>(c, [&](auto at) {
-        give_to_largest<T>(x + first, dx + first, row, c, two, two, 2, at.load(dy), at);
+        give_to_largest<T>(x + first, dx + first, row, c, two, two, 2, at.load(dy), streams, at);
       });
     else
       row_each<T>(c, [&](auto at) {
-        give_to_largest<T>(x + first, dx + first, row, c, rows, kept, width, at.load(dy), at);
+        give_to_largest<T>(x + first, dx + first, row, c, rows, kept, width, at.load(dy), streams, at);
       });
   }
 }
@@ -181,9 +182,10 @@ template <class T> void max_pool_backward_band(const T* x, const T* dy, T* dx, c
                     rows[i].end < band.rows.end ? rows[i].end : band.rows.end};
     clear_to(band.clears ? kept.end : kept.begin);
     if (kept.end > clean) clean = kept.end;
-    max_pool_backward(x, dy + i * shape.y_row(), dx, rows[i], kept, cols, shape);
+    max_pool_backward(x, dy + i * shape.y_row(), dx, rows[i], kept, cols, band.streams, shape);
   }
   clear_to(band.rows.end);
+  if (band.streams) stream_end();
 }
 FASTNN_INSTANTIATE(max_pool_backward_band)
 
@@ -233,7 +235,8 @@ template <class T> void avg_pool_folded(const T* x, T* y, const Span& rows, cons
 FASTNN_INSTANTIATE(avg_pool_folded)
 
 template <class T> void avg_pool_backward_row(const T* dy, T* dx, const Span& rows, const Span* cols,
-                                              const T* row_scale, const T* scale, const Pool2dShape& shape) {
+                                              const T* row_scale, const T* scale, const Pool2dShape& shape,
+                                              bool streams) {
   using V = Vec<T>;
   const Index c = shape.c, row = shape.y_row();
   for (Index j = 0; j < shape.w.in; ++j, dx += c) {
@@ -243,9 +246,10 @@ template <class T> void avg_pool_backward_row(const T* dy, T* dx, const Span& ro
       for (Index r = rows.begin; r < rows.end; ++r)
         for (Index q = over.begin; q < over.end; ++q)
           total = fma(at.load(dy + r * row + q * c), V::set(row_scale[r] * scale[q]), total);
-      at.store(dx, total);
+      put(streams, at, dx, total);
     });
   }
+  if (streams) stream_end();
 }
 FASTNN_INSTANTIATE(avg_pool_backward_row)
 
@@ -280,6 +284,7 @@ FASTNN_INSTANTIATE(avg_pool_backward_folded)
 #if FASTNN_ENTRY  // ---- once --------------------------------------------------
 #include "check.hpp"
 #include "parallel.hpp"
+#include "streaming.hpp"
 #include "workspace.hpp"
 
 namespace fastnn::cpu {
@@ -417,6 +422,7 @@ template <class T> void gather(const T* x, const T* dy, T* dx, const Axis<T>& ro
   rows.covering(over_rows.data());
   cols.covering(over_cols.data());
   WindowMap map{rows.spans(), cols.spans(), over_rows.data(), over_cols.data(), 1, 1, 0};
+  map.streams = streams(dx, shape.n * shape.h.in * shape.x_row(), shape.c);
   map.side = shape.w.size / shape.w.divisor + (shape.w.divisor > 1);
   for (Index i = 0; i < shape.h.in; ++i)
     map.depth = std::max(map.depth, over_rows.data()[i].end - over_rows.data()[i].begin);
@@ -455,11 +461,11 @@ template <class T> void max_pool2d_backward(const T* x, const T* dy, T* dx, Pool
   const bool narrow = folds<T>(shape) && shape.c * Index(sizeof(T)) <= 8;
   if (narrow || rows.overlaps() || cols.overlaps()) return gather(x, dy, dx, rows, cols, shape);
   const Index x_image = shape.h.in * shape.x_row(), y_image = shape.h.out * shape.y_row();
-  const bool clears = !cols.covers();
+  const bool clears = !cols.covers(), streamed = streams(dx, shape.n * x_image, shape.c);
   const auto kernel = FASTNN_SELECT(max_pool_backward_band<T>);
   each_band(shape, [&](Index image, const Span& band) {
     kernel(x + image * x_image, dy + image * y_image, dx + image * x_image, rows.spans(), cols.spans(),
-           Band{band, rows.over(band), clears}, shape);
+           Band{band, rows.over(band), clears, streamed}, shape);
   });
 }
 FASTNN_INSTANTIATE(max_pool2d_backward)
@@ -501,6 +507,7 @@ template <class T> void avg_pool2d_backward(const T* dy, T* dx, Pool2dShape shap
   const bool folded = folds<T>(shape);
   const Workspace<T> element_scales(std::size_t(folded ? shape.y_row() : 0));
   for (Index i = 0; folded && i < shape.y_row(); ++i) element_scales.data()[i] = scales.data()[i / shape.c];
+  const bool streamed = !folded && streams(dx, shape.n * h * x_row, shape.c);
   const std::size_t scratch_size = folded ? folded_size(shape) + std::size_t(x_row + shape.y_row()) : 0;
   parallel_ranges(shape.n * h, x_row, [&](Index begin, Index end) {
     const Workspace<T> scratch(scratch_size);
@@ -511,12 +518,12 @@ template <class T> void avg_pool2d_backward(const T* dy, T* dx, Pool2dShape shap
       const T* image = dy + i / h * y_image;
       const Span over = over_rows.data()[i % h];
       T* to = dx + i * x_row;
-      if (i > begin && i % h > 0 && over == over_rows.data()[i % h - 1])
+      if (!streamed && i > begin && i % h > 0 && over == over_rows.data()[i % h - 1])
         std::copy(to - x_row, to, to);
       else if (folded)
         fold(image, to, over, row_scales.data(), element_scales.data(), shape, scratch.data());
       else
-        pixels(image, to, over, over_cols.data(), row_scales.data(), scales.data(), shape);
+        pixels(image, to, over, over_cols.data(), row_scales.data(), scales.data(), shape, streamed);
     }
   });
 }

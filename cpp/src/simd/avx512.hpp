@@ -22,6 +22,7 @@ struct F32 {
     return {_mm512_mask_loadu_ps(_mm512_set1_ps(fill), first(n), p)};
   }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
+  void stream(float* p) const { _mm512_stream_ps(p, v); }
   void store_n(float* p, int n) const { _mm512_mask_storeu_ps(p, first(n), v); }
   static __mmask16 first(int n) { return __mmask16(~(0xffffu << n)); }
 };
@@ -42,9 +43,12 @@ struct F64 {
     return {_mm512_mask_loadu_pd(_mm512_set1_pd(fill), first(n), p)};
   }
   void store(double* p) const { _mm512_storeu_pd(p, v); }
+  void stream(double* p) const { _mm512_stream_pd(p, v); }
   void store_n(double* p, int n) const { _mm512_mask_storeu_pd(p, first(n), v); }
   static __mmask8 first(int n) { return __mmask8(~(0xffu << n)); }
 };
+
+static inline void stream_end() { _mm_sfence(); }
 
 static inline F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
 static inline F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }

@@ -24,6 +24,7 @@ struct F32 {
     return load(lane);
   }
   void store(float* p) const { vst1q_f32(p, v); }
+  void stream(float* p) const { store(p); }
   void store_n(float* p, int n) const {
     float lane[lanes];
     store(lane);
@@ -48,11 +49,14 @@ struct F64 {
     return load(lane);
   }
   void store(double* p) const { vst1q_f64(p, v); }
+  void stream(double* p) const { store(p); }
   void store_n(double* p, int n) const {
     if (n > 0) p[0] = vgetq_lane_f64(v, 0);
     if (n > 1) p[1] = vgetq_lane_f64(v, 1);
   }
 };
+
+static inline void stream_end() {}
 
 static inline F32 operator+(F32 a, F32 b) { return {vaddq_f32(a.v, b.v)}; }
 static inline F32 operator-(F32 a, F32 b) { return {vsubq_f32(a.v, b.v)}; }

@@ -14,6 +14,7 @@ template <class V> struct Whole {
   Index i;
   V load(const T* p, T = 0) const { return V::load(p + i); }
   void store(T* p, V v) const { v.store(p + i); }
+  void stream(T* p, V v) const { v.stream(p + i); }
   V keep(V v) const { return v; }
 };
 
@@ -24,6 +25,7 @@ template <class V> struct Tail {
   int n;
   V load(const T* p, T fill = 0) const { return V::load_n(p + i, n, fill); }
   void store(T* p, V v) const { v.store_n(p + i, n); }
+  void stream(T* p, V v) const { store(p, v); }
   /// v with zeros beyond the row.
   V keep(V v) const {
     T lane[V::lanes];
@@ -31,6 +33,14 @@ template <class V> struct Tail {
     return V::load_n(lane, n);
   }
 };
+
+/// Stores v at p: past the caches if so.
+template <class At, class V> static inline void put(bool streams, At at, typename V::T* p, V v) {
+  if (streams)
+    at.stream(p, v);
+  else
+    at.store(p, v);
+}
 
 template <class T, class Fn> static inline void row_each(Index n, const Fn& fn) {
   using V = Vec<T>;

@@ -19,6 +19,7 @@ template <class T_, class Bits_, int kMantissaBits, Bits_ kBias> struct One {
   static One load(const T* p) { return {*p}; }
   static One load_n(const T* p, int n, T fill = 0) { return {n > 0 ? *p : fill}; }
   void store(T* p) const { *p = v; }
+  void stream(T* p) const { *p = v; }
   void store_n(T* p, int n) const {
     if (n > 0) *p = v;
   }
@@ -84,5 +85,7 @@ static inline F32 copysign(F32 magnitude, F32 sign) { return {copysignf(magnitud
 static inline F64 copysign(F64 magnitude, F64 sign) { return {::copysign(magnitude.v, sign.v)}; }
 static inline bool any(bool m) { return m; }
 static inline unsigned bits(bool m) { return m; }
+
+static inline void stream_end() {}
 
 }  // namespace fastnn::cpu::scalar

@@ -7,6 +7,9 @@
 //   V::lanes  V::T  V::Mask
 //   V::set(x)  V::load(p)  V::load_n(p, n, fill)   n in [0, lanes]: reads n elements, the others are fill
 //   v.store(p)  v.store_n(p, n)
+//   v.stream(p)                       past the caches, to a multiple of the vector's size; stream_end()
+//   before others
+//                                     may read
 //   + - * /  fma(a, b, c) = a b + c   fnma(a, b, c) = c - a b   (one rounding where the ISA has FMA)
 //   min(a, b)  max(a, b)              b if either is NaN
 //   abs sqrt round (to nearest, ties to even)  copysign(magnitude, sign)
