@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import initializers
+from fastnn import initializers, layers
 from fastnn.random import SeedGenerator
 
 SHAPE = (400, 500)
@@ -266,3 +266,28 @@ def test_functions_are_initializers_too():
 def test_bad_settings_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         initializers.VarianceScaling(**arguments)
+
+
+def test_fans_may_be_those_of_axes_that_are_named():
+    drawn = initializers.GlorotUniform(3, input_axes=[0], output_axes=(1, 2))((64, 8, 16))
+    limit = np.sqrt(6 / (64 + 8 * 16))
+    assert 0.98 * limit < np.abs(drawn).max() <= limit
+    again = initializers.VarianceScaling(2.0, input_axes=[1], output_axes=[0])
+    assert type(again).from_config(again.get_config()).get_config() == again.get_config()
+    assert np.std(again((50, 400))) == pytest.approx(np.sqrt(2 / 400), rel=0.05)
+
+
+def test_configurations_of_keras_are_taken():
+    """Its dtype policies, and the axes of its initializers."""
+    made = layers.LSTM.from_config(
+        {
+            "units": 3,
+            "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float64"}},
+            "kernel_initializer": {
+                "module": "keras.initializers",
+                "class_name": "GlorotUniform",
+                "config": {"seed": None, "input_axes": None, "output_axes": None},
+            },
+        }
+    )
+    assert made.get_config()["dtype"] == "float64"

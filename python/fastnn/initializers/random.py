@@ -103,6 +103,7 @@ class VarianceScaling(RandomInitializer):
 
     mode: "fan_in", "fan_out" or "fan_avg". distribution: "truncated_normal", "untruncated_normal" or "uniform".
     The truncated normal is stretched so that its standard deviation after truncation is the one asked for.
+    input_axes, output_axes: axes whose lengths multiply to the fans, where those are not the usual ones; both or none.
     """
 
     def __init__(
@@ -111,6 +112,8 @@ class VarianceScaling(RandomInitializer):
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
         seed: int | SeedGenerator | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
     ) -> None:
         if scale <= 0:
             raise ValueError(f"[VarianceScaling] expected scale > 0, got {scale}")
@@ -124,10 +127,11 @@ class VarianceScaling(RandomInitializer):
             )
         super().__init__(seed)
         self.scale, self.mode, self.distribution = scale, mode, distribution
+        self.input_axes, self.output_axes = input_axes, output_axes
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         shape = tuple(shape)
-        fan_in, fan_out = fans(shape)
+        fan_in, fan_out = fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, n)
         generator = self.generator()
@@ -140,7 +144,12 @@ class VarianceScaling(RandomInitializer):
         return drawn.astype(float_dtype(dtype, "VarianceScaling"))
 
     def get_config(self) -> dict[str, Any]:
-        return {"scale": self.scale, "mode": self.mode, "distribution": self.distribution, **super().get_config()}
+        own = {"scale": self.scale, "mode": self.mode, "distribution": self.distribution}
+        return {**own, **super().get_config(), **self._axes()}
+
+    def _axes(self) -> dict[str, Any]:
+        axes = {"input_axes": self.input_axes, "output_axes": self.output_axes}
+        return {name: list(value) for name, value in axes.items() if value is not None}
 
 
 class _Named(VarianceScaling):
@@ -148,11 +157,16 @@ class _Named(VarianceScaling):
 
     settings: tuple[float, str, str] = (1.0, "fan_in", "truncated_normal")
 
-    def __init__(self, seed: int | SeedGenerator | None = None) -> None:
-        super().__init__(*self.settings, seed=seed)
+    def __init__(
+        self,
+        seed: int | SeedGenerator | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(*self.settings, seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     def get_config(self) -> dict[str, Any]:
-        return RandomInitializer.get_config(self)
+        return {**RandomInitializer.get_config(self), **self._axes()}
 
 
 class GlorotUniform(_Named):
@@ -205,8 +219,12 @@ def truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> 
     return drawn
 
 
-def fans(shape: tuple[int, ...]) -> tuple[float, float]:
-    """(fan in, fan out) of a kernel."""
+def fans(
+    shape: tuple[int, ...], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+) -> tuple[float, float]:
+    """(fan in, fan out) of a kernel: the products over the axes given, or those of a convolution's kernel."""
+    if input_axes is not None and output_axes is not None:
+        return float(prod(shape[a] for a in input_axes)), float(prod(shape[a] for a in output_axes))
     if len(shape) == 0:
         return 1.0, 1.0
     if len(shape) == 1:

@@ -176,8 +176,9 @@ class EinsumDense(Layer):
 
 
 def as_matrix(initializer: Any, inputs: int, outputs: int) -> Callable[..., Any]:
-    """The initializer; one that asks for the fans of a kernel gets to see a matrix (inputs, outputs)."""
-    if not isinstance(initializer, VarianceScaling):
+    """The initializer; one that asks for the fans of a kernel, and has none, gets to see a matrix (inputs, outputs)."""
+    known = isinstance(initializer, VarianceScaling) and None in (initializer.input_axes, initializer.output_axes)
+    if not known:
         return initializer  # type: ignore[no-any-return]
     return lambda shape, dtype=None: initializer((inputs, outputs), dtype).reshape(shape)
 

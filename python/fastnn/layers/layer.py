@@ -75,7 +75,7 @@ class Layer(Structural):
             shape = (options.pop("input_dim"),)
         if options:
             raise TypeError(f"[{type(self).__name__}] expected other arguments than {', '.join(sorted(options))}")
-        self._dtype = float_dtype(dtype, type(self).__name__)
+        self._dtype = float_dtype(_of_policy(dtype), type(self).__name__)
         self._trainable = bool(trainable)
         self.name: str = name or unique_name(snake_case(type(self).__name__))
         self.built = False
@@ -571,6 +571,11 @@ def _mask_arguments(names: list[str]) -> Iterator[tuple[int, str, int, str]]:
         for mask_name in ("mask", name + "_mask") if position == 0 else (name + "_mask",):
             if mask_name in names:
                 yield position, name, names.index(mask_name), mask_name
+
+
+def _of_policy(dtype: Any) -> Any:
+    """dtype; of a dtype policy as Keras's configurations hold it, its name."""
+    return dtype["config"]["name"] if isinstance(dtype, dict) and "config" in dtype else dtype
 
 
 def _accepts(function: Callable[..., Any], name: str) -> bool:
