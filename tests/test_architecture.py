@@ -330,5 +330,7 @@ def test_files_hold_no_leftovers_and_no_machine_paths() -> None:
         cannot("needs a git checkout")
     unwanted = re.compile(rb"\b(TO" rb"DO|FIX" rb"ME|X" rb"XX)\b|/(work|root)/|/t" rb"mp/w")
     for path in files:
+        if path.suffix == ".png":  # compressed: three letters appear by chance
+            continue
         found = unwanted.search(path.read_bytes())
         assert not found, f"{path.relative_to(ROOT)}: {found[0]!r}"
