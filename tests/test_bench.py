@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from bench import cases, readme_table, record, run, worker
+from bench import cases, memory, readme_table, record, run, worker
 from bench.machine import Machine
 
 ALL_CASES = {case.name: case for case in cases.all_cases()}
@@ -179,3 +179,11 @@ def test_fastnn_computes_what_numpy_does(name: str, numpy_peer: ModuleType) -> N
     expected = worker.digest(numpy_peer, worker.build(numpy_peer, case)())
     verdict = run.compare(case, found, expected, tolerance=1e-3)  # the tolerance of bench.run
     assert verdict["agrees"], verdict
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux only")
+def test_peak_memory_of_a_step_holds_weights_gradients_and_moments():
+    """784 x 512, 512 x 512 and 512 x 10 floats, four times each, and not much more."""
+    megabytes = memory.peak("fastnn", "train/mlp_784_512_512_10/b128", threads=1, steps=2, rounds=1)
+    weights = 4 * 4 * (784 * 512 + 512 * 512 + 512 * 10) / 2**20
+    assert weights < megabytes < 4 * weights
