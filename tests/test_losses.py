@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import GradientTape, losses, ops
+from fastnn import GradientTape, Sequential, layers, losses, ops
+from fastnn.random import set_random_seed
 
 LABELS = np.array([2, 0, 1, 1])
 ONE_HOT = np.eye(3)[LABELS]
@@ -570,3 +571,23 @@ def test_every_loss_can_be_replayed_on_other_data(loss, activation, targets, rng
             recordings = model._steps_now()._training
             assert bool(recordings and recordings._steps) is not eager
         assert found[0] == found[1]
+
+
+def trained_with_ctc(eagerly):
+    set_random_seed(2)
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((24, 9, 3)).astype(np.float32), rng.integers(1, 4, (24, 3))
+    x[::2, 7:], labels[::3, 1:], labels[5] = 0, 0, 0
+    reader = layers.Bidirectional(layers.GRU(4, return_sequences=True))
+    model = Sequential([layers.Masking(), reader, layers.Dense(4)])
+    model.compile("adam", losses.CTC(), run_eagerly=eagerly)
+    figures = model.fit(x, labels, batch_size=8, epochs=3, verbose=0).history["loss"]
+    assert eagerly or model._steps_now()._training._steps  # there was something to replay
+    return figures, model.get_weights()
+
+
+def test_ctc_with_labels_and_outputs_of_different_lengths_is_recorded():
+    (eager, weights), (recorded, same) = trained_with_ctc(True), trained_with_ctc(False)
+    assert eager == recorded and np.isfinite(eager).all()
+    for one, other in zip(weights, same, strict=True):
+        np.testing.assert_array_equal(one, other)

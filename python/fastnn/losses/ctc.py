@@ -14,10 +14,13 @@ from fastnn.masks import mask_of
 _INT64 = np.dtype(np.int64)
 
 
-def _counts(truth: Any) -> Array:
-    """How many of each row are true, by kernels."""
-    counts: Array = ops.cast(ops.sum(ops.cast(truth, np.float32), axis=-1), _INT64)
-    return counts
+def _lengths(truth: Any) -> Array:
+    """The place behind the last true element of each row, 0 where there is none: (n, t) -> (n,) int64, by kernels."""
+    n, t = truth.shape
+    places = constant(np.arange(1, t + 1, dtype=np.float32))
+    padded = [constant(np.zeros((n, 1), np.float32)), ops.multiply(ops.cast(truth, np.float32), places)]
+    found: Array = ops.cast(ops.argmax(ops.concatenate(padded, axis=1), axis=-1), _INT64)
+    return found
 
 
 class CTC(Loss):
@@ -44,5 +47,5 @@ def ctc(y_true: Any, y_pred: Any) -> Any:
     mask, y_pred, labels = mask_of(y_pred), made_prediction(y_pred), np.asarray(raw(y_true))
     if labels.ndim != 2 or y_pred.ndim != 3:
         raise ValueError(f"[ctc] expected y_true (n, l) and y_pred (n, t, classes), got {labels.shape}, {y_pred.shape}")
-    lengths = constant(np.full(len(labels), y_pred.shape[1], _INT64)) if mask is None else _counts(mask)
-    return ops.ctc_loss(labels, y_pred, _counts(ops.not_equal(labels, 0)), lengths)
+    lengths = constant(np.full(len(labels), y_pred.shape[1], _INT64)) if mask is None else _lengths(mask)
+    return ops.ctc_loss(labels, y_pred, _lengths(ops.not_equal(labels, 0)), lengths)
