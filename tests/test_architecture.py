@@ -207,12 +207,12 @@ def test_openmp_pragmas_are_in_workers_openmp_cpp(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)
-def test_the_core_throws_in_check_hpp(path: Path) -> None:
+def test_the_core_throws_in_check_cpp(path: Path) -> None:
     """Except that memory.cpp says std::bad_alloc, as its contract does."""
     thrown = re.findall(r"\bthrow\b\s*([^;(]*)", without_comments(path))
     if path.name == "memory.cpp":
         thrown = [what for what in thrown if what not in ("std::bad_alloc", "")]
-    assert path.name == "check.hpp" or not thrown
+    assert path.name == "check.cpp" or not thrown
 
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)

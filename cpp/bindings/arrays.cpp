@@ -73,11 +73,19 @@ bool is_native(const Array& x) { return x.dtype().byteorder() == '=' || x.dtype(
 }  // namespace
 
 std::string text(const Shape& shape) {
-  std::ostringstream stream;
-  stream << '(';
-  for (std::size_t i = 0; i < shape.size(); ++i) stream << (i ? ", " : "") << shape[i];
-  stream << (shape.size() == 1 ? ",)" : ")");
-  return stream.str();
+  std::string all = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) all += (i ? ", " : "") + std::to_string(shape[i]);
+  return all + (shape.size() == 1 ? ",)" : ")");
+}
+
+std::string text(const Array& x) { return text(shape_of(x)); }
+
+void raise_value_error(const char* op, std::initializer_list<Part> parts) {
+  throw pyb::value_error(fastnn::message(op, parts));
+}
+
+void raise_type_error(const char* op, std::initializer_list<Part> parts) {
+  throw pyb::type_error(fastnn::message(op, parts));
 }
 
 std::string dtype_text(const Array& x) { return pyb::str(x.dtype()).cast<std::string>(); }

@@ -8,12 +8,12 @@
 
 #include <algorithm>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "fastnn/copy.hpp"
 #include "fastnn/core/memory.hpp"
+#include "fastnn/core/message.hpp"
 #include "fastnn/core/strided.hpp"
 #include "invoke.hpp"
 
@@ -43,33 +43,34 @@ inline bool same_shape(const Array& a, const Array& b) {
 
 /// "(2, 3)", as Python writes it.
 std::string text(const Shape& shape);
-inline std::string text(const Array& x) { return text(shape_of(x)); }
+std::string text(const Array& x);
 std::string dtype_text(const Array& x);
 
-/// Puts a part of a message; arrays and shapes as their shape, so that nothing is formatted while all is
-/// well.
-template <typename Part> void put(std::ostream& stream, const Part& part) {
-  if constexpr (std::is_base_of_v<Array, Part> || std::is_same_v<Part, Shape>)
-    stream << text(part);
+/// What a message says of x: its shape if it is an array or a shape, else itself.
+template <typename T> decltype(auto) said(const T& x) {
+  if constexpr (std::is_base_of_v<Array, T> || std::is_same_v<T, Shape>)
+    return text(x);
   else
-    stream << part;
+    return (x);
 }
 
 template <typename... Parts> std::string message(const char* op, const Parts&... parts) {
-  std::ostringstream stream;
-  stream << '[' << op << "] ";
-  (put(stream, parts), ...);
-  return stream.str();
+  return fastnn::message(op, {Part(said(parts))...});
 }
+
+[[noreturn]] void raise_value_error(const char* op, std::initializer_list<Part> parts);
+[[noreturn]] void raise_type_error(const char* op, std::initializer_list<Part> parts);
 
 /// Raises ValueError("[op] <parts>") unless ok. Parts are formatted only then: give arrays, not their text().
 template <typename... Parts> void require(const char* op, bool ok, const Parts&... parts) {
-  if (!ok) throw pyb::value_error(message(op, parts...));
+  if (!ok) [[unlikely]]
+    raise_value_error(op, {Part(said(parts))...});
 }
 
 /// Raises TypeError("[op] <parts>") unless ok.
 template <typename... Parts> void require_type(const char* op, bool ok, const Parts&... parts) {
-  if (!ok) throw pyb::type_error(message(op, parts...));
+  if (!ok) [[unlikely]]
+    raise_type_error(op, {Part(said(parts))...});
 }
 
 /// Raises ValueError unless x has the shape of `like`.

@@ -1,18 +1,16 @@
 #pragma once
 
-#include <sstream>
-#include <stdexcept>
+#include "fastnn/core/message.hpp"
 
 namespace fastnn {
 
-/// The only way the core throws: std::invalid_argument("[op] <parts>") unless ok.
+/// Throws std::invalid_argument("[op] <parts>"): the only way the core throws.
+[[noreturn]] void fail(const char* op, std::initializer_list<Part> parts);
+
+/// Fails unless ok. Nothing is put into text while all is well.
 template <typename... Parts> void check(const char* op, bool ok, const Parts&... parts) {
-  if (ok) [[likely]]
-    return;
-  std::ostringstream message;
-  message << '[' << op << "] ";
-  (message << ... << parts);
-  throw std::invalid_argument(message.str());
+  if (!ok) [[unlikely]]
+    fail(op, {Part(parts)...});
 }
 
 }  // namespace fastnn
