@@ -12,4 +12,4 @@ python=${PYTHON:-python}
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 export PYTHONPATH=$PWD/build/sanitized/site
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
-  "$python" -m pytest -q -x -p no:cacheprovider "$@"
+  "$python" -m pytest -q -x -p no:cacheprovider -m "not slow and not resident" "$@"

@@ -316,6 +316,7 @@ def test_a_table_on_disk_is_read_a_batch_at_a_time(tmp_path, run_python, dtype, 
     assert float(done.stdout) < 24, done.stderr
 
 
+@pytest.mark.resident
 def test_memory_is_flat_over_steps_of_many_batch_sizes(run_python):
     code = """
         import numpy as np, fastnn

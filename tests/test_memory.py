@@ -97,6 +97,7 @@ def test_a_wrong_bound_in_the_environment_is_told_at_import(run_python, text):
     assert f"[FASTNN_POOL_BYTES] expected a number of bytes, got '{text}'" in run.stderr
 
 
+@pytest.mark.resident
 @pytest.mark.parametrize("loop", ["train_on_batch", "fit"])
 @pytest.mark.parametrize(
     "optimizer",
