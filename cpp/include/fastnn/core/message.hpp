@@ -1,6 +1,7 @@
 #pragma once
 
-// Messages put together out of line: some hundred places raise errors, and none of them should carry the code of a stream.
+// Messages put together out of line: some hundred places raise errors, and none of them should carry the code
+// of a stream.
 
 #include <concepts>
 #include <initializer_list>
