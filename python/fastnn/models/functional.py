@@ -273,7 +273,9 @@ class _InputCheck:
             return None
         if x.shape[1:] != self.shape[1:]:
             x = self._fitted(x)
-        return x if x.dtype is self.dtype or x.dtype == self.dtype else ops.cast(x, self.dtype)
+        if x.dtype is self.dtype or x.dtype == self.dtype or (x.dtype == np.int64 and self.dtype == np.int32):
+            return x  # int64 in place of int32 as well: NumPy's default holds the same numbers, and steps are recorded
+        return ops.cast(x, self.dtype)
 
     def _fitted(self, x: Any) -> Any:
         """x, whose lengths are not all known from the input, with its number of axes."""
