@@ -74,16 +74,26 @@ void check_indices(const std::int64_t* indices, Index count, Index n) {
           indices[k], " at position ", k);
 }
 
+/// Bytes of slices that are asked for ahead, for they lie anywhere.
+constexpr Index kBytesAhead = 4096, kLine = 64;
+
 /// kBytes is known where slices are single elements: then a copy is one instruction, not a call.
 template <int kBytes> void gather_range(const char* x, const std::int64_t* indices, char* y, Index n,
                                         Index count, Index bytes, Index stride_bytes, Index begin,
                                         Index end) {
-  for (Index t = begin; t < end; ++t) {
-    const Index k = indices[t % count], row = t / count * n + (k < 0 ? k + n : k);
-    if constexpr (kBytes > 0)
-      std::memcpy(y + t * kBytes, x + row * stride_bytes, kBytes);
-    else
-      std::memcpy(y + t * bytes, x + row * stride_bytes, std::size_t(bytes));
+  const auto slice = [=](Index k) { return (indices[k] < 0 ? indices[k] + n : indices[k]) * stride_bytes; };
+  const Index read = std::min(bytes, kBytesAhead), ahead = kBytesAhead / std::max(read, kLine);
+  for (Index o = begin / count, k = begin % count, t = begin; t < end; ++o, k = 0) {
+    const char* const from = x + o * n * stride_bytes;
+    for (const Index stop = std::min(count, k + end - t); k < stop; ++k, ++t) {
+      if constexpr (kBytes > 0) {
+        std::memcpy(y + t * kBytes, from + slice(k), kBytes);
+      } else {
+        if (k + ahead < stop)
+          for (Index at = 0; at <= read; at += kLine) __builtin_prefetch(from + slice(k + ahead) + at);
+        std::memcpy(y + t * bytes, from + slice(k), std::size_t(bytes));
+      }
+    }
   }
 }
 
