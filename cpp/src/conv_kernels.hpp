@@ -36,6 +36,8 @@ template <class T> struct ConvKernels {
   void (*winograd_kernel)(const T* g, Index g_step, T* u, Index u_step, Index n);
   void (*winograd_results)(const T* m, Index m_step, const T* bias, T* y, Index y_row, Index y_pixel,
                            int rows, int cols, Index channels);
+  void (*winograd_gradients)(const T* y, Index y_row, Index y_pixel, T* v, Index v_step, Index channels);
+  void (*winograd_kernel_gradient)(const T* m, Index m_step, T* g, Index g_step, Index n);
 };
 
 FASTNN_DECLARE(const ConvKernels<T>&, conv_kernels, ())

@@ -17,6 +17,80 @@
 
 namespace fastnn::cpu {
 
+/// 6 x 6 or 4 x 4 pixels, where they lie.
+template <class T> struct WinogradPatch {
+  const T* at;
+  Index row, pixel;  // strides
+};
+
+/// The results of a correlation in tiles of 4 x 4.
+struct WinogradTiles {
+  const Correlation& s;
+  const Index rows = parts(s.rows.count, 4), cols = parts(s.cols.count, 4), count = s.n * rows * cols;
+
+  explicit WinogradTiles(const Correlation& correlation) : s(correlation) {}
+
+  /// Whether there are windows of 3 x 3 that move one by one, and channels enough.
+  static bool fit(const Correlation& s) {
+    const auto fits = [](const Sweep& a) {
+      return a.taps == 3 && a.shift_step == 1 && a.in_step == 1 && a.out_step == 1;
+    };
+    return fits(s.rows) && fits(s.cols) && s.groups == 1 && s.c >= 32 && s.o >= 32;
+  }
+
+  struct Place {
+    Index image, row, col;  // of a tile's first result
+  };
+  Place place(Index tile) const { return {tile / (rows * cols), tile / cols % rows * 4, tile % cols * 4}; }
+
+  /// The 6 x 6 pixels of x, or the 4 x 4 results, of a tile; a copy with zeros around where it leaves the
+  /// image.
+  template <class T> WinogradPatch<T> source(const T* x, Index tile, T* copy) const {
+    const Place at = place(tile);
+    return patch(x, {s.rows.in, s.cols.in, s.c}, at.image, at.row + s.rows.shift_first,
+                 at.col + s.cols.shift_first, 6, copy);
+  }
+  template <class T> WinogradPatch<T> results(const T* y, Index tile, T* copy) const {
+    const Place at = place(tile);
+    return patch(y, {s.rows.out, s.cols.out, s.o}, at.image, at.row, at.col, 4, copy);
+  }
+
+ private:
+  struct Image {
+    Index h, w, c;
+  };
+  template <class T> static WinogradPatch<T> patch(const T* x, const Image& size, Index image, Index row,
+                                                   Index col, Index side, T* copy) {
+    const Index c = size.c, line = size.w * c;
+    x += image * size.h * line;
+    if (row >= 0 && col >= 0 && row + side <= size.h && col + side <= size.w)
+      return {x + row * line + col * c, line, c};
+    const Index before = std::clamp<Index>(-col, 0, side),
+                inside = std::clamp<Index>(size.w - col, before, side) - before;
+    for (Index r = 0; r < side; ++r) {
+      T* const to = copy + r * side * c;
+      if (row + r < 0 || row + r >= size.h) {
+        std::fill_n(to, side * c, T(0));
+        continue;
+      }
+      std::fill_n(to, before * c, T(0));
+      std::copy_n(x + (row + r) * line + (col + before) * c, inside * c, to + before * c);
+      std::fill_n(to + (before + inside) * c, (side - before - inside) * c, T(0));
+    }
+    return {copy, side * c, c};
+  }
+};
+
+/// The columns of a panel of a packed matrix.
+struct WinogradColumns {
+  Index first, width, count;  // count: up to a whole vector
+  WinogradColumns(Index cols, Index lanes, Index panels, Index panel) {
+    const Index vectors = parts(cols, lanes), end = vectors * (panel + 1) / panels * lanes;
+    first = vectors * panel / panels * lanes;
+    width = std::min(end, cols) - first, count = end - first;
+  }
+};
+
 template <class T> class Winograd {
  public:
   Winograd(const ConvKernels<T>& run, const Correlation& s, const T* x, T* y, const Epilogue<T>& epilogue)
@@ -25,21 +99,16 @@ template <class T> class Winograd {
         x_(x),
         y_(y),
         epilogue_(epilogue),
-        tile_rows_(parts(s.rows.count, 4)),
-        tile_cols_(parts(s.cols.count, 4)),
-        tiles_(s.n * tile_rows_ * tile_cols_),
+        tiles_(s),
         panels_(parts(parts(s.o, run.lanes), run.tile_vectors)),
         u_step_(s.c * up(s.o, run.lanes)),
-        chunk_(std::clamp<Index>(up(parts(tiles_, 4), 8), 16,
+        chunk_(std::clamp<Index>(up(parts(tiles_.count, 4), 8), 16,
                                  std::clamp<Index>(kPatchElements / (36 * s.c) / 8 * 8, 16, 64))) {}
 
   /// Whether it is faster than the sum itself: windows of 3 x 3 that move one by one, channels enough for the
   /// products to outweigh the transforms, and pixels enough to outweigh that of the kernel.
   static bool pays(const Correlation& s) {
-    const auto fits = [](const Sweep& a) {
-      return a.taps == 3 && a.shift_step == 1 && a.in_step == 1 && a.out_step == 1;
-    };
-    if (!fits(s.rows) || !fits(s.cols) || s.groups != 1 || s.c < 32 || s.o < 32) return false;
+    if (!WinogradTiles::fit(s)) return false;
     const Index tiles = s.n * parts(s.rows.count, 4) * parts(s.cols.count, 4);
     const Index pixels = s.n * s.rows.count * s.cols.count;
     return 9 * pixels > 45 * tiles + (s.c * s.o > kLargeKernel ? 2000 : 300);
@@ -47,7 +116,8 @@ template <class T> class Winograd {
 
   void operator()(const T* w, PackedKernel* kept) const {
     const Packing<T> u(kept, w, 1, 1, s_.c, std::size_t(36 * u_step_), [&](T* to) { transform(w, to); });
-    const Index chunks = parts(tiles_, chunk_), wanted = tiles_ * 36 * s_.c * s_.o / kGrainMultiplies;
+    const Index chunks = parts(tiles_.count, chunk_),
+                wanted = tiles_.count * 36 * s_.c * s_.o / kGrainMultiplies;
     const Index tasks = std::clamp<Index>(std::min(chunks, wanted), 1, kMaxTasks);
     const Index panel_parts =
         std::clamp<Index>(std::min(panels_, wanted / tasks), 1, chunks < 4 ? 4 / chunks : 1);
@@ -57,7 +127,7 @@ template <class T> class Winograd {
       const Workspace<T> scratch(
           std::size_t(36 * chunk_ * (s_.c + run_.lanes * run_.tile_vectors) + 36 * s_.c));
       for (Index i = chunks * t / tasks; i < chunks * (t + 1) / tasks; ++i)
-        chunk(u.data(), tiles_ * i / chunks, tiles_ * (i + 1) / chunks, panels_ * q / panel_parts,
+        chunk(u.data(), tiles_.count * i / chunks, tiles_.count * (i + 1) / chunks, panels_ * q / panel_parts,
               panels_ * (q + 1) / panel_parts, tables.data(), scratch.data());
     });
   }
@@ -68,18 +138,9 @@ template <class T> class Winograd {
   /// Kernels whose transform comes from the third-level cache or beyond.
   static constexpr Index kLargeKernel = 128 * 128;
 
-  struct Columns {
-    Index first, width, count;  // of a panel; count up to a whole vector
-  };
-  Columns columns(Index panel) const {
-    const Index vectors = parts(s_.o, run_.lanes), first = vectors * panel / panels_ * run_.lanes;
-    const Index end = vectors * (panel + 1) / panels_ * run_.lanes;
-    return {first, std::min(end, s_.o) - first, end - first};
-  }
-
   void transform(const T* w, T* u) const {
     parallel_tasks(panels_, [&](Index panel) {
-      const Columns q = columns(panel);
+      const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
       const Workspace<T> taps(std::size_t(9 * s_.c * q.count));
       for (Index tap = 0; tap < 9; ++tap)
         run_.pack(
@@ -99,7 +160,7 @@ template <class T> class Winograd {
     Index *const a_rows = tables, *const c_rows = a_rows + chunk_, *const stretch = c_rows + chunk_;
     *stretch = 0;
     for (; panel < panel_end; ++panel) {
-      const Columns q = columns(panel);
+      const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
       for (Index t = 0; t < tiles; ++t) a_rows[t] = t * s_.c, c_rows[t] = t * q.count;
       const Index m_step = tiles * q.count;
       for (Index e = 0; e < 36; ++e)
@@ -110,38 +171,13 @@ template <class T> class Winograd {
     }
   }
 
-  struct Place {
-    Index image, row, col;  // of a tile's first result
-  };
-  Place place(Index tile) const {
-    return {tile / (tile_rows_ * tile_cols_), tile / tile_cols_ % tile_rows_ * 4, tile % tile_cols_ * 4};
+  void gather(Index tile, T* v, Index v_step, T* copy) const {
+    const WinogradPatch<T> patch = tiles_.source(x_, tile, copy);
+    run_.winograd_patch(patch.at, patch.row, patch.pixel, v, v_step, s_.c);
   }
 
-  /// Transforms a tile's patch, from a copy with zeros around where it leaves the image.
-  void gather(Index tile, T* v, Index v_step, T* patch) const {
-    const Place at = place(tile);
-    const Index row = at.row + s_.rows.shift_first, col = at.col + s_.cols.shift_first,
-                line = s_.cols.in * s_.c;
-    const T* const image = x_ + at.image * s_.rows.in * line;
-    if (row >= 0 && col >= 0 && row + 6 <= s_.rows.in && col + 6 <= s_.cols.in)
-      return run_.winograd_patch(image + row * line + col * s_.c, line, s_.c, v, v_step, s_.c);
-    const Index before = std::clamp<Index>(-col, 0, 6),
-                inside = std::clamp<Index>(s_.cols.in - col, before, 6) - before;
-    for (Index r = 0; r < 6; ++r) {
-      T* const to = patch + r * 6 * s_.c;
-      if (row + r < 0 || row + r >= s_.rows.in) {
-        std::fill_n(to, 6 * s_.c, T(0));
-        continue;
-      }
-      std::fill_n(to, before * s_.c, T(0));
-      std::copy_n(image + (row + r) * line + (col + before) * s_.c, inside * s_.c, to + before * s_.c);
-      std::fill_n(to + (before + inside) * s_.c, (6 - before - inside) * s_.c, T(0));
-    }
-    run_.winograd_patch(patch, 6 * s_.c, s_.c, v, v_step, s_.c);
-  }
-
-  void scatter(Index tile, const T* m, Index m_step, const Columns& q) const {
-    const Place at = place(tile);
+  void scatter(Index tile, const T* m, Index m_step, const WinogradColumns& q) const {
+    const auto at = tiles_.place(tile);
     const Index line = s_.cols.out * s_.o,
                 first = (at.image * s_.rows.out + at.row) * line + at.col * s_.o + q.first;
     const int rows = int(std::min<Index>(4, s_.rows.count - at.row)),
@@ -161,7 +197,8 @@ template <class T> class Winograd {
   const T* const x_;
   T* const y_;
   const Epilogue<T>& epilogue_;
-  const Index tile_rows_, tile_cols_, tiles_, panels_, u_step_, chunk_;
+  const WinogradTiles tiles_;
+  const Index panels_, u_step_, chunk_;
 };
 
 }  // namespace fastnn::cpu

@@ -8,6 +8,9 @@
 //
 // where d is a patch of 6 x 6 pixels, g the kernel, * the product element by element, which sums over
 // channels. Vectors hold neighbouring channels, so no lanes ever change places.
+//
+// The gradient with respect to the kernel is the same three transforms turned round: dg = G^T [(B^T d B) * (A
+// dy A^T)] G, where * sums over tiles.
 
 #include "simd/rows.hpp"
 
@@ -50,6 +53,26 @@ template <class V> static inline void winograd_output(const V (&m)[6], V (&o)[4]
   o[3] = fma(number<V>(8), q, d + m[5]);
 }
 
+/// o = A y
+template <class V> static inline void winograd_spread(const V (&y)[4], V (&o)[6]) {
+  const V four = number<V>(4), even = y[0] + y[2], odd = y[1] + y[3];
+  o[0] = y[0];
+  o[1] = even + odd;
+  o[2] = even - odd;
+  const V p = fma(four, y[2], y[0]), q = number<V>(2) * fma(four, y[3], y[1]);
+  o[3] = p + q;
+  o[4] = p - q;
+  o[5] = y[3];
+}
+
+/// o = G^T m
+template <class V> static inline void winograd_taps(const V (&m)[6], V (&o)[3]) {
+  const V sixth = number<V>(1.0 / 6), s = m[1] + m[2], p = m[3] + m[4];
+  o[0] = fma(number<V>(0.25), m[0], fnma(sixth, s, number<V>(1.0 / 24) * p));
+  o[1] = fma(sixth, m[2] - m[1], number<V>(1.0 / 12) * (m[3] - m[4]));
+  o[2] = fma(sixth, p - s, m[5]);
+}
+
 /// v[6 i + j] (v_step apart) = element (i, j) of B^T x B for a patch of x.
 template <class T>
 static void winograd_patch(const T* x, Index x_row, Index x_pixel, T* v, Index v_step, Index channels) {
@@ -71,6 +94,51 @@ static void winograd_patch(const T* x, Index x_row, Index x_pixel, T* v, Index v
       winograd_input(half[i], o);
 #pragma GCC unroll 6
       for (int j = 0; j < 6; ++j) at.store(v + (6 * i + j) * v_step, o[j]);
+    }
+  });
+}
+
+/// v[6 i + j] (v_step apart) = element (i, j) of A y A^T for 4 x 4 gradients of y.
+template <class T>
+static void winograd_gradients(const T* y, Index y_row, Index y_pixel, T* v, Index v_step, Index channels) {
+  using V = Vec<T>;
+  row_each<T>(channels, [&](auto at) {
+    V half[6][4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      V column[4], o[6];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) column[i] = at.load(y + i * y_row + j * y_pixel);
+      winograd_spread(column, o);
+#pragma GCC unroll 6
+      for (int i = 0; i < 6; ++i) half[i][j] = o[i];
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) {
+      V o[6];
+      winograd_spread(half[i], o);
+#pragma GCC unroll 6
+      for (int j = 0; j < 6; ++j) at.store(v + (6 * i + j) * v_step, o[j]);
+    }
+  });
+}
+
+/// g[3 i + j] (g_step apart) = element (i, j) of G^T m G, for n gradients of kernels that lie side by side.
+template <class T>
+static void winograd_kernel_gradient(const T* m, Index m_step, T* g, Index g_step, Index n) {
+  using V = Vec<T>;
+  row_each<T>(n, [&](auto at) {
+    V half[3][6];
+    for (int j = 0; j < 6; ++j) {
+      V column[6], o[3];
+      for (int i = 0; i < 6; ++i) column[i] = at.load(m + (6 * i + j) * m_step);
+      winograd_taps(column, o);
+      for (int i = 0; i < 3; ++i) half[i][j] = o[i];
+    }
+    for (int i = 0; i < 3; ++i) {
+      V o[3];
+      winograd_taps(half[i], o);
+      for (int j = 0; j < 3; ++j) at.store(g + (3 * i + j) * g_step, o[j]);
     }
   });
 }

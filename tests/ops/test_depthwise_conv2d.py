@@ -99,6 +99,24 @@ def test_values_and_gradients_of_every_geometry(i, dtype):
         np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance * np.sqrt(count))
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", [(1, 1), (3, 0), (0, 3)])
+def test_windows_of_three_on_images_of_few_pixels(rng, stride, padding):
+    w, b = rng.standard_normal((3, 3, 20, 1)), rng.standard_normal(20)
+    for size in ((1, 1), (2, 1), (3, 2), (1, 4), (4, 5)):
+        x = rng.standard_normal((2, *size, 20))
+        if min(lengths(*size, (3, 3), (stride,) * 2, padding, (1, 1))[1]) < 1:
+            continue
+        slow = {"strides": (stride,) * 2, "padding": padding, "dilation": (1, 1)}
+        y = reference(x, w, b, **slow)
+        got, pullback = vjp(
+            lambda *given: depthwise_conv2d(*given, strides=stride, padding=(padding, padding)), x, w, b
+        )
+        dy = rng.standard_normal(y.shape)
+        for found, wanted in zip((got, *pullback(dy)), (y, *reference_gradients(x, w, dy, **slow)), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("activation", [None, "tanh"])
 @pytest.mark.parametrize("multiplier", [1, 2])
 def test_manners(rng, activation, multiplier):

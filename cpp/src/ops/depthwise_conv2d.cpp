@@ -7,6 +7,9 @@
 // y, one for each phase of the strides (conv_sweep.hpp). The kernel gradient sums rows of pixels, 4 at a
 // time, parts of the images apart, which are added in order.
 //
+// Where windows of 3 x 3 move pixel by pixel and there are 32 registers, three columns of pixels stay in
+// them, so that each is loaded once for three results, or for all nine taps of the kernel gradient.
+//
 // With several kernels for a channel it goes the general way, as groups of one channel each.
 #include "fastnn/depthwise_conv2d.hpp"
 
@@ -41,6 +44,48 @@ FASTNN_DECLARE(void, depthwise_add, (const T* x, Index stride, Index count, T* y
 namespace fastnn::cpu::FASTNN_ISA {
 
 constexpr int kPixels = 8;
+/// Whether registers hold the weights and the pixels of a 3 x 3 window beside a sum.
+#if defined(FASTNN_ISA_avx512) || defined(FASTNN_ISA_neon)
+constexpr bool kHoldsWindows = true;
+#else
+constexpr bool kHoldsWindows = false;
+#endif
+
+/// Windows 3 wide that move along R rows pixel by pixel, in registers: each pixel is loaded once. visit(t,
+/// left, middle, right) gets the columns of window t, zeros outside of the image.
+template <int R, class T, class At, class Visit>
+static inline void depthwise_windows(const DepthwiseRow<T>& s, At at, const Visit& visit) {
+  using V = Vec<T>;
+  V a[R], b[R], c[R];
+  const auto load = [&](V(&column)[R], Index j) {
+    const bool inside = j >= 0 && j < s.in;
+#pragma GCC unroll 3
+    for (int r = 0; r < R; ++r) column[r] = inside ? at.load(s.x + r * s.x_row + j * s.channels) : V::set(0);
+  };
+  load(b, s.shift_first);
+  load(c, s.shift_first + 1);
+  for (Index t = 0; t < s.count; ++t) {
+#pragma GCC unroll 3
+    for (int r = 0; r < R; ++r) a[r] = b[r], b[r] = c[r];
+    load(c, s.shift_first + t + 2);
+    visit(t, a, b, c);
+  }
+}
+
+/// Calls run.template operator()<R>() for a row of windows 3 wide of which R rows lie in the image, and
+/// returns true, if these windows move pixel by pixel and fit into registers.
+template <class T, class Run> static bool depthwise_in_registers(const DepthwiseRow<T>& s, const Run& run) {
+  if constexpr (kHoldsWindows) {
+    if (s.taps != 3 || s.shift_step != 1 || s.in_step != 1) return false;
+    switch (s.tap_rows) {
+      case 1: run.template operator()<1>(); return true;
+      case 2: run.template operator()<2>(); return true;
+      case 3: run.template operator()<3>(); return true;
+      default: return false;
+    }
+  }
+  return false;
+}
 
 /// First result, or the one after the last, whose tap k lies in the row.
 struct TapRange {
@@ -81,7 +126,27 @@ template <int P, class T, class At> static inline void depthwise_pixels(const De
   for (int p = 0; p < P; ++p) at.store(y + (t + p) * y_step, sums[p]);
 }
 
+/// A row of results of windows 3 wide, R rows of them.
+template <int R, class T> static void depthwise_row_of_windows(const DepthwiseRow<T>& s, T* y, Index y_step) {
+  using V = Vec<T>;
+  row_each<T>(s.channels, [&](auto at) {
+    V w[R][3];
+#pragma GCC unroll 3
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 3
+      for (int k = 0; k < 3; ++k) w[r][k] = at.load(s.w + r * s.w_row + k * s.w_tap);
+    const V bias = s.bias ? at.load(s.bias) : V::set(0);
+    depthwise_windows<R>(s, at, [&](Index t, const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
+      V sum = bias;
+#pragma GCC unroll 3
+      for (int r = 0; r < R; ++r) sum = fma(w[r][2], c[r], fma(w[r][1], b[r], fma(w[r][0], a[r], sum)));
+      at.store(y + t * y_step, sum);
+    });
+  });
+}
+
 template <class T> void depthwise_row(const DepthwiseRow<T>& s, T* y, Index y_step) {
+  if (depthwise_in_registers(s, [&]<int R>() { depthwise_row_of_windows<R>(s, y, y_step); })) return;
   // Results [begin, end) have all their taps.
   Index begin = 0, end = s.count;
   for (Index k = 0; k < s.taps; ++k) {
@@ -140,7 +205,37 @@ template <int J, class T, class At> static inline void depthwise_taps(const Dept
   }
 }
 
+/// All taps of windows 3 wide, R rows of them.
+template <int R, class T>
+static void depthwise_kernel_of_windows(const DepthwiseRow<T>& s, const T* dy, T* dw) {
+  using V = Vec<T>;
+  row_each<T>(s.channels, [&](auto at) {
+    V sums[R][3];
+#pragma GCC unroll 3
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 3
+      for (int k = 0; k < 3; ++k) sums[r][k] = V::set(0);
+    depthwise_windows<R>(s, at, [&](Index t, const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
+      const V g = at.load(dy + t * s.channels);
+#pragma GCC unroll 3
+      for (int r = 0; r < R; ++r) {
+        sums[r][0] = fma(g, a[r], sums[r][0]);
+        sums[r][1] = fma(g, b[r], sums[r][1]);
+        sums[r][2] = fma(g, c[r], sums[r][2]);
+      }
+    });
+#pragma GCC unroll 3
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 3
+      for (int k = 0; k < 3; ++k) {
+        T* const to = dw + r * s.w_row + k * s.w_tap;
+        at.store(to, at.load(to) + sums[r][k]);
+      }
+  });
+}
+
 template <class T> void depthwise_kernel_row(const DepthwiseRow<T>& s, const T* dy, T* dw) {
+  if (depthwise_in_registers(s, [&]<int R>() { depthwise_kernel_of_windows<R>(s, dy, dw); })) return;
   for (Index r = 0; r < s.tap_rows; ++r) {
     const T* const x = s.x + r * s.x_row;
     T* const to = dw + r * s.w_row;
