@@ -15,38 +15,47 @@ struct RandomKey {
 }  // namespace fastnn::cpu
 
 #if FASTNN_KERNELS
+#include "simd/simd.hpp"
+
 namespace fastnn::cpu::FASTNN_ISA {
 
-// kBlocks blocks side by side, word by word, so that the compiler makes vectors of them: c[j][l] is word j of
-// counter l before and of the result after.
-template <int kBlocks>
-static inline void philox_rounds(std::uint32_t (&c)[4][kBlocks], std::uint32_t k0, std::uint32_t k1) {
-  for (int round = 0; round < 10; ++round) {
-    for (int l = 0; l < kBlocks; ++l) {
-      const std::uint64_t a = 0xD2511F53ull * c[0][l], b = 0xCD9E8D57ull * c[2][l];
-      c[0][l] = std::uint32_t(b >> 32) ^ c[1][l] ^ k0;
-      c[2][l] = std::uint32_t(a >> 32) ^ c[3][l] ^ k1;
-      c[1][l] = std::uint32_t(b);
-      c[3][l] = std::uint32_t(a);
+/// A key and what its rounds make of it.
+class Philox {
+ public:
+  explicit Philox(const RandomKey& key) : step_{key.step[0], key.step[1]} {
+    std::uint32_t k0 = key.key[0], k1 = key.key[1];
+    for (auto& round : keys_) {
+      round[0] = k0, round[1] = k1;
+      k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
     }
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
   }
-}
 
-/// The words of the blocks (kBlocks batch + l, step), l in [0, kBlocks), as philox_rounds() leaves them.
-/// kBlocks is a power of two: adding l carries nothing.
-template <int kBlocks>
-static inline void philox_batch(const RandomKey& key, std::uint64_t batch, std::uint32_t (&c)[4][kBlocks]) {
-  const std::uint64_t first = batch * kBlocks;
-  for (int l = 0; l < kBlocks; ++l) {
-    c[0][l] = std::uint32_t(first) + std::uint32_t(l);
-    c[1][l] = std::uint32_t(first >> 32);
-    c[2][l] = key.step[0];
-    c[3][l] = key.step[1];
+  /// The words of the blocks (first + l, step), l in [0, kBlocks), 4 of a block together.
+  template <int kBlocks> void blocks(std::uint64_t first, std::uint32_t (&words)[4 * kBlocks]) const {
+    static_assert(kBlocks % U64::lanes == 0);
+    for (int l = 0; l < kBlocks; l += U64::lanes) {
+      const U64 count = U64::count(first + std::uint64_t(l));
+      rounds(count, high(count), U64::set(step_[0]), U64::set(step_[1]), words + 4 * l);
+    }
   }
-  philox_rounds(c, key.key[0], key.key[1]);
-}
+
+  // A block in each lane: a product of 32-bit words is a lane of 64 bits, whose upper half is in nobody's way,
+  // as products take the lower ones alone. No shuffles: 6 operations a round.
+  void rounds(U64 a, U64 b, U64 c, U64 d, std::uint32_t* words) const {
+#pragma GCC unroll 10
+    for (const auto& key : keys_) {
+      const U64 p = low_product(a, U64::set(0xD2511F53u)), q = low_product(c, U64::set(0xCD9E8D57u));
+      a = xor3(high(q), b, U64::set(key[0]));
+      c = xor3(high(p), d, U64::set(key[1]));
+      b = q;
+      d = p;
+    }
+    store_words(words, a, b, c, d);
+  }
+
+ private:
+  std::uint64_t keys_[10][2], step_[2];
+};
 
 }  // namespace fastnn::cpu::FASTNN_ISA
 #endif

@@ -9,19 +9,21 @@ namespace fastnn::cpu {
 // and at any number of threads, and element e depends on (seed, stream, step, e) alone.
 //
 // state: seed, stream, step, which every call moves on by 1. The key is the first half of philox(counter =
-// stream, key = seed). Elements are decided in batches of 128: batch b takes the counters (16 b + l, step), l
-// in [0, 16), as two 64-bit numbers; its element 32 j + 16 h + l is decided by half h (0: low) of word j of
-// block l. An element is kept if that 16-bit number is at least dropped(rate).
+// stream, key = seed). Block i has the counter (i, step), two 64-bit numbers, and 16 bytes, its words from the
+// lower end on. A decision is a number of 32 bits: an element is kept if its is at least dropped(rate). Byte
+// e % 16 of block e / 16 is the upper byte of element e's, which settles 255 elements of 256. Those that have
+// the threshold's upper byte, in stretch s of 256 elements, take their other bits in turn: the i-th of them is
+// kept if the upper 24 bits of word i % 4 of block 2^63 + 64 s + i / 4 are at least those of the threshold.
 
-/// How many of 65536 decisions drop an element: rate, rounded to 1/65536, and less than 1.
+/// How many of 2^32 decisions drop an element: rate, rounded to 2^-32, and less than 1.
 inline Index dropped(double rate) {
-  const Index count = Index(rate * 65536 + 0.5);
-  return count < 65536 ? count : 65535;
+  const Index all = Index(1) << 32, count = Index(rate * double(all) + 0.5);
+  return count < all ? count : all - 1;
 }
 
 /// What kept elements are multiplied with: the inverse of the exact share that is kept, so that the mean
 /// stays.
-inline double dropout_scale(double rate) { return 65536.0 / double(65536 - dropped(rate)); }
+inline double dropout_scale(double rate) { return 0x1p32 / (0x1p32 - double(dropped(rate))); }
 
 /// mask[e] = 1 if element e is kept, else 0; y[e] = mask[e] ? scale x[e] : 0.
 ///

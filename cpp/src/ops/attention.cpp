@@ -45,7 +45,7 @@ template <class T> struct AttentionHead {
   Index tq, tk, d, width;   // width: of a value
   bool causal, accumulate;  // accumulate: dk and dv are added to
   T scale;
-  Index drop;  // of 65536; 0 for no dropout
+  Index drop;  // of 2^32; 0 for no dropout
   T keep_scale;
   RandomKey key;
   std::uint64_t first;  // number of this head's first element of p
@@ -161,10 +161,11 @@ template <class T> struct Additive {
 /// Dropout's decisions, stretch by stretch.
 template <class T> struct Keeper {
   const AttentionHead<T>& x;
+  Philox philox;
   std::uint64_t known = ~std::uint64_t(0);
   std::uint8_t stretch[kStretch];
 
-  explicit Keeper(const AttentionHead<T>& head) : x(head) {}
+  explicit Keeper(const AttentionHead<T>& head) : x(head), philox(head.key) {}
   /// keep[c] for p[i, j + c], c < n.
   void decide(Index i, Index j, Index n, std::uint8_t* keep) {
     const std::uint64_t begin = x.first + std::uint64_t(i * x.tk + j);
@@ -172,7 +173,7 @@ template <class T> struct Keeper {
       const std::uint64_t e = begin + std::uint64_t(c);
       if (e / kStretch != known) {
         known = e / kStretch;
-        keep_stretch(x.key, known, std::uint32_t(x.drop), stretch);
+        keep_stretch(philox, known, std::uint32_t(x.drop), stretch);
       }
       const Index at = Index(e % kStretch), count = least(n - c, kStretch - at);
       for (Index k = 0; k < count; ++k) keep[c + k] = stretch[at + k];

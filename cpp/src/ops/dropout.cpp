@@ -19,10 +19,10 @@ FASTNN_DECLARE(void, dropout_apply_block,
 namespace fastnn::cpu::FASTNN_ISA {
 
 template <class T> void philox_words(const std::uint32_t* counter, const std::uint32_t* key, T* words) {
-  std::uint32_t c[4][1];
-  for (int j = 0; j < 4; ++j) c[j][0] = counter[j];
-  philox_rounds(c, key[0], key[1]);
-  for (int j = 0; j < 4; ++j) words[j] = T(c[j][0]);
+  std::uint32_t lanes[4 * U64::lanes];
+  const auto word = [=](int j) { return U64::set(counter[j]); };
+  Philox({{key[0], key[1]}, {0, 0}}).rounds(word(0), word(1), word(2), word(3), lanes);
+  for (int j = 0; j < 4; ++j) words[j] = T(lanes[j]);
 }
 template decltype(philox_words<std::uint32_t>) philox_words<std::uint32_t>;
 
@@ -33,11 +33,12 @@ template <class T> static inline void apply(const T* x, const std::uint8_t* mask
 // begin is a multiple of kStretch. Without x, only the mask is made.
 template <class T> void dropout_span(const RandomKey& key, const T* x, T* y, std::uint8_t* mask, Index begin,
                                      Index end, Index drop, T scale) {
+  const Philox philox(key);
   for (Index first = begin; first < end; first += kStretch) {
     const Index count = end - first < kStretch ? end - first : kStretch;
-    std::uint8_t keep[kStretch];
-    keep_stretch(key, std::uint64_t(first / kStretch), std::uint32_t(drop), keep);
-    for (Index i = 0; i < count; ++i) mask[first + i] = keep[i];
+    std::uint8_t last[kStretch], *keep = count == kStretch ? mask + first : last;
+    keep_stretch(philox, std::uint64_t(first / kStretch), std::uint32_t(drop), keep);
+    if (keep == last) memcpy(mask + first, last, std::size_t(count));
     if (x) apply(x + first, keep, y + first, count, scale);
   }
 }

@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace fastnn::cpu::avx2 {
 
 struct F32 {
@@ -174,6 +176,26 @@ static inline double max_lane(F64 a) {
 static inline double min_lane(F64 a) {
   const __m128d s = _mm_min_pd(_mm256_castpd256_pd128(a.v), _mm256_extractf128_pd(a.v, 1));
   return _mm_cvtsd_f64(_mm_min_sd(s, _mm_unpackhi_pd(s, s)));
+}
+
+struct U64 {
+  static constexpr int lanes = 4;
+  __m256i v;
+  static U64 set(std::uint64_t x) { return {_mm256_set1_epi64x(static_cast<long long>(x))}; }
+  static U64 count(std::uint64_t first) {
+    return {_mm256_add_epi64(set(first).v, _mm256_setr_epi64x(0, 2, 1, 3))};
+  }
+};
+static inline U64 low_product(U64 a, U64 b) { return {_mm256_mul_epu32(a.v, b.v)}; }
+static inline U64 high(U64 a) { return {_mm256_srli_epi64(a.v, 32)}; }
+static inline U64 xor3(U64 a, U64 b, U64 c) {
+  return {_mm256_xor_si256(a.v, _mm256_xor_si256(b.v, c.v))};
+}
+static inline void store_words(std::uint32_t* p, U64 a, U64 b, U64 c, U64 d) {
+  const __m256i ab = _mm256_blend_epi32(a.v, _mm256_slli_epi64(b.v, 32), 0xAA);
+  const __m256i cd = _mm256_blend_epi32(c.v, _mm256_slli_epi64(d.v, 32), 0xAA);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_unpacklo_epi64(ab, cd));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), _mm256_unpackhi_epi64(ab, cd));
 }
 
 }  // namespace fastnn::cpu::avx2

@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace fastnn::cpu::avx512 {
 
 struct F32 {
@@ -128,5 +130,23 @@ static inline F64 inverse(F64 a) {
 static inline double sum(F64 a) { return _mm512_reduce_add_pd(a.v); }
 static inline double max_lane(F64 a) { return _mm512_reduce_max_pd(a.v); }
 static inline double min_lane(F64 a) { return _mm512_reduce_min_pd(a.v); }
+
+struct U64 {
+  static constexpr int lanes = 8;
+  __m512i v;
+  static U64 set(std::uint64_t x) { return {_mm512_set1_epi64(static_cast<long long>(x))}; }
+  static U64 count(std::uint64_t first) {
+    return {_mm512_add_epi64(set(first).v, _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7))};
+  }
+};
+static inline U64 low_product(U64 a, U64 b) { return {_mm512_mul_epu32(a.v, b.v)}; }
+static inline U64 high(U64 a) { return {_mm512_srli_epi64(a.v, 32)}; }
+static inline U64 xor3(U64 a, U64 b, U64 c) { return {_mm512_ternarylogic_epi64(a.v, b.v, c.v, 0x96)}; }
+static inline void store_words(std::uint32_t* p, U64 a, U64 b, U64 c, U64 d) {
+  const __m512i ab = _mm512_mask_shuffle_epi32(a.v, 0xAAAA, b.v, _MM_PERM_CCAA);
+  const __m512i cd = _mm512_mask_shuffle_epi32(c.v, 0xAAAA, d.v, _MM_PERM_CCAA);
+  _mm512_storeu_si512(p, _mm512_unpacklo_epi64(ab, cd));
+  _mm512_storeu_si512(p + 16, _mm512_unpackhi_epi64(ab, cd));
+}
 
 }  // namespace fastnn::cpu::avx512

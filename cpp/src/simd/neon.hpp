@@ -4,6 +4,8 @@
 
 #include <arm_neon.h>
 
+#include <cstdint>
+
 namespace fastnn::cpu::neon {
 
 struct F32 {
@@ -153,5 +155,19 @@ static inline F64 inverse(F64 a) { return F64::set(1) / a; }
 static inline double sum(F64 a) { return vgetq_lane_f64(a.v, 0) + vgetq_lane_f64(a.v, 1); }
 static inline double max_lane(F64 a) { return vmaxvq_f64(a.v); }
 static inline double min_lane(F64 a) { return vminvq_f64(a.v); }
+
+struct U64 {
+  static constexpr int lanes = 2;
+  uint64x2_t v;
+  static U64 set(std::uint64_t x) { return {vdupq_n_u64(x)}; }
+  static U64 count(std::uint64_t first) { return {vcombine_u64(vcreate_u64(first), vcreate_u64(first + 1))}; }
+};
+static inline U64 low_product(U64 a, U64 b) { return {vmull_u32(vmovn_u64(a.v), vmovn_u64(b.v))}; }
+static inline U64 high(U64 a) { return {vshrq_n_u64(a.v, 32)}; }
+static inline U64 xor3(U64 a, U64 b, U64 c) { return {veorq_u64(a.v, veorq_u64(b.v, c.v))}; }
+static inline void store_words(std::uint32_t* p, U64 a, U64 b, U64 c, U64 d) {
+  const uint32x2x4_t words = {{vmovn_u64(a.v), vmovn_u64(b.v), vmovn_u64(c.v), vmovn_u64(d.v)}};
+  vst4_u32(p, words);
+}
 
 }  // namespace fastnn::cpu::neon

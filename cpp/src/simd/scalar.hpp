@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <cstdint>
+
 namespace fastnn::cpu::scalar {
 
 template <class T_, class Bits_, int kMantissaBits, Bits_ kBias> struct One {
@@ -87,5 +89,18 @@ static inline bool any(bool m) { return m; }
 static inline unsigned bits(bool m) { return m; }
 
 static inline void stream_end() {}
+
+struct U64 {
+  static constexpr int lanes = 1;
+  std::uint64_t v;
+  static U64 set(std::uint64_t x) { return {x}; }
+  static U64 count(std::uint64_t first) { return {first}; }
+};
+static inline U64 low_product(U64 a, U64 b) { return {(a.v & 0xFFFFFFFFu) * (b.v & 0xFFFFFFFFu)}; }
+static inline U64 high(U64 a) { return {a.v >> 32}; }
+static inline U64 xor3(U64 a, U64 b, U64 c) { return {a.v ^ b.v ^ c.v}; }
+static inline void store_words(std::uint32_t* p, U64 a, U64 b, U64 c, U64 d) {
+  p[0] = std::uint32_t(a.v), p[1] = std::uint32_t(b.v), p[2] = std::uint32_t(c.v), p[3] = std::uint32_t(d.v);
+}
 
 }  // namespace fastnn::cpu::scalar

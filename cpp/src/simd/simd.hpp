@@ -21,6 +21,13 @@
 //   scale(x, n)                       x 2^n for integral n, x and the result normal; NaN if x is NaN
 //   inverse(x)                        1 / x to 1 ulp, for finite x where both are normal; NaN if x is NaN
 //   sum(v)  max_lane(v)  min_lane(v)  fixed order
+//
+// and U64, lanes of 64 bits for philox.hpp:
+//
+//   U64::set(x)   U64::count(x)       x, x + 1, x + 2, ... in the order that store_words wants
+//   low_product(a, b)                 of the lower halves
+//   high(a)  xor3(a, b, c)            a >> 32, a ^ b ^ c
+//   store_words(p, a, b, c, d)        the lower halves, 4 of a lane together, in the order of count
 
 #if defined(FASTNN_ISA_avx512)
 #include "simd/avx512.hpp"

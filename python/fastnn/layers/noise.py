@@ -59,7 +59,7 @@ class AlphaDropout(RandomLayer):
     """Dropout for layers with selu: dropped elements become selu's lowest value, and all are scaled and moved so that
     inputs of mean 0 and variance 1 keep both.
 
-    rate: in [0, 1); rounded to a multiple of 1 / 65536, as in ops.dropout. noise_shape: shape of the mask, None where
+    rate: in [0, 1); rounded to a multiple of 2**-32, as in ops.dropout. noise_shape: shape of the mask, None where
     it has the input's length. seed: None for the next random stream of the program. Source: Klambauer et al., 2017.
     """
 
@@ -77,7 +77,7 @@ class AlphaDropout(RandomLayer):
             return x
         shape = filled_shape(self.name, self.noise_shape, x.shape)
         low = -SELU_ALPHA * SELU_SCALE
-        dropped = min(int(self.rate * 65536 + 0.5), 65535) / 65536  # the share that ops.dropout drops
+        dropped = min(int(self.rate * 2**32 + 0.5), 2**32 - 1) / 2**32  # the share that ops.dropout drops
         scale = 1 / sqrt((1 - dropped) * (1 + dropped * low**2))
         moved = ops.dropout(  # (x - low) / (1 - dropped), or 0
             ops.subtract(x, low), dropped, noise_shape=shape, seed=self.seed_generator

@@ -27,7 +27,7 @@ def dropout(
 ) -> Any:
     """Drops elements at random: y = m x / p, with m = 1 with probability p = 1 - rate, and 0 otherwise.
 
-    x: real, any shape. rate: in [0, 1); it is rounded to a multiple of 1 / 65536, and p with it, so that the mean of y
+    x: real, any shape. rate: in [0, 1); it is rounded to a multiple of 2**-32, and p with it, so that the mean of y
     is that of x; at rate 0 x itself is returned. noise_shape: the shape of m, which is broadcast over x; None for x's.
     seed: a SeedGenerator, which moves on by one step; an integer; or None for the next stream of the program.
     Returns x's dtype and shape. The same elements are dropped whatever the dtype, the instruction set and the number of
