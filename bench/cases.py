@@ -328,6 +328,15 @@ def loss_cases() -> Iterator[Case]:
         )
 
 
+def huber_cases() -> Iterator[Case]:
+    for label, size in (("1e3", 10**3), ("1e6", 10**6)):
+
+        def inputs(rng: Generator, size: int = size) -> Arrays:
+            return {"y": normal(rng, size), "target": normal(rng, size)}
+
+        yield Case(f"loss/huber/{label}", "huber", Settings(), inputs, 8 * size, 3 * F32 * size, "GB/s")
+
+
 def dropout_cases() -> Iterator[Case]:
     for label, size in (("1e4", 10**4), ("1e6", 10**6), ("1e7", 10**7)):
 
@@ -544,6 +553,7 @@ def all_cases() -> list[Case]:
         activation_cases,
         norm_cases,
         loss_cases,
+        huber_cases,
         dropout_cases,
         rnn_cases,
         attention_cases,

@@ -24,6 +24,7 @@ SMALL_CASES = [
     "dense/bwd/32x64x64",
     *(f"act/{way}/{fn}/1e3" for way in ("fwd", "bwd") for fn in cases.ACTIVATIONS),
     "loss/softmax_xent/32x10",
+    "loss/huber/1e3",
     "dropout/1e4",
     *(f"optim/{fn}/1e4" for fn in ("sgd", "momentum", "adam", "adamw")),
     "train/mlp_tabular_30_64_64_1/b32",

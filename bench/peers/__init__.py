@@ -30,6 +30,7 @@ Kinds: inputs -> outputs
     layernorm_fwd   x, gamma, beta -> y                 over the last axis
     layernorm_bwd   x, gamma, beta, dy -> dx, dgamma, dbeta
     softmax_xent    logits, labels -> loss, dlogits     mean over the batch
+    huber           y, target -> loss, dy               mean; the bend is at 1
     lstm_fwd        x, w_ih, w_hh, b_ih, b_hh -> h      x (T, N, I), h (T, N, H); weights as in models.py
     lstm_fwdbwd     the same and dh -> dx, dw_ih, dw_hh, db_ih, db_hh
     gru_fwd, gru_fwdbwd                                 likewise

@@ -212,6 +212,12 @@ def softmax_xent(p: Settings, logits: Array, labels: Array) -> Run:
     return lambda: both(logits)
 
 
+def huber(p: Settings, y: Array, target: Array) -> Run:
+    loss = find("ops.huber")
+    both = find("value_and_grad")(lambda y: loss(y, target, reduction="mean"))
+    return lambda: both(y)
+
+
 def dropout_fwd(p: Settings, x: Array) -> Run:
     dropout, seed = find("ops.dropout"), find("random.SeedGenerator")(0)
     return lambda: (dropout(x, p.rate, seed=seed),)

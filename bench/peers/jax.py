@@ -180,6 +180,15 @@ def softmax_xent(p: Settings, logits: Array, labels: Array) -> Run:
     return jitted(jax.value_and_grad(_xent), logits, labels)
 
 
+def _huber(y: jax.Array, target: jax.Array) -> jax.Array:
+    distance = jnp.abs(y - target)
+    return jnp.where(distance < 1, 0.5 * distance**2, distance - 0.5).mean()
+
+
+def huber(p: Settings, y: Array, target: Array) -> Run:
+    return jitted(jax.value_and_grad(_huber), y, target)
+
+
 def dropout_fwd(p: Settings, x: Array) -> Run:
     state = {"key": jax.random.key(0)}
 

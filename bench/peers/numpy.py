@@ -215,6 +215,18 @@ def softmax_xent(p: Settings, logits: Array, labels: Array) -> Run:
     return lambda: _softmax_xent(logits, labels)
 
 
+def _huber(y: Array, target: Array) -> tuple[Array, Array]:
+    difference = y - target
+    slope = np.clip(difference, -1, 1)
+    loss = np.mean(slope * (difference - np.float32(0.5) * slope))
+    slope /= np.float32(y.size)
+    return loss, slope
+
+
+def huber(p: Settings, y: Array, target: Array) -> Run:
+    return lambda: _huber(y, target)
+
+
 def dropout_fwd(p: Settings, x: Array) -> Run:
     rng = np.random.default_rng(0)
     scale = np.float32(1 / (1 - p.rate))

@@ -193,6 +193,16 @@ def softmax_xent(p: Settings, logits: Array, labels: Array) -> Run:
     return run
 
 
+def huber(p: Settings, y: Array, target: Array) -> Run:
+    y, target = tensor(y).requires_grad_(), tensor(target)
+
+    def run() -> Outputs:
+        loss = F.huber_loss(y, target)
+        return (loss, *torch.autograd.grad(loss, (y,)))
+
+    return run
+
+
 def dropout_fwd(p: Settings, x: Array) -> Run:
     x = tensor(x)
     return no_grad(lambda: F.dropout(x, p.rate, True))
