@@ -57,6 +57,29 @@ def test_softmax_with_integer_labels(rng, classes, reduction):
     )
 
 
+@pytest.mark.parametrize("classes", [3, 10, 16])
+def test_short_rows_side_by_side(rng, classes):
+    """Up to 16 classes, rows lie in the lanes of a vector: any number of them, weighted, some that do not count."""
+    for rows in (1, 2, 15, 16, 17, 35):
+        x, weight = 3 * rng.standard_normal((rows, classes)), rng.uniform(0.5, 2, rows)
+        labels = rng.integers(-1, classes, rows)
+        check_op(
+            lambda x, w, labels=labels: ops.softmax_cross_entropy(x, labels, w, ignore_class=-1),
+            lambda x, w, labels=labels: softmax_reference(x, labels, w, ignore_class=-1),
+            x,
+            weight,
+            wrt=[0],
+        )
+    x[3, 1], x[4, 2] = np.inf, np.nan
+    loss = ops.softmax_cross_entropy(x, np.zeros(35, int))
+    assert np.isnan(loss).nonzero()[0].tolist() == [3, 4]
+    x[3], x[4], x[5] = -np.inf, 0, 0
+    x[5, 0] = -np.inf
+    loss = ops.softmax_cross_entropy(x, np.zeros(35, int))
+    assert np.isnan(loss[3]) and loss[5] == np.inf
+    np.testing.assert_allclose(loss[4], np.log(classes))
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("classes", [1, 8, 17])

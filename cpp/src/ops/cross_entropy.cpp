@@ -23,6 +23,7 @@ FASTNN_DECLARE(void, sigmoid_cross_entropy_backward_span,
 
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
 #include "simd/rows.hpp"
+#include "simd/transpose.hpp"
 
 namespace fastnn::cpu::FASTNN_ISA {
 
@@ -82,11 +83,71 @@ template <class T> static inline T target_loss(const T* x, const T* target, Inde
   });
 }
 
+/// Rows as short as these lie in the lanes of vectors, a vector to a column: nothing is added up or compared
+/// across lanes.
+constexpr Index kShortRow = 16;
+
+/// The first cols elements of `rows` rows, at most a vector's lanes; further lanes are 0.
+template <class T>
+static inline void load_columns(const T* x, Index cols, int rows, Vec<T> (&column)[kShortRow]) {
+  using V = Vec<T>;
+  for (Index first = 0; first < cols; first += V::lanes) {
+    const int n = int(cols - first < V::lanes ? cols - first : V::lanes);
+    V square[V::lanes];
+    for (int i = 0; i < V::lanes; ++i) square[i] = i < rows ? V::load_n(x + i * cols + first, n) : V::set(0);
+    transpose(square);
+    for (int i = 0; i < V::lanes; ++i) column[first + i] = square[i];
+  }
+}
+
+template <class T>
+static inline void store_columns(const Vec<T> (&column)[kShortRow], Index cols, int rows, T* y) {
+  using V = Vec<T>;
+  for (Index first = 0; first < cols; first += V::lanes) {
+    const int n = int(cols - first < V::lanes ? cols - first : V::lanes);
+    V square[V::lanes];
+    for (int i = 0; i < V::lanes; ++i) square[i] = column[first + i];
+    transpose(square);
+    for (int i = 0; i < rows; ++i) square[i].store_n(y + i * cols + first, n);
+  }
+}
+
+/// softmax_cross_entropy_rows() for labels, at most kShortRow columns, without smoothing.
+template <class T> static double short_rows(const SoftmaxCrossEntropy& s, const T* x,
+                                            const std::int64_t* labels, const T* weight, T* loss, T* y,
+                                            Index begin, Index end) {
+  using V = Vec<T>;
+  double sum_of_rows = 0;
+  for (Index r = begin; r < end; r += V::lanes) {
+    const int rows = int(end - r < V::lanes ? end - r : V::lanes);
+    V column[kShortRow], top = V::set(T(-__builtin_inf())), total = V::set(0);
+    load_columns(x + r * s.cols, s.cols, rows, column);
+    for (Index j = 0; j < s.cols; ++j) top = max(column[j], top);
+    for (Index j = 0; j < s.cols; ++j) total = total + (column[j] = exp(column[j] - top));
+    const V inverse = V::set(1) / total;
+    for (Index j = 0; j < s.cols; ++j) column[j] = column[j] * inverse;
+    store_columns(column, s.cols, rows, y + r * s.cols);
+    T value[V::lanes], most[V::lanes];
+    log(total).store(value);
+    top.store(most);
+    for (int i = 0; i < rows; ++i) {
+      const Index label = labels[r + i];
+      value[i] = s.ignores && label == s.ignored ? T(0) : value[i] - (x[(r + i) * s.cols + label] - most[i]);
+      if (weight) value[i] *= weight[r + i];
+      if (loss) loss[r + i] = value[i];
+      sum_of_rows += double(value[i]);
+    }
+  }
+  return sum_of_rows;
+}
+
 template <class T> double softmax_cross_entropy_rows(const SoftmaxCrossEntropy& s, const T* x,
                                                      const std::int64_t* labels, const T* targets,
                                                      const T* weight, T* loss, T* y, Index begin, Index end) {
   using V = Vec<T>;
   const Smoothing<T> smooth(s.label_smoothing, s.cols);
+  if (!targets && s.cols <= kShortRow && smooth.floor == T(0))
+    return short_rows(s, x, labels, weight, loss, y, begin, end);
   double sum_of_rows = 0;
   for (Index r = begin; r < end; ++r) {
     const T* row = x + r * s.cols;
