@@ -29,14 +29,23 @@ constexpr int kTileRows = 4, kTileVectors = 2, kDotColumns = 2;
 /// of the first-level cache's sets: 11 % slower on Zen 4.
 constexpr int kStreamDepth = 4;
 
+/// What a tile does beside its multiplications, row after row of b: ask for a line of memory that will be
+/// read later, and keep a packed copy of what it reads.
+template <class T> struct Aside {
+  const T* line;
+  Index line_row;  // 0 for the same line again and again, which costs nothing
+  T* copy;
+};
+
 template <class T> using Tile = void (*)(Index depth, const T* a, Index a_row, Index a_col, const T* b,
-                                         Index b_row, T* c, Index c_row, int last, bool accumulate);
+                                         Index b_row, T* c, Index c_row, int last, bool accumulate,
+                                         Aside<T> aside);
 
 /// c = a b, or c + a b, for R rows and N vectors of columns, the last of them with `last` columns. kMasked:
 /// b ends there as well; else it is padded.
-template <int R, int N, bool kMasked, class T> static void tile(Index depth, const T* a, Index a_row,
-                                                                Index a_col, const T* b, Index b_row, T* c,
-                                                                Index c_row, int last, bool accumulate) {
+template <int R, int N, bool kMasked, class T, bool kCopy = false>
+static void tile(Index depth, const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c,
+                 Index c_row, int last, bool accumulate, Aside<T> aside) {
   using V = Vec<T>;
   constexpr int L = V::lanes;
   V sums[R][N];
@@ -63,6 +72,13 @@ template <int R, int N, bool kMasked, class T> static void tile(Index depth, con
 #pragma GCC unroll 4
       for (int j = 0; j < N; ++j) sums[i][j] = fma(x, row[j], sums[i][j]);
     }
+    if constexpr (kCopy) {
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j) row[j].store(aside.copy + j * L);
+      aside.copy += N * L;
+    }
+    __builtin_prefetch(aside.line, 0, 2);
+    aside.line += aside.line_row;
     a += a_col;
     b += b_row;
   }
@@ -82,6 +98,13 @@ static Tile<T> select_tile(int rows, int vectors, bool masked) {
   if constexpr (N > 1)
     if (vectors < N) return select_tile<T, R, N - 1>(rows, vectors, masked);
   return masked ? &tile<R, N, true, T> : &tile<R, N, false, T>;
+}
+
+/// The tile of kTileRows rows that packs what it reads of b, whose last vector may be cut.
+template <class T, int N = kTileVectors> static Tile<T> select_packing_tile(int vectors) {
+  if constexpr (N > 1)
+    if (vectors < N) return select_packing_tile<T, N - 1>(vectors);
+  return &tile<kTileRows, N, true, T, true>;
 }
 
 /// One vector of columns of stream_pass, with a broadcast in x.
@@ -125,9 +148,11 @@ template <int R, class T> static void stream(Index depth, const T* a, Index a_ro
     stream_pass<R, 1>(a + p * a_col, a_row, a_col, b + p * b_row, b_row, c, c_row, cols, p > 0);
 }
 
-/// c = a b for R rows of a and N columns of b, all of which lie together.
+/// c = a b for R rows of a and N columns of b, all of which lie together. The first `head` elements, less
+/// than a vector, go to the last lanes: a turn of the lanes, which leaves the bits of their sum, as it adds
+/// halves.
 template <int R, int N, class T>
-static void dot(Index depth, const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row) {
+static void dot(Index depth, const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, int head) {
   using V = Vec<T>;
   V sums[R][N];
 #pragma GCC unroll 4
@@ -145,7 +170,10 @@ static void dot(Index depth, const T* a, Index a_row, const T* b, Index b_col, T
       for (int j = 0; j < N; ++j) sums[i][j] = fma(x, columns[j], sums[i][j]);
     }
   };
-  Index p = 0;
+  if (head) step([head](const T* at) { return V::load_last(at, head); });
+  Index p = head;
+  a += head;
+  b += head;
 #pragma GCC unroll 1
   for (; p + V::lanes <= depth; p += V::lanes, a += V::lanes, b += V::lanes)
     step([](const T* at) { return V::load(at); });

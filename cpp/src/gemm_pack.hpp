@@ -24,6 +24,8 @@ template <class T> struct Panel {
     first = vectors * i / panels * lanes;
     count = vectors * (i + 1) / panels * lanes - first;
   }
+  /// How many of `count` are columns of a matrix with `cols`.
+  Index width(Index cols) const { return cols - first < count ? cols - first : count; }
 };
 
 /// y = x for rows whose elements lie together; x has cols columns, y those and zeros up to a whole vector.
@@ -81,8 +83,8 @@ template <class T> static void pack_panel_range(const T* x, Index x_row, Index x
                                                 Index cols, Index panels, Index begin, Index end) {
   for (Index i = begin; i < end; ++i) {
     const Panel<T> panel(cols, panels, i);
-    const Index width = cols - panel.first < panel.count ? cols - panel.first : panel.count;
-    pack_matrix(x + panel.first * x_col, x_row, x_col, y + panel.first * rows, panel.count, rows, width);
+    pack_matrix(x + panel.first * x_col, x_row, x_col, y + panel.first * rows, panel.count, rows,
+                panel.width(cols));
   }
 }
 
@@ -97,7 +99,7 @@ template <class T> static void pack_panel_rows(const T* x, Index x_row, T* y, In
       const Panel<T> panel(cols, panels, i);
       const T* from = x + r * x_row + panel.first;
       T* to = y + panel.first * rows + r * panel.count;
-      const Index width = cols - panel.first < panel.count ? cols - panel.first : panel.count;
+      const Index width = panel.width(cols);
       if (r + kAhead < end)
         for (Index j = 0; j < width; j += V::lanes) __builtin_prefetch(from + kAhead * x_row + j);
       pack_row(from, to, width);

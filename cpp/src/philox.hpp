@@ -39,8 +39,8 @@ class Philox {
     }
   }
 
-  // A block in each lane: a product of 32-bit words is a lane of 64 bits, whose upper half is in nobody's way,
-  // as products take the lower ones alone. No shuffles: 6 operations a round.
+  // A block in each lane: a product of 32-bit words is a lane of 64 bits, whose upper half is in nobody's
+  // way, as products take the lower ones alone. No shuffles: 6 operations a round.
   void rounds(U64 a, U64 b, U64 c, U64 d, std::uint32_t* words) const {
 #pragma GCC unroll 10
     for (const auto& key : keys_) {

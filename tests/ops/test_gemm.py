@@ -69,6 +69,24 @@ def test_same_bits_at_any_thread_count(rng, m, n, k, transpose_a, transpose_b):
         np.testing.assert_array_equal(result, results[0])
 
 
+@pytest.mark.parametrize("k", [256, 259])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_same_bits_wherever_arrays_begin(rng, dtype, k):
+    """Products by dot begin at a boundary of vectors, in other lanes: their sums must not tell."""
+    a, b = operands(rng, 7, 9, k, False, True, dtype)
+    memory = np.empty(b.size + 16, dtype)
+    first = -(memory.ctypes.data // memory.itemsize) % 16
+    results = []
+    for behind in range(16):
+        begin = (first + behind) % 16
+        there = memory[begin : begin + b.size].reshape(b.shape)
+        there[...] = b
+        results.append(gemm(a, there, transpose_b=True))
+    assert_product(results[0], a, b, transpose_b=True)
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
 @pytest.mark.parametrize(("m", "n", "k"), [(3, 4, 5), (1, 5, 4), (5, 1, 4), (1, 1, 9), (17, 3, 2)])
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSES)
 def test_matches_reference(rng, m, n, k, transpose_a, transpose_b):

@@ -9,11 +9,12 @@ namespace fastnn::cpu {
 // and at any number of threads, and element e depends on (seed, stream, step, e) alone.
 //
 // state: seed, stream, step, which every call moves on by 1. The key is the first half of philox(counter =
-// stream, key = seed). Block i has the counter (i, step), two 64-bit numbers, and 16 bytes, its words from the
-// lower end on. A decision is a number of 32 bits: an element is kept if its is at least dropped(rate). Byte
-// e % 16 of block e / 16 is the upper byte of element e's, which settles 255 elements of 256. Those that have
-// the threshold's upper byte, in stretch s of 256 elements, take their other bits in turn: the i-th of them is
-// kept if the upper 24 bits of word i % 4 of block 2^63 + 64 s + i / 4 are at least those of the threshold.
+// stream, key = seed). Block i has the counter (i, step), two 64-bit numbers, and 16 bytes, its words from
+// the lower end on. A decision is a number of 32 bits: an element is kept if its is at least dropped(rate).
+// Byte e % 16 of block e / 16 is the upper byte of element e's, which settles 255 elements of 256. Those that
+// have the threshold's upper byte, in stretch s of 256 elements, take their other bits in turn: the i-th of
+// them is kept if the upper 24 bits of word i % 4 of block 2^63 + 64 s + i / 4 are at least those of the
+// threshold.
 
 /// How many of 2^32 decisions drop an element: rate, rounded to 2^-32, and less than 1.
 inline Index dropped(double rate) {

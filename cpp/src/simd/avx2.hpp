@@ -24,6 +24,11 @@ struct F32 {
     const __m256i m = first(n);
     return {_mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m))};
   }
+  static F32 load_last(const float* p, int n) {
+    const __m256i m =
+        _mm256_cmpgt_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(lanes - 1 - n));
+    return {_mm256_maskload_ps(p + n - lanes, m)};
+  }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
   void stream(float* p) const { _mm256_stream_ps(p, v); }
   void store_n(float* p, int n) const { _mm256_maskstore_ps(p, first(n), v); }
@@ -47,6 +52,10 @@ struct F64 {
   static F64 load_n(const double* p, int n, double fill = 0) {
     const __m256i m = first(n);
     return {_mm256_blendv_pd(_mm256_set1_pd(fill), _mm256_maskload_pd(p, m), _mm256_castsi256_pd(m))};
+  }
+  static F64 load_last(const double* p, int n) {
+    const __m256i m = _mm256_cmpgt_epi64(_mm256_setr_epi64x(0, 1, 2, 3), _mm256_set1_epi64x(lanes - 1 - n));
+    return {_mm256_maskload_pd(p + n - lanes, m)};
   }
   void store(double* p) const { _mm256_storeu_pd(p, v); }
   void stream(double* p) const { _mm256_stream_pd(p, v); }
@@ -188,9 +197,7 @@ struct U64 {
 };
 static inline U64 low_product(U64 a, U64 b) { return {_mm256_mul_epu32(a.v, b.v)}; }
 static inline U64 high(U64 a) { return {_mm256_srli_epi64(a.v, 32)}; }
-static inline U64 xor3(U64 a, U64 b, U64 c) {
-  return {_mm256_xor_si256(a.v, _mm256_xor_si256(b.v, c.v))};
-}
+static inline U64 xor3(U64 a, U64 b, U64 c) { return {_mm256_xor_si256(a.v, _mm256_xor_si256(b.v, c.v))}; }
 static inline void store_words(std::uint32_t* p, U64 a, U64 b, U64 c, U64 d) {
   const __m256i ab = _mm256_blend_epi32(a.v, _mm256_slli_epi64(b.v, 32), 0xAA);
   const __m256i cd = _mm256_blend_epi32(c.v, _mm256_slli_epi64(d.v, 32), 0xAA);

@@ -23,6 +23,9 @@ struct F32 {
   static F32 load_n(const float* p, int n, float fill = 0) {
     return {_mm512_mask_loadu_ps(_mm512_set1_ps(fill), first(n), p)};
   }
+  static F32 load_last(const float* p, int n) {
+    return {_mm512_maskz_loadu_ps(__mmask16(0xffffu << (lanes - n)), p + n - lanes)};
+  }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   void stream(float* p) const { _mm512_stream_ps(p, v); }
   void store_n(float* p, int n) const { _mm512_mask_storeu_ps(p, first(n), v); }
@@ -43,6 +46,9 @@ struct F64 {
   static F64 load(const double* p) { return {_mm512_loadu_pd(p)}; }
   static F64 load_n(const double* p, int n, double fill = 0) {
     return {_mm512_mask_loadu_pd(_mm512_set1_pd(fill), first(n), p)};
+  }
+  static F64 load_last(const double* p, int n) {
+    return {_mm512_maskz_loadu_pd(__mmask8(0xffu << (lanes - n)), p + n - lanes)};
   }
   void store(double* p) const { _mm512_storeu_pd(p, v); }
   void stream(double* p) const { _mm512_stream_pd(p, v); }

@@ -25,6 +25,11 @@ struct F32 {
     for (int i = 0; i < n; ++i) lane[i] = p[i];
     return load(lane);
   }
+  static F32 load_last(const float* p, int n) {
+    float lane[lanes] = {};
+    for (int i = 0; i < n; ++i) lane[lanes - n + i] = p[i];
+    return load(lane);
+  }
   void store(float* p) const { vst1q_f32(p, v); }
   void stream(float* p) const { store(p); }
   void store_n(float* p, int n) const {
@@ -48,6 +53,11 @@ struct F64 {
   static F64 load(const double* p) { return {vld1q_f64(p)}; }
   static F64 load_n(const double* p, int n, double fill = 0) {
     const double lane[lanes] = {n > 0 ? p[0] : fill, n > 1 ? p[1] : fill};
+    return load(lane);
+  }
+  static F64 load_last(const double* p, int n) {
+    double lane[lanes] = {};
+    for (int i = 0; i < n; ++i) lane[lanes - n + i] = p[i];
     return load(lane);
   }
   void store(double* p) const { vst1q_f64(p, v); }

@@ -20,6 +20,7 @@ template <class T_, class Bits_, int kMantissaBits, Bits_ kBias> struct One {
   static One set(T x) { return {x}; }
   static One load(const T* p) { return {*p}; }
   static One load_n(const T* p, int n, T fill = 0) { return {n > 0 ? *p : fill}; }
+  static One load_last(const T* p, int n) { return load_n(p, n); }
   void store(T* p) const { *p = v; }
   void stream(T* p) const { *p = v; }
   void store_n(T* p, int n) const {

@@ -6,6 +6,7 @@
 //
 //   V::lanes  V::T  V::Mask
 //   V::set(x)  V::load(p)  V::load_n(p, n, fill)   n in [0, lanes]: reads n elements, the others are fill
+//   V::load_last(p, n)                the last n lanes from p, the others 0
 //   v.store(p)  v.store_n(p, n)
 //   v.stream(p)                       past the caches, to a multiple of the vector's size; stream_end()
 //   before others
