@@ -357,12 +357,12 @@ class Optimizer(Structural):
         if len(self._loose) != len(params):
             return False
         for p, gradient, part in zip(params, grads, self._loose, strict=True):
-            if p is not part.values or type(gradient) is not np.ndarray:
+            if p is not part.values:
                 return False
-            if gradient.dtype is not p.dtype or gradient.shape != p.shape:
-                return False
-        for gradient, part in zip(grads, self._loose, strict=True):
-            part.take(part.values, gradient)
+            if gradient is not part.given:
+                if type(gradient) is not np.ndarray or gradient.dtype is not p.dtype or gradient.shape != p.shape:
+                    return False
+                part.take(p, gradient)
         return self._all in self._plans
 
     def _plan_for_arrays(self, grads: Sequence[Any], params: Sequence[Any]) -> Plan:
