@@ -48,8 +48,7 @@ template <class T> static void multiply_one(const PanelProduct<T>& x, const Pane
   for (Index k = 0; k < tiles; ++k) {
     const Index i = x.rows * k / tiles, end = x.rows * (k + 1) / tiles;
     select_tile<T>(int(end - i), vectors, false)(x.depth, x.a + i * x.a_row, x.a_row, x.a_col, b, b_row,
-                                                 c + i * x.c_row, x.c_row, last, x.accumulate,
-                                                 {b, 0, nullptr});
+                                                 c + i * x.c_row, x.c_row, last, x.accumulate);
   }
 }
 

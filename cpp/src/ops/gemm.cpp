@@ -41,7 +41,7 @@ template <class T> struct GemmKernels {
   Index lanes, tile_rows, tile_vectors, chunk_rows;
   void (*tiles)(const Product<T>&, const Epilogue<T>*, Index row, Index rows, Index panel, Index panels,
                 T* scratch);
-  void (*packing)(const Product<T>&, const Epilogue<T>*, Index rows, Index block, T* scratch);
+  void (*few)(const Product<T>&, const Epilogue<T>*, Index rows, Index block, T* scratch);
   void (*stream)(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row, Index rows,
                  Index cols, Index depth);
   void (*dot)(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, Index rows, Index cols,
@@ -97,21 +97,18 @@ FASTNN_INSTANTIATE(epilogue_rows)
 constexpr Index kChunkRows = 8 * kTileRows;
 
 /// One panel of b against rows [row, row + rows) of c, evenly cut into tiles. a: the first of these rows. b:
-/// the panel, padded if its rows follow each other. next: if not null, rows of b as long that will be wanted
-/// next; each tile asks for a line of each, tile `first` for the first line.
+/// the panel, padded if its rows follow each other.
 template <class T> static void multiply_panel(const Product<T>& x, const T* a, Index a_row, Index a_col,
                                               const T* b, Index b_row, const Panel<T>& panel, Index row,
-                                              Index rows, const T* next = nullptr, Index first = 0) {
+                                              Index rows) {
   constexpr Index L = Vec<T>::lanes;
   const int vectors = int(panel.count / L), last = int(panel.width(x.cols) - panel.count + L);
   T* const c = x.c + row * x.c_row + panel.first;
   const Index tiles = (rows + kTileRows - 1) / kTileRows;
   for (Index t = 0; t < tiles; ++t) {
     const Index i = rows * t / tiles, end = rows * (t + 1) / tiles;
-    const bool ask = next && first + t <= vectors;
-    const Aside<T> aside = ask ? Aside<T>{next + (first + t) * L, x.b_row, nullptr} : Aside<T>{b, 0, nullptr};
     select_tile<T>(int(end - i), vectors, b_row != panel.count && last < L)(
-        x.depth, a + i * a_row, a_row, a_col, b, b_row, c + i * x.c_row, x.c_row, last, x.accumulate, aside);
+        x.depth, a + i * a_row, a_row, a_col, b, b_row, c + i * x.c_row, x.c_row, last, x.accumulate);
   }
 }
 
@@ -122,15 +119,31 @@ template <class T> static void finish_panel(const Product<T>& x, const Epilogue<
                 epilogue.bias ? epilogue.bias + panel.first : nullptr, rows, panel.width(x.cols));
 }
 
-/// All panels of b, whose rows lie together, for few rows of a, kTileRows at least: the first tile packs a
-/// panel, a block of the depth at a time, and while the others multiply it the next one comes from the
-/// third-level cache. scratch: one panel, `block` deep.
-template <class T> static void multiply_packing(const Product<T>& x, const Epilogue<T>* epilogue, Index rows,
-                                                Index block, T* scratch) {
+/// A panel of b, rows `from` of x, for all of c's rows: the first tile packs it, and as many as it has lines
+/// in a row ask for the rows that come next, if there are any.
+template <class T> static void multiply_packing(const Product<T>& x, const Panel<T>& panel, const T* from,
+                                                const T* next, Index rows, T* packed) {
   constexpr Index L = Vec<T>::lanes;
+  const int vectors = int(panel.count / L), last = int(panel.width(x.cols) - panel.count + L);
+  T* const c = x.c + panel.first;
+  const Aside<T> first = next ? Aside<T>{next, x.b_row, packed} : Aside<T>{from, 0, packed};
+  select_busy_tile<T, Does::pack>(vectors)(x.depth, x.a, x.a_row, x.a_col, from, x.b_row, c, x.c_row, last,
+                                           x.accumulate, first);
+  Index i = kTileRows;
+  for (Index line = 1; next && line <= vectors && i + kTileRows <= rows; ++line, i += kTileRows)
+    select_busy_tile<T, Does::ask>(vectors)(x.depth, x.a + i * x.a_row, x.a_row, x.a_col, packed, panel.count,
+                                            c + i * x.c_row, x.c_row, last, x.accumulate,
+                                            {next + line * L, x.b_row, nullptr});
+  multiply_panel(x, x.a + i * x.a_row, x.a_row, x.a_col, packed, panel.count, panel, i, rows - i);
+}
+
+/// All panels of b, whose rows lie together, for few rows of a, kTileRows at least, a block of the depth at a
+/// time: while one is multiplied, the next one comes from the third-level cache. scratch: one panel, `block`
+/// deep.
+template <class T> static void multiply_few(const Product<T>& x, const Epilogue<T>* epilogue, Index rows,
+                                            Index block, T* scratch) {
   for (Index i = 0; i < x.panels; ++i) {
     const Panel<T> panel(x.cols, x.panels, i);
-    const int vectors = int(panel.count / L), last = int(panel.width(x.cols) - panel.count + L);
     for (Index p = 0; p < x.depth; p += block) {
       const T* const from = x.b + p * x.b_row + panel.first;
       Product<T> part = x;
@@ -139,11 +152,7 @@ template <class T> static void multiply_packing(const Product<T>& x, const Epilo
       part.accumulate = p > 0;
       const T* next = p + block < x.depth ? from + block * x.b_row : nullptr;
       if (!next && i + 1 < x.panels) next = x.b + Panel<T>(x.cols, x.panels, i + 1).first;
-      const Aside<T> aside = next ? Aside<T>{next, x.b_row, scratch} : Aside<T>{from, 0, scratch};
-      select_packing_tile<T>(vectors)(part.depth, part.a, x.a_row, x.a_col, from, x.b_row, x.c + panel.first,
-                                      x.c_row, last, part.accumulate, aside);
-      multiply_panel<T>(part, part.a + kTileRows * x.a_row, x.a_row, x.a_col, scratch, panel.count, panel,
-                        kTileRows, rows - kTileRows, next, 1);
+      multiply_packing(part, panel, from, next, rows, scratch);
     }
     if (epilogue) finish_panel(x, *epilogue, panel, 0, rows);
   }
@@ -213,7 +222,7 @@ template <class T> static void dot_rows(const T* a, Index a_row, const T* b, Ind
 
 template <class T> const GemmKernels<T>& gemm_kernels() {
   static constexpr GemmKernels<T> kKernels{Vec<T>::lanes,        kTileRows,          kTileVectors,
-                                           kChunkRows,           &multiply_tiles<T>, &multiply_packing<T>,
+                                           kChunkRows,           &multiply_tiles<T>, &multiply_few<T>,
                                            &stream_rows<T>,      &dot_rows<T>,       &pack_matrix<T>,
                                            &pack_panel_range<T>, &pack_panel_rows<T>};
   return kKernels;
@@ -415,9 +424,9 @@ template <class T> class Gemm {
     if (epilogue.bias) epilogue.bias += begin;
     epilogue.z = z ? z + begin : nullptr;
     const Index panels = parts(parts(end - begin, run_.lanes), run_.tile_vectors);
-    run_.packing({a, s_.a_row, s_.a_col, 0, b + begin, s_.b_row, c + begin, s_.c_row, end - begin, s_.k,
-                  panels, false},
-                 epilogue_.empty() ? nullptr : &epilogue, s_.m, plan_.depth, scratch);
+    run_.few({a, s_.a_row, s_.a_col, 0, b + begin, s_.b_row, c + begin, s_.c_row, end - begin, s_.k, panels,
+              false},
+             epilogue_.empty() ? nullptr : &epilogue, s_.m, plan_.depth, scratch);
   }
 
   /// Columns [begin, end).
