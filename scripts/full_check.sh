@@ -62,8 +62,8 @@ thread_sanitizer() {
   local runtime
   runtime=$(g++ -print-file-name=libtsan.so)
   if [[ ! -f $runtime ]]; then echo "left out: no thread sanitizer"; return 0; fi
-  python -m pip install -q --no-build-isolation --no-deps --upgrade --target build/threads/site -Cbuild-dir=build/threads \
-    -Ccmake.define.FASTNN_SANITIZE=thread -Ccmake.define.FASTNN_TESTS=ON .
+  python -m pip install -q --no-build-isolation --no-deps --upgrade --target build/threads/site --config-settings=build-dir=build/threads \
+    --config-settings=cmake.define.FASTNN_SANITIZE=thread --config-settings=cmake.define.FASTNN_TESTS=ON .
   setarch -R build/threads/test_workers
   setarch -R env LD_PRELOAD="$runtime" TSAN_OPTIONS=ignore_noninstrumented_modules=1 FASTNN_NUM_THREADS=4 \
     PYTHONPATH="$PWD/build/threads/site" python -m pytest -q -x -n 0 -p no:cacheprovider \
@@ -71,8 +71,8 @@ thread_sanitizer() {
 }
 
 openmp() {
-  python -m pip install -q --no-build-isolation --no-deps --upgrade --target build/openmp/site -Cbuild-dir=build/openmp \
-    -Ccmake.define.FASTNN_OPENMP=ON -Ccmake.define.FASTNN_TESTS=ON .
+  python -m pip install -q --no-build-isolation --no-deps --upgrade --target build/openmp/site --config-settings=build-dir=build/openmp \
+    --config-settings=cmake.define.FASTNN_OPENMP=ON --config-settings=cmake.define.FASTNN_TESTS=ON .
   build/openmp/test_workers
   PYTHONPATH=$PWD/build/openmp/site python -m pytest -q tests/ops tests/test_threads.py tests/test_concurrency.py \
     tests/test_fork.py tests/test_determinism.py

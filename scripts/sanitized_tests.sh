@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python}
 "$python" -m pip install -q --no-build-isolation --no-deps --upgrade --target build/sanitized/site \
-  -Cbuild-dir=build/sanitized -Ccmake.define.FASTNN_SANITIZE=address,undefined .
+  --config-settings=build-dir=build/sanitized --config-settings=cmake.define.FASTNN_SANITIZE=address,undefined .
 
 # Leaks are the interpreter's own; PYTHONMALLOC lets every object be watched.
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
