@@ -182,6 +182,7 @@ def test_fastnn_computes_what_numpy_does(name: str, numpy_peer: ModuleType) -> N
     assert verdict["agrees"], verdict
 
 
+@pytest.mark.resident
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux only")
 def test_peak_memory_of_a_step_holds_weights_gradients_and_moments():
     """784 x 512, 512 x 512 and 512 x 10 floats, four times each, and not much more."""
