@@ -83,8 +83,9 @@ class ColumnBlocks {
 
   /// The same from the last block to the first: a second pass finds what the first read last in the cache.
   template <typename Fn> void each_backward(const Fn& fn) const {
+    const Index last = count() - 1;
     parallel_ranges(count(), chunk_ * cols(), [&](Index begin, Index end) {
-      for (Index i = end - 1; i >= begin; --i) fn(i, at(i));
+      for (Index i = begin; i < end; ++i) fn(last - i, at(last - i));
     });
   }
 

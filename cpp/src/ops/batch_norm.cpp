@@ -28,6 +28,18 @@ template <class T, class Fn> static inline void each_strip(Index cols, const Fn&
   if (j < cols) fn(Count<1>{}, j, Tail<V>{0, int(cols - j)});
 }
 
+/// Rows of a strip that are gone down before the next strip, where there are several.
+constexpr Index kPartRows = 16;
+
+/// Calls fn(number of vectors, first column, position, first row, end) for parts of strips.
+template <class T, class Fn> static inline void each_part(Index rows, Index cols, const Fn& fn) {
+  const Index step = cols > kStripVectors<Vec<T>> * Vec<T>::lanes ? kPartRows : rows;
+  for (Index i = 0; i < rows; i += step)
+    each_strip<T>(cols, [&](auto count, Index first, auto at) {
+      fn(count, first, at, i, rows - i < step ? rows : i + step);
+    });
+}
+
 /// Calls fn with the functor of an activation, whose slope may be taken at z for each of these.
 template <class Fn> static inline void with_activation(Unary op, const Fn& fn) {
   switch (op) {
@@ -129,13 +141,13 @@ template <class T> void column_scale(Unary op, const T* x, const T* mean, const 
   const auto p = Parameters<V>::of(given);
   with_activation(op, [&](auto functor) {
     using Functor = decltype(functor);
-    each_strip<T>(cols, [&](auto count, Index first, auto at) {
+    each_part<T>(rows, cols, [&](auto count, Index first, auto at, Index begin, Index end) {
       constexpr int n = decltype(count)::value;
       const auto m = Strip<V, n>::load(mean + first, at), a = Strip<V, n>::load(scale + first, at),
                  b = Strip<V, n>::load(shift + first, at);
-      const T* from = x + first;
-      T* to = y + first;
-      for (Index i = 0; i < rows; ++i, from += cols, to += cols)
+      const T* from = x + begin * cols + first;
+      T* to = y + begin * cols + first;
+      for (Index i = begin; i < end; ++i, from += cols, to += cols)
         for (int v = 0; v < n; ++v)
           put(streams, at, to + v * V::lanes,
               Functor::value(fma(at.load(from + v * V::lanes) - m.v[v], a.v[v], b.v[v]), p));
@@ -213,14 +225,14 @@ template <class T> void column_backward(Unary op, const T* x, const T* dy, const
   using V = Vec<T>;
   const auto p = Parameters<V>::of(given);
   with_activation(op, [&](auto functor) {
-    each_strip<T>(cols, [&](auto count, Index first, auto at) {
+    each_part<T>(rows, cols, [&](auto count, Index first, auto at, Index begin, Index end) {
       constexpr int n = decltype(count)::value;
       using S = Strip<V, n>;
       const auto own = Slope<decltype(functor), T, n>::load(mean, scale, shift, first, at);
       const auto a = S::load(scale + first, at);
       const auto c = slope ? S::load(offset + first, at) : S::zero();
       const auto s = slope ? S::load(slope + first, at) : S::zero();
-      for (Index i = 0; i < rows; ++i) {
+      for (Index i = begin; i < end; ++i) {
         const bool counts = slope && (!keep || keep[i]);
         for (int v = 0; v < n; ++v) {
           const Index j = i * cols + first + v * V::lanes;
