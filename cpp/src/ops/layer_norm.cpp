@@ -33,33 +33,56 @@ static inline double root(double x) {
   return lane[0];
 }
 
+/// Rows that are worked on together: with 768 columns, x and dy of them are 48 KiB.
+constexpr Index kRowBlock = 8;
+
+/// Wider rows are worked on one by one forward: a block of them leaves the first-level cache.
+constexpr Index kBlockRowBytes = 4096;
+
+/// inverse[r] = 1 / sqrt(squares[r] / cols + epsilon) of a block of rows: roots take long, but several at a
+/// time as long as one.
+template <class T>
+static inline void inverse_deviations(double* squares, Index rows, Index cols, double epsilon, T* inverse) {
+  const F64 one = F64::set(1), count = F64::set(double(cols)), least = F64::set(epsilon);
+  for (Index r = rows; r < kRowBlock; ++r) squares[r] = 1;
+  for (Index r = 0; r < kRowBlock; r += F64::lanes)
+    (one / sqrt(F64::load(squares + r) / count + least)).store(squares + r);
+  for (Index r = 0; r < rows; ++r) inverse[r] = T(squares[r]);
+}
+
+/// Each pass over a block of rows before the next one, as a row's passes wait for the sums before them.
 /// mean: null where values are not centred.
 template <class T> void layer_norm_rows(const T* x, const T* gamma, const T* beta, T* y, T* mean, T* inverse,
                                         Index rows, Index cols, double epsilon, bool streams) {
   using V = Vec<T>;
   const V one = V::set(1), zero = V::set(0);
-  for (Index r = 0; r < rows; ++r, x += cols, y += cols) {
-    const T center = mean ? T(long_sum<T>(cols, [&](auto at) { return at.load(x); }) / double(cols)) : T(0);
-    const V m = V::set(center);
-    const double squares = long_sum<T>(cols, [&](auto at) {
-      const V d = at.load(x) - m;
-      return d * d;
-    });
-    const T scale = T(1 / root(squares / double(cols) + epsilon));
-    if (mean) mean[r] = center;
-    inverse[r] = scale;
-    const V s = V::set(scale);
-    row_each<T>(cols, [&](auto at) {
-      const V xhat = (at.load(x) - m) * s;
-      put(streams, at, y, fma(xhat, gamma ? at.load(gamma) : one, beta ? at.load(beta) : zero));
-    });
+  const Index block = cols * Index(sizeof(T)) <= kBlockRowBytes ? kRowBlock : 1;
+  for (Index first = 0; first < rows; first += block) {
+    const Index count = rows - first < block ? rows - first : block;
+    T center[kRowBlock] = {};
+    double squares[kRowBlock];
+    const T* const from = x + first * cols;
+    for (Index r = 0; mean && r < count; ++r)
+      mean[first + r] = center[r] =
+          T(long_sum<T>(cols, [=](auto at) { return at.load(from + r * cols); }) / double(cols));
+    for (Index r = 0; r < count; ++r)
+      squares[r] = long_sum<T>(cols, [=, m = V::set(center[r])](auto at) {
+        const V d = at.load(from + r * cols) - m;
+        return d * d;
+      });
+    inverse_deviations(squares, count, cols, epsilon, inverse + first);
+    for (Index r = 0; r < count; ++r) {
+      const V m = V::set(center[r]), s = V::set(inverse[first + r]);
+      row_each<T>(cols, [&](auto at) {
+        const V xhat = (at.load(from + r * cols) - m) * s;
+        put(streams, at, y + (first + r) * cols,
+            fma(xhat, gamma ? at.load(gamma) : one, beta ? at.load(beta) : zero));
+      });
+    }
   }
   if (streams) stream_end();
 }
 FASTNN_INSTANTIATE(layer_norm_rows)
-
-/// Rows whose sums are taken before their columns: with 768 columns, x and dy of them are 48 KiB.
-constexpr Index kRowBlock = 8;
 
 /// What makes dx of a row: dx = fma(g, scale, fma(x - mean, slope, offset)).
 template <class T> struct RowScales {
@@ -93,31 +116,44 @@ template <class T> static inline void row_scales(const T* x, const T* gamma, con
   }
 }
 
+/// Columns of n rows, strips of them down the rows. All n are computed before one is stored: rows 4 KiB apart
+/// are alike to a load that waits for stores before it, and whole pages lie between the arrays of a large
+/// batch.
+template <int n, class T>
+static inline void backward_columns(const T* x, const T* gamma, const RowScales<T>& own, Index first,
+                                    const T* dy, T* dx, T* dgamma, T* dbeta, Index cols, bool streams) {
+  using V = Vec<T>;
+  const V one = V::set(1);
+  row_each<T>(cols, [&](auto at) {
+    const V g = gamma ? at.load(gamma) : one;
+    V of_gamma = V::set(0), of_beta = of_gamma, of_x[n];
+    for (int i = 0; i < n; ++i) {
+      const Index r = first + i;
+      const V dz = at.load(dy + r * cols), d = at.load(x + r * cols) - V::set(own.mean[r]);
+      const V scale = V::set(own.scale[r]);
+      of_beta = of_beta + dz;
+      of_gamma = fma(dz * scale, d, of_gamma);
+      of_x[i] = fma(dz * g, scale, fma(d, V::set(own.slope[r]), V::set(own.offset[r])));
+    }
+    for (int i = 0; dx && i < n; ++i) put(streams, at, dx + (first + i) * cols, of_x[i]);
+    if (dgamma) at.store(dgamma, at.load(dgamma) + of_gamma);
+    if (dbeta) at.store(dbeta, at.load(dbeta) + of_beta);
+  });
+}
+
 /// dgamma, dbeta: null, or what the rows' share is added to.
 template <class T> void layer_norm_backward_rows(const T* x, const T* gamma, const T* mean, const T* inverse,
                                                  const T* dy, T* dx, T* dgamma, T* dbeta, Index rows,
                                                  Index cols, bool streams) {
-  using V = Vec<T>;
-  const V one = V::set(1);
   for (Index first = 0; first < rows; first += kRowBlock) {
     const Index count = rows - first < kRowBlock ? rows - first : kRowBlock;
     RowScales<T> own;
     row_scales(x, gamma, mean ? mean + first : nullptr, inverse + first, dy, count, cols, own);
-    row_each<T>(cols, [&](auto at) {
-      const V g = gamma ? at.load(gamma) : one;
-      V of_gamma = V::set(0), of_beta = of_gamma;
-      for (Index r = 0; r < count; ++r) {
-        const V dz = at.load(dy + r * cols), d = at.load(x + r * cols) - V::set(own.mean[r]);
-        const V scale = V::set(own.scale[r]);
-        of_beta = of_beta + dz;
-        of_gamma = fma(dz * scale, d, of_gamma);
-        if (dx)
-          put(streams, at, dx + r * cols,
-              fma(dz * g, scale, fma(d, V::set(own.slope[r]), V::set(own.offset[r]))));
-      }
-      if (dgamma) at.store(dgamma, at.load(dgamma) + of_gamma);
-      if (dbeta) at.store(dbeta, at.load(dbeta) + of_beta);
-    });
+    if (count == kRowBlock)
+      backward_columns<kRowBlock>(x, gamma, own, 0, dy, dx, dgamma, dbeta, cols, streams);
+    else
+      for (Index r = 0; r < count; ++r)
+        backward_columns<1>(x, gamma, own, r, dy, dx, dgamma, dbeta, cols, streams);
     x += count * cols;
     dy += count * cols;
     if (dx) dx += count * cols;
@@ -198,16 +234,19 @@ template <class T> void backward(const T* x, const T* gamma, const T* mean, cons
     }
   });
   const auto add_up = [=](const T* first, T* to) {
+    constexpr Index kStep = 64;
     parallel_ranges(
         cols, chunks,
         [=](Index begin, Index end) {
-          for (Index j = begin; j < end; ++j) {
-            double total = 0;
-            for (Index chunk = 0; chunk < chunks; ++chunk) total += double(first[2 * chunk * cols + j]);
-            to[j] = T(total);
+          for (Index j = begin; j < end; j += kStep) {
+            const Index count = std::min(kStep, end - j);
+            double total[kStep] = {};
+            for (Index chunk = 0; chunk < chunks; ++chunk)
+              for (Index i = 0; i < count; ++i) total[i] += double(first[2 * chunk * cols + j + i]);
+            for (Index i = 0; i < count; ++i) to[j + i] = T(total[i]);
           }
         },
-        16);
+        kStep);
   };
   if (dgamma) add_up(parts, dgamma);
   if (dbeta) add_up(parts + cols, dbeta);

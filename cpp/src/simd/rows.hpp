@@ -75,6 +75,7 @@ template <class T, class Fn> static inline double long_sum(Index n, const Fn& fn
     }
     total += double(sum((a + b) + (c + d)));
   }
+  if (i == n) return total;
   V rest = V::set(0);
   for (; i + kStep <= n; i += kStep) rest = rest + fn(Whole<V>{i});
   if (i < n) {
