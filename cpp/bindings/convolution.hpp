@@ -2,17 +2,16 @@
 
 // What the bindings of convolutions share. Whatever is 1D is 2D with one row.
 
-#include <array>
-
 #include "arrays.hpp"
 #include "fastnn/conv2d.hpp"
+#include "numbers.hpp"
 #include "unary_codes.hpp"
 
 namespace fastnn::py {
 
 /// How a kernel moves: strides, dilations, whether padding is "same", explicit padding (top, bottom, left,
 /// right), groups.
-using Window = std::array<Index, 10>;
+using Window = Numbers<10>;
 
 /// The sizes of a convolution of x (n, h, w, c) or (n, w, c) with a kernel whose last two axes are
 /// `channels`.

@@ -1,9 +1,9 @@
 #include "fastnn/pool2d.hpp"
 
-#include <array>
 #include <map>
 
 #include "arrays.hpp"
+#include "numbers.hpp"
 
 namespace py = pybind11;
 using namespace fastnn::py;
@@ -13,7 +13,7 @@ using fastnn::cpu::PoolDivisor;
 namespace {
 
 /// out, step, size, divisor, before of Windows.
-using Axis = std::array<Index, 5>;
+using Axis = Numbers<5>;
 
 fastnn::Windows windows(Index in, const Axis& axis) {
   return {in, axis[0], axis[1], axis[2], axis[3], axis[4]};
@@ -63,11 +63,13 @@ Array avg_pool2d(const Array& x, const Axis& h, const Axis& w, int divisor) {
   });
 }
 
-Array avg_pool2d_backward(const Array& dy, const Shape& x_shape, const Axis& h, const Axis& w, int divisor) {
+Array avg_pool2d_backward(const Array& dy, const Numbers<4>& like, const Axis& h, const Axis& w,
+                          int divisor) {
   constexpr const char* op = "avg_pool2d_backward";
   return with_float(op, "dy", dy, [&](auto element) {
     using T = decltype(element);
     const Input<T> gradient(op, "dy", dy);
+    const Shape x_shape(like.begin(), like.end());
     const auto shape = pool_shape(op, x_shape, h, w);
     require(op, shape_of(dy) == y_shape(shape), "expected dy of shape ", y_shape(shape), ", got ", dy);
     Output<T> dx(op, x_shape);
