@@ -10,6 +10,7 @@ from fastnn.testing import check_op
 GEOMETRIES = [
     ((7, 9), (2, 2), (2, 2), "valid", 1),
     ((8, 8), (2, 2), (2, 2), "valid", 9),
+    ((4, 6), (2, 2), (2, 2), "valid", 33),
     ((6, 7), (3, 3), (2, 2), "same", 16),
     ((7, 8), (3, 2), (1, 1), ((1, 0), (0, 1)), 17),
     ((8, 6), (3, 3), (2, 2), 1, 3),
@@ -231,3 +232,12 @@ def test_same_padding_puts_the_odd_one_behind():
     assert windows.same_padding(6, 3, 2) == (0, 1)
     assert windows.same_padding(7, 3, 2) == (1, 1)
     assert windows.same_padding(5, 2, 5) == (0, 0)
+
+
+def test_gradients_stored_past_the_caches_are_those_of_single_images(rng):
+    x = rng.standard_normal((7, 128, 128, 64), np.float32)  # 29 MB
+    dy = rng.standard_normal((7, 64, 64, 64), np.float32)
+    for pool in (ops.max_pool2d, ops.avg_pool2d):
+        dx = vjp(lambda x, pool=pool: pool(x, 2), x)[1](dy)[0]
+        one = vjp(lambda x, pool=pool: pool(x, 2), x[3:4])[1](dy[3:4])[0]
+        np.testing.assert_array_equal(dx[3:4], one)

@@ -40,6 +40,8 @@ FASTNN_DECLARE(void, avg_pool_folded,
 FASTNN_DECLARE(void, avg_pool_backward_row,
                (const T* dy, T* dx, const Span& rows, const Span* cols, const T* row_scale, const T* scale,
                 const Pool2dShape& shape, bool streams))
+FASTNN_DECLARE(void, avg_pool_backward_fours,
+               (const T* dy, T* dx, const T* scale, T row_scale, const Pool2dShape& shape, bool streams))
 FASTNN_DECLARE(void, avg_pool_backward_folded,
                (const T* dy, T* dx, const Span& rows, const T* row_scale, const T* scale,
                 const Pool2dShape& shape, T* scratch))
@@ -150,21 +152,54 @@ template <class T, class At> static inline void give_to_largest(const T* x, T* d
       put(streams, at, dx + r * row + q * c, select(place == here, dy, zero));
 }
 
+/// The same with a window of four, all of them kept.
+template <bool streams, class T, class At>
+static inline void give_to_largest_of_four(const T* x, T* dx, Index row, Index c, Vec<T> dy, At at) {
+  using V = Vec<T>;
+  const V a = at.load(x), b = at.load(x + c), d = at.load(x + row), e = at.load(x + row + c);
+  const V m = max(max(a, b), max(d, e)), zero = V::set(0);
+  if (any((a != a) | (b != b) | (d != d) | (e != e))) {
+    const Span two{0, 2};
+    return give_to_largest<T>(x, dx, row, c, two, two, 2, dy, streams, at);
+  }
+  const auto first = a == m, second = b == m, third = d == m;
+  put(streams, at, dx, select(first, dy, zero));
+  put(streams, at, dx + c, select(first, zero, select(second, dy, zero)));
+  put(streams, at, dx + row, select(first | second, zero, select(third, dy, zero)));
+  put(streams, at, dx + row + c, select(first | second | third, zero, dy));
+}
+
+/// Whether all windows of an axis hold two positions.
+static inline bool in_twos(const Span* windows, Index count) {
+  for (Index i = 0; i < count; ++i)
+    if (windows[i].end - windows[i].begin != 2) return false;
+  return true;
+}
+
+/// A row of windows of four.
+template <bool streams, class T> static inline void max_pool_backward_fours(const T* x, const T* dy, T* dx,
+                                                                            const Span* cols, Index out,
+                                                                            Index c, Index row) {
+  for (Index j = 0; j < out; ++j, dy += c) {
+    const Index first = cols[j].begin * c;
+    row_each<T>(c, [=](auto at) {
+      give_to_largest_of_four<streams>(x + first, dx + first, row, c, at.load(dy), at);
+    });
+  }
+}
+
 template <class T> static inline void max_pool_backward(const T* x, const T* dy, T* dx, const Span& rows,
                                                         const Span& kept, const Span* cols, bool streams,
                                                         const Pool2dShape& shape) {
-  const Index c = shape.c, row = shape.x_row();
-  for (Index j = 0; j < shape.w.out; ++j, dy += c) {
+  const Index c = shape.c, row = shape.x_row(), out = shape.w.out, top = rows.begin * row;
+  if (rows.end - rows.begin == 2 && kept == rows && in_twos(cols, out))
+    return streams ? max_pool_backward_fours<true>(x + top, dy, dx + top, cols, out, c, row)
+                   : max_pool_backward_fours<false>(x + top, dy, dx + top, cols, out, c, row);
+  for (Index j = 0; j < out; ++j, dy += c) {
     const Index first = cols[j].begin * c, width = cols[j].end - cols[j].begin;
-    const Span two{rows.begin, rows.begin + 2};
-    if (rows.end == two.end && kept.begin == rows.begin && kept.end == rows.end && width == 2)
-      row_each<T>(c, [&](auto at) {
-        give_to_largest<T>(x + first, dx + first, row, c, two, two, 2, at.load(dy), streams, at);
-      });
-    else
-      row_each<T>(c, [&](auto at) {
-        give_to_largest<T>(x + first, dx + first, row, c, rows, kept, width, at.load(dy), streams, at);
-      });
+    row_each<T>(c, [&](auto at) {
+      give_to_largest<T>(x + first, dx + first, row, c, rows, kept, width, at.load(dy), streams, at);
+    });
   }
 }
 
@@ -252,6 +287,33 @@ template <class T> void avg_pool_backward_row(const T* dy, T* dx, const Span& ro
   if (streams) stream_end();
 }
 FASTNN_INSTANTIATE(avg_pool_backward_row)
+
+template <bool streams, class T> static inline void give_to_fours(const T* dy, T* dx, const T* scale,
+                                                                  T row_scale, Index out, Index c,
+                                                                  Index row) {
+  using V = Vec<T>;
+  for (Index j = 0; j < out; ++j, dy += c, dx += 2 * c)
+    row_each<T>(c, [=, s = V::set(row_scale * scale[j])](auto at) {
+      const V v = at.load(dy) * s;
+      put(streams, at, dx, v);
+      put(streams, at, dx + c, v);
+      put(streams, at, dx + row, v);
+      put(streams, at, dx + row + c, v);
+    });
+}
+
+/// The two rows of dx under a row of windows of 2 x 2 side by side.
+template <class T> void avg_pool_backward_fours(const T* dy, T* dx, const T* scale, T row_scale,
+                                                const Pool2dShape& shape, bool streams) {
+  const Index out = shape.w.out, c = shape.c, row = shape.x_row();
+  if (streams) {
+    give_to_fours<true>(dy, dx, scale, row_scale, out, c, row);
+    stream_end();
+  } else {
+    give_to_fours<false>(dy, dx, scale, row_scale, out, c, row);
+  }
+}
+FASTNN_INSTANTIATE(avg_pool_backward_fours)
 
 /// The rows of windows are made one row of gradients, which is spread to where windows begin; from there,
 /// every pixel takes in those of windows that began up to size - 1 pixels before. scale: of each element of a
@@ -359,6 +421,11 @@ template <class T> class Axis {
 /// True if so few channels leave most of a vector empty, and the windows are all alike.
 template <class T> bool folds(const Pool2dShape& shape) {
   return shape.c * Index(sizeof(T)) <= 32 && shape.w.divisor == 1;
+}
+
+/// Whether windows of two lie side by side and cover the axis.
+bool side_by_side(const Windows& w) {
+  return w.divisor == 1 && w.size == 2 && w.step == 2 && w.before == 0 && w.in == 2 * w.out;
 }
 
 /// Elements of the row that pool_folded works on.
@@ -508,13 +575,18 @@ template <class T> void avg_pool2d_backward(const T* dy, T* dx, Pool2dShape shap
   const Workspace<T> element_scales(std::size_t(folded ? shape.y_row() : 0));
   for (Index i = 0; folded && i < shape.y_row(); ++i) element_scales.data()[i] = scales.data()[i / shape.c];
   const bool streamed = !folded && streams(dx, shape.n * h * x_row, shape.c);
+  const bool fours = !folded && side_by_side(shape.h) && side_by_side(shape.w);
   const std::size_t scratch_size = folded ? folded_size(shape) + std::size_t(x_row + shape.y_row()) : 0;
-  parallel_ranges(shape.n * h, x_row, [&](Index begin, Index end) {
+  const auto rows_of_dx = [&](Index begin, Index end) {
     const Workspace<T> scratch(scratch_size);
     std::fill_n(scratch.data(), scratch_size, T(0));
     const auto fold = FASTNN_SELECT(avg_pool_backward_folded<T>);
     const auto pixels = FASTNN_SELECT(avg_pool_backward_row<T>);
-    for (Index i = begin; i < end; ++i) {
+    const auto two_rows = FASTNN_SELECT(avg_pool_backward_fours<T>);
+    for (Index i = begin; fours && i < end; i += 2)
+      two_rows(dy + i / 2 * shape.y_row(), dx + i * x_row, scales.data(), row_scales.data()[i % h / 2], shape,
+               streamed);
+    for (Index i = begin; !fours && i < end; ++i) {
       const T* image = dy + i / h * y_image;
       const Span over = over_rows.data()[i % h];
       T* to = dx + i * x_row;
@@ -525,7 +597,8 @@ template <class T> void avg_pool2d_backward(const T* dy, T* dx, Pool2dShape shap
       else
         pixels(image, to, over, over_cols.data(), row_scales.data(), scales.data(), shape, streamed);
     }
-  });
+  };
+  parallel_ranges(shape.n * h, x_row, rows_of_dx, fours ? 2 : 1);
 }
 FASTNN_INSTANTIATE(avg_pool2d_backward)
 
