@@ -32,14 +32,18 @@ constexpr int kStreamDepth = 4;
 template <class T> using Tile = void (*)(Index depth, const T* a, Index a_row, Index a_col, const T* b,
                                          Index b_row, T* c, Index c_row, int last, bool accumulate);
 
-/// What a tile may do beside its multiplications, row after row of b: ask for a line of memory that will be
-/// read later, and keep a packed copy of what it reads.
+/// What a tile may do beside its multiplications. ask: row after row of b, ask for a line of memory that will
+/// be read later; pack: that, and keep a packed copy of what it reads. look_ahead: ask for the rows of c of
+/// the next tile, and for a piece of memory, line after line, both once in kAskDepth rows of b.
 template <class T> struct Aside {
   const T* line;
   Index line_row;
-  T* copy;
+  T* copy = nullptr;
+  const T* next_c = nullptr;
+  Index lines = 0;
 };
-enum class Does { multiply, ask, pack };
+enum class Does { multiply, ask, pack, look_ahead };
+constexpr Index kAskDepth = 8;
 
 template <int R, int N, bool kMasked, Does does, class T>
 [[gnu::always_inline]] static inline void tile_with(Index depth, const T* a, Index a_row, Index a_col,
@@ -59,8 +63,7 @@ template <int R, int N, bool kMasked, Does does, class T>
       for (int j = 0; j < N; ++j)
         sums[i][j] = j < N - 1 ? V::load(c + i * c_row + j * L) : V::load_n(c + i * c_row + j * L, last);
   }
-#pragma GCC unroll 1
-  for (Index p = 0; p < depth; ++p) {
+  const auto step = [&] {
     V row[N];
 #pragma GCC unroll 4
     for (int j = 0; j < N; ++j)
@@ -76,13 +79,26 @@ template <int R, int N, bool kMasked, Does does, class T>
       for (int j = 0; j < N; ++j) row[j].store(aside.copy + j * L);
       aside.copy += N * L;
     }
-    if constexpr (does != Does::multiply) {
+    if constexpr (does == Does::ask || does == Does::pack) {
       __builtin_prefetch(aside.line, 0, 2);
       aside.line += aside.line_row;
     }
     a += a_col;
     b += b_row;
+  };
+  Index p = 0;
+  if constexpr (does == Does::look_ahead) {
+    for (Index asked = 0; p + kAskDepth <= depth; ++asked) {
+      if (asked < R)
+#pragma GCC unroll 4
+        for (int j = 0; j < N; ++j) __builtin_prefetch(aside.next_c + asked * c_row + j * L, 0, 2);
+      if (asked < aside.lines) __builtin_prefetch(aside.line + asked * L, 0, 2);
+#pragma GCC unroll 1
+      for (const Index end = p + kAskDepth; p < end; ++p) step();
+    }
   }
+#pragma GCC unroll 1
+  for (; p < depth; ++p) step();
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 4

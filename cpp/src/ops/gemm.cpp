@@ -2,21 +2,22 @@
 //
 // dot      b's columns lie together and there are few rows: nothing is copied.
 // stream   up to 3 rows, b's rows lie together: b is read once, in order.
-// tiles    everything else. For each block of columns (columns), for each block of the depth (depth): the
-//          block of b is packed if its rows do not lie together or it is read often and far apart; then C's
-//          rectangles are multiplied in parallel, a chunk of rows of a, copied if a is big, after the other,
-//          panel by panel of b:
+// tiles    everything else. For each block of the depth (depth), for each block of columns (columns): the
+//          block of b is packed if its rows do not lie together or it is read often and far apart, the block
+//          of a if its columns lie together and there are many; then C's rectangles are multiplied in
+//          parallel, a chunk of rows of a after the other, panel by panel of b:
 //
 //                         columns                    a chunk of a, 64 rows or so, stays in the second-level
 //                      +-----+-----+                 cache while all panels of b, depth x 3 vectors each, go
-//                depth |  b  |     |                 past it
-//                      +-----+-----+
-//             depth
+//                depth |  b  |     |                 past it. Each tile asks for a piece of the next chunk
+//                and
+//                      +-----+-----+                 for the next tile's c: from the third-level cache they
+//             depth                                  would come too late
 //            +-----+   +-----+-----+
 //      chunk |  a  |   |  c  |     |
 //            +-----+   +-----+-----+
 //
-// Scratch memory: one block of b, and one chunk of a for each task.
+// Scratch memory: one block of b, and one of a.
 #include "fastnn/gemm.hpp"
 
 #include "epilogue.hpp"
@@ -26,8 +27,8 @@ namespace fastnn::cpu {
 /// What the tile kernel multiplies: one block of the depth.
 template <class T> struct Product {
   const T* a;
-  Index a_row, a_col;
-  Index packed_row;  // 0, or how far apart rows of a lie when they are copied before they are multiplied
+  Index a_row, a_col;  // within a chunk
+  Index a_step;        // rows from chunk to chunk, a_row but for columns packed in chunks
   const T* b;
   Index b_row;  // 0: packed in panels
   T* c;
@@ -39,14 +40,14 @@ template <class T> struct Product {
 /// One array element type and instruction set.
 template <class T> struct GemmKernels {
   Index lanes, tile_rows, tile_vectors, chunk_rows;
-  void (*tiles)(const Product<T>&, const Epilogue<T>*, Index row, Index rows, Index panel, Index panels,
-                T* scratch);
+  void (*tiles)(const Product<T>&, const Epilogue<T>*, Index row, Index rows, Index panel, Index panels);
   void (*few)(const Product<T>&, const Epilogue<T>*, Index rows, Index block, T* scratch);
   void (*stream)(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row, Index rows,
                  Index cols, Index depth);
   void (*dot)(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, Index rows, Index cols,
               Index depth);
   void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index y_row, Index rows, Index cols);
+  void (*pack_chunks)(const T* x, Index x_row, T* y, Index rows, Index cols, Index begin, Index end);
   void (*pack_panels)(const T* x, Index x_row, Index x_col, T* y, Index rows, Index cols, Index panels,
                       Index begin, Index end);
   void (*pack_panel_rows)(const T* x, Index x_row, T* y, Index rows, Index cols, Index panels, Index begin,
@@ -158,25 +159,57 @@ template <class T> static void multiply_few(const Product<T>& x, const Epilogue<
   }
 }
 
-/// Rows [row, row + rows) of c in panels [panel, panel + panels), and the epilogue if there is one. scratch:
-/// for the copy of a chunk of a.
+/// multiply_panel for packed b, whose tiles ask for what comes next: the next tile's c, which `next_c` is for
+/// the last one, and pieces of the next chunk of a, if there is one, from piece `piece` on.
+template <class T> static void multiply_ahead(const Product<T>& x, const T* a, const T* b,
+                                              const Panel<T>& panel, Index row, Index rows, const T* next_c,
+                                              const T* next_a, Index piece) {
+  constexpr Index L = Vec<T>::lanes;
+  const int vectors = int(panel.count / L), last = int(panel.width(x.cols) - panel.count + L);
+  const auto tile = select_busy_tile<T, Does::look_ahead>(vectors);
+  T* c = x.c + row * x.c_row + panel.first;
+  Index i = 0;
+  for (; i + kTileRows <= rows; i += kTileRows, ++piece) {
+    T* const at = c + i * x.c_row;
+    const bool asks = next_a && piece < kChunkRows;
+    tile(x.depth, a + i * x.a_row, x.a_row, x.a_col, b, panel.count, at, x.c_row, last, x.accumulate,
+         {asks ? next_a + piece * x.a_step : nullptr, 0, nullptr,
+          i + 2 * kTileRows <= rows ? at + kTileRows * x.c_row : next_c, asks ? (x.depth + L - 1) / L : 0});
+  }
+  if (i < rows)
+    multiply_panel(x, a + i * x.a_row, x.a_row, x.a_col, b, panel.count, panel, row + i, rows - i);
+}
+
+/// Rows [row, row + rows) of c in panels [panel, panel + panels), and the epilogue if there is one.
 template <class T> static void multiply_tiles(const Product<T>& x, const Epilogue<T>* epilogue, Index row,
-                                              Index rows, Index panel, Index panels, T* scratch) {
-  for (Index r = row; r < row + rows; r += kChunkRows) {
-    const Index height = row + rows - r < kChunkRows ? row + rows - r : kChunkRows;
-    const T* const a = x.a + r * x.a_row;
-    if (x.packed_row) pack_matrix(a, x.a_row, x.a_col, scratch, x.packed_row, height, x.depth);
-    for (Index i = panel; i < panel + panels; ++i) {
-      const Panel<T> columns(x.cols, x.panels, i);
-      const T* const b = x.b + (x.b_row ? columns.first : columns.first * x.depth);
-      const Index b_row = x.b_row ? x.b_row : columns.count;
-      if (x.packed_row)
-        multiply_panel<T>(x, scratch, x.packed_row, 1, b, b_row, columns, r, height);
-      else
-        multiply_panel<T>(x, a, x.a_row, x.a_col, b, b_row, columns, r, height);
+                                              Index rows, Index panel, Index panels) {
+  const Index end = row + rows;
+  for (Index r = row; r < end; r += kChunkRows) {
+    const Index height = end - r < kChunkRows ? end - r : kChunkRows;
+    const T* const a = x.a + r * x.a_step;
+    const T* const next_a = r + kChunkRows < end ? a + kChunkRows * x.a_step : nullptr;
+    for (Index i = 0; i < panels; ++i) {
+      const Panel<T> columns(x.cols, x.panels, panel + i);
+      if (x.b_row) {
+        multiply_panel<T>(x, a, x.a_row, x.a_col, x.b + columns.first, x.b_row, columns, r, height);
+      } else {
+        const T* const next_c = x.c + r * x.c_row + columns.first + (i + 1 < panels ? columns.count : 0);
+        multiply_ahead(x, a, x.b + columns.first * x.depth, columns, r, height, next_c, next_a,
+                       i * (height / kTileRows));
+      }
       if (epilogue) finish_panel(x, *epilogue, columns, r, height);
     }
   }
+}
+
+/// Rows [begin, end) of x, (rows, cols), cut into chunks of kChunkRows columns, each of which lies together
+/// in y, its rows one after the other.
+template <class T>
+static void pack_chunks(const T* x, Index x_row, T* y, Index rows, Index cols, Index begin, Index end) {
+  for (Index r = begin; r < end; ++r)
+    for (Index j = 0; j < cols; j += kChunkRows)
+      pack_row_asking(x + r * x_row + j, r + kAhead < end ? kAhead * x_row : 0, y + j * rows + r * kChunkRows,
+                      cols - j < kChunkRows ? cols - j : kChunkRows);
 }
 
 template <class T> static void stream_rows(const T* a, Index a_row, Index a_col, const T* b, Index b_row,
@@ -221,10 +254,10 @@ template <class T> static void dot_rows(const T* a, Index a_row, const T* b, Ind
 }
 
 template <class T> const GemmKernels<T>& gemm_kernels() {
-  static constexpr GemmKernels<T> kKernels{Vec<T>::lanes,        kTileRows,          kTileVectors,
-                                           kChunkRows,           &multiply_tiles<T>, &multiply_few<T>,
-                                           &stream_rows<T>,      &dot_rows<T>,       &pack_matrix<T>,
-                                           &pack_panel_range<T>, &pack_panel_rows<T>};
+  static constexpr GemmKernels<T> kKernels{
+      Vec<T>::lanes,      kTileRows,        kTileVectors,         kChunkRows,
+      &multiply_tiles<T>, &multiply_few<T>, &stream_rows<T>,      &dot_rows<T>,
+      &pack_matrix<T>,    &pack_chunks<T>,  &pack_panel_range<T>, &pack_panel_rows<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(gemm_kernels)
@@ -257,6 +290,10 @@ namespace {
 constexpr Index kGrainMultiplies = 500 * 1000;
 /// What of b may be read again and again: half of a second-level cache.
 constexpr Index kCacheBytes = 512 * 1024;
+/// Rows of a copied at a time: enough to read a block of b often.
+constexpr Index kBlockRows = 2048;
+/// Elements to a boundary for the caches.
+constexpr Index kLine = 16;
 /// Pieces a product is cut into at most: fine enough for many threads, coarse enough to read b rarely.
 constexpr Index kMaxTasks = 64;
 
@@ -280,23 +317,33 @@ Index block_panels() {
 #endif
 }
 
+/// Whether the first-level cache takes the 8 rows of a tile and what passes by, where rows are 4 KiB apart.
+bool wide_sets() {
+#if defined(_SC_LEVEL1_DCACHE_ASSOC)
+  static const bool wide = sysconf(_SC_LEVEL1_DCACHE_ASSOC) >= 12;
+  return wide;
+#else
+  return false;
+#endif
+}
+
 enum class Method { dot, stream, tiles };
 
 struct Plan {
   Method method = Method::tiles;
   bool pack_a = false, pack_b = false;
-  bool by_panel = false;               // b is packed a panel at a time, as it is multiplied
-  Index columns = 0, depth = 0;        // of a block
-  Index slices = 1;                    // of the columns, each a task that packs its own part of b
-  Index a_stride = 0, c_stride = 0;    // of the rows of packed a, of partial sums
-  Index a_scratch = 0, b_scratch = 0;  // elements
+  bool turned = false;                     // a's columns are packed in chunks as they lie
+  bool by_panel = false;                   // b is packed a panel at a time, as it is multiplied
+  Index rows = 0, columns = 0, depth = 0;  // of a block
+  Index slices = 1;                        // of the columns, each a task that packs its own part of b
+  Index a_stride = 0, c_stride = 0;        // of the rows of packed a, of partial sums
+  Index a_scratch = 0, b_scratch = 0;      // elements
 };
 
-/// A power of two, as many cores have, of slices worth a task: of 9 vectors at least, or two of 4; wider
-/// where each of them copies a.
-Index slices_of(const GemmShape& s, Index lanes, bool pack_a) {
+/// A power of two, as many cores have, of slices worth a task: of 9 vectors at least, or two of 4.
+Index slices_of(const GemmShape& s, Index lanes) {
   const Index vectors = parts(s.n, lanes), worth = s.m * s.n * s.k / kGrainMultiplies;
-  const Index wide = pack_a ? s.n / 256 : std::max(vectors / 9, std::min<Index>(2, vectors / 4));
+  const Index wide = std::max(vectors / 9, std::min<Index>(2, vectors / 4));
   return Index(std::bit_floor(std::uint64_t(std::max<Index>(std::min({worth, kMaxTasks, wide}), 1))));
 }
 
@@ -323,24 +370,34 @@ template <class T> Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) 
     const bool scattered = s.k > 256 && s.a_col > 1 && s.a_col * Index(sizeof(T)) % 2048 == 0;
     const bool shallow = scattered && s.n <= 2 * panel;
     const bool big = plan.pack_b && s.m > 256 && s.n >= 128 && s.m * s.k * Index(sizeof(T)) > kCacheBytes / 4;
-    plan.pack_a = s.m >= 64 && s.k >= 128 && s.n > panel && !shallow && (scattered || big);
+    const bool shared_sets = s.a_col == 1 && (s.a_row * Index(sizeof(T)) % 4096 || wide_sets());
+    plan.pack_a = s.m >= 64 && s.k >= 128 && s.n > panel && !shallow && (scattered || (big && !shared_sets));
+    plan.turned = plan.pack_a && s.a_row == 1;
     plan.depth = even_block(s.k, shallow ? 128 : plan.pack_a || plan.pack_b ? 512 : 1024, 1);
     // Few rows read a block of b few times: it had better stay in the second-level cache of whom packed it.
     const bool few = s.m <= 256;
-    if (plan.pack_b && few) plan.slices = slices_of(s, run.lanes, plan.pack_a);
+    if (plan.pack_b && few && !plan.pack_a) plan.slices = slices_of(s, run.lanes);
     plan.columns =
         plan.pack_b ? even_block(parts(s.n, plan.slices), (few ? 8 : block_panels()) * panel, panel) : s.n;
-    plan.by_panel = plan.slices > 1 && !plan.pack_a && s.b_col == 1;
+    plan.by_panel = plan.slices > 1 && s.b_col == 1;
     // 512 would do as well, but for rows 4 KiB apart, which share few sets of the second-level cache: 6 %
     // slower.
     if (plan.by_panel) plan.depth = even_block(s.k, 256, 1);
-    if (plan.pack_b) plan.b_scratch = (plan.by_panel ? panel : up(plan.columns, run.lanes)) * plan.depth;
+    if (plan.pack_b)
+      plan.b_scratch = up((plan.by_panel ? panel : up(plan.columns, run.lanes)) * plan.depth, kLine);
   }
+  plan.rows = s.m;
+  if (plan.pack_a && plan.method == Method::tiles) plan.rows = even_block(s.m, kBlockRows, run.chunk_rows);
   if (plan.pack_a) {
     plan.a_stride = up(plan.depth, run.lanes) + run.lanes;
-    plan.a_scratch = (plan.method == Method::dot ? s.m : run.chunk_rows) * plan.a_stride;
+    plan.a_scratch = plan.turned ? up(plan.rows, run.chunk_rows) * plan.depth : plan.rows * plan.a_stride;
   }
   return plan;
+}
+
+/// Where piece i of `pieces` begins, if `length` is cut at multiples of unit.
+Index cut(Index length, Index unit, Index i, Index pieces) {
+  return std::min(length, parts(length, unit) * i / pieces * unit);
 }
 
 /// One product: its arrays, shape and plan.
@@ -424,29 +481,63 @@ template <class T> class Gemm {
     if (epilogue.bias) epilogue.bias += begin;
     epilogue.z = z ? z + begin : nullptr;
     const Index panels = parts(parts(end - begin, run_.lanes), run_.tile_vectors);
-    run_.few({a, s_.a_row, s_.a_col, 0, b + begin, s_.b_row, c + begin, s_.c_row, end - begin, s_.k, panels,
-              false},
+    run_.few({a, s_.a_row, s_.a_col, s_.a_row, b + begin, s_.b_row, c + begin, s_.c_row, end - begin, s_.k,
+              panels, false},
              epilogue_.empty() ? nullptr : &epilogue, s_.m, plan_.depth, scratch);
   }
 
   /// Columns [begin, end).
   void tiles(const T* a, const T* b, T* c, T* z, T* scratch, Index begin, Index end) const {
-    for (Index j = begin; j < end; j += plan_.columns) {
-      const Index cols = std::min(plan_.columns, end - j);
-      Epilogue<T> epilogue = epilogue_;
-      if (epilogue.bias) epilogue.bias += j;
+    T* const packed_a = scratch + plan_.b_scratch;
+    const bool one_block = plan_.columns >= end - begin && plan_.depth >= s_.k;
+    for (Index i = 0; i < s_.m; i += plan_.rows) {
+      const Index rows = std::min(plan_.rows, s_.m - i);
       for (Index p = 0; p < s_.k; p += plan_.depth) {
         const Index depth = std::min(plan_.depth, s_.k - p);
-        const Index panels = parts(parts(cols, run_.lanes), run_.tile_vectors);
-        const T* const b_block = b + p * s_.b_row + j * s_.b_col;
-        if (plan_.pack_b) pack_b(b_block, scratch, depth, cols, panels);
-        epilogue.z = z ? z + j : nullptr;
-        const bool last = p + depth == s_.k && !epilogue_.empty();
-        multiply({a + p * s_.a_col, s_.a_row, s_.a_col, plan_.pack_a ? plan_.a_stride : 0,
-                  plan_.pack_b ? scratch : b_block, plan_.pack_b ? 0 : s_.b_row, c + j, s_.c_row, cols, depth,
-                  panels, p > 0},
-                 last ? &epilogue : nullptr);
+        const T* const a_block = a + i * s_.a_row + p * s_.a_col;
+        if (plan_.pack_a) pack_a(a_block, packed_a, rows, depth);
+        for (Index j = begin; j < end; j += plan_.columns) {
+          const Index cols = std::min(plan_.columns, end - j);
+          const Index panels = parts(parts(cols, run_.lanes), run_.tile_vectors);
+          const T* const b_block = b + p * s_.b_row + j * s_.b_col;
+          if (plan_.pack_b && !(one_block && i > 0)) pack_b(b_block, scratch, depth, cols, panels);
+          Product<T> x{a_block,
+                       s_.a_row,
+                       s_.a_col,
+                       s_.a_row,
+                       plan_.pack_b ? scratch : b_block,
+                       plan_.pack_b ? 0 : s_.b_row,
+                       c + i * s_.c_row + j,
+                       s_.c_row,
+                       cols,
+                       depth,
+                       panels,
+                       p > 0};
+          if (plan_.pack_a) {
+            x.a = packed_a;
+            x.a_row = plan_.turned ? 1 : plan_.a_stride;
+            x.a_col = plan_.turned ? run_.chunk_rows : 1;
+            x.a_step = plan_.turned ? depth : plan_.a_stride;
+          }
+          Epilogue<T> epilogue = epilogue_;
+          if (epilogue.bias) epilogue.bias += j;
+          epilogue.z = z ? z + i * s_.c_row + j : nullptr;
+          multiply(x, rows, p + depth == s_.k && !epilogue.empty() ? &epilogue : nullptr);
+        }
       }
+    }
+  }
+
+  void pack_a(const T* a, T* packed, Index rows, Index depth) const {
+    if (plan_.turned) {
+      parallel_ranges(depth, rows, [&](Index begin, Index end) {
+        run_.pack_chunks(a, s_.a_col, packed, depth, rows, begin, end);
+      });
+    } else {
+      parallel_ranges(rows, depth, [&](Index begin, Index end) {
+        run_.pack(a + begin * s_.a_row, s_.a_row, s_.a_col, packed + begin * plan_.a_stride, plan_.a_stride,
+                  end - begin, depth);
+      });
     }
   }
 
@@ -463,21 +554,20 @@ template <class T> class Gemm {
   }
 
   /// Cuts c into pieces: of at least 64 rows first, then of whole panels, then of fewer rows.
-  void multiply(const Product<T>& product, const Epilogue<T>* epilogue) const {
-    const Index rows = s_.m;
+  void multiply(const Product<T>& product, Index rows, const Epilogue<T>* epilogue) const {
     const Index wanted =
         std::clamp<Index>(rows * product.cols * product.depth / kGrainMultiplies, 1, kMaxTasks);
+    const Index unit = plan_.turned ? run_.chunk_rows : run_.tile_rows, units = parts(rows, unit);
     Index row_parts = std::clamp<Index>(rows / 64, 1, wanted);
-    // Pieces side by side copy the same rows of a.
+    // Pieces side by side read the same rows of a.
     const Index most = plan_.pack_a ? parts(product.cols, 256) : product.panels;
     const Index col_parts = std::min({most, product.panels, parts(wanted, row_parts)});
-    row_parts = std::min(std::max(row_parts, wanted / col_parts), parts(rows, run_.tile_rows));
+    row_parts = std::min(std::max(row_parts, wanted / col_parts), units);
     parallel_tasks(row_parts * col_parts, [&](Index task) {
       const Index r = task / col_parts, q = task % col_parts;
-      const Index row = rows * r / row_parts, panel = product.panels * q / col_parts;
-      const Workspace<T> memory(std::size_t(plan_.a_scratch));
-      run_.tiles(product, epilogue, row, rows * (r + 1) / row_parts - row, panel,
-                 product.panels * (q + 1) / col_parts - panel, memory.data());
+      const Index row = cut(rows, unit, r, row_parts), panel = product.panels * q / col_parts;
+      run_.tiles(product, epilogue, row, cut(rows, unit, r + 1, row_parts) - row, panel,
+                 product.panels * (q + 1) / col_parts - panel);
     });
   }
 
@@ -537,8 +627,7 @@ void gemm(const T* a, const T* b, T* c, const GemmShape& shape, const Epilogue<T
   const Index work = s.m * s.n * s.k;
   const Index tasks = std::min({count, std::max<Index>(1, count * work / kGrainMultiplies), kMaxTasks});
   const bool side_by_side = count > 1 && work < 8 * kGrainMultiplies;
-  const Index scratch =
-      plan.slices > 1 ? 0 : up(plan.method == Method::dot ? plan.a_scratch : plan.b_scratch, 16);
+  const Index scratch = plan.slices > 1 ? 0 : up(plan.a_scratch + plan.b_scratch, kLine);
   const Workspace<T> memory(std::size_t((side_by_side ? tasks : 1) * scratch));
   const auto range = [&](Index begin, Index end, T* own) {
     each_product(s.batch, begin, end, [&](Index at_a, Index at_b, Index at_c) {
