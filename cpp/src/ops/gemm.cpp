@@ -33,7 +33,7 @@ template <class T> struct Product {
   Index b_row;  // 0: packed in panels
   T* c;
   Index c_row;
-  Index cols, depth, panels;
+  Index rows, cols, depth, panels;
   bool accumulate;
 };
 
@@ -187,7 +187,7 @@ template <class T> static void multiply_tiles(const Product<T>& x, const Epilogu
   for (Index r = row; r < end; r += kChunkRows) {
     const Index height = end - r < kChunkRows ? end - r : kChunkRows;
     const T* const a = x.a + r * x.a_step;
-    const T* const next_a = r + kChunkRows < end ? a + kChunkRows * x.a_step : nullptr;
+    const T* const next_a = r + kChunkRows < x.rows ? a + kChunkRows * x.a_step : nullptr;
     for (Index i = 0; i < panels; ++i) {
       const Panel<T> columns(x.cols, x.panels, panel + i);
       if (x.b_row) {
@@ -481,8 +481,8 @@ template <class T> class Gemm {
     if (epilogue.bias) epilogue.bias += begin;
     epilogue.z = z ? z + begin : nullptr;
     const Index panels = parts(parts(end - begin, run_.lanes), run_.tile_vectors);
-    run_.few({a, s_.a_row, s_.a_col, s_.a_row, b + begin, s_.b_row, c + begin, s_.c_row, end - begin, s_.k,
-              panels, false},
+    run_.few({a, s_.a_row, s_.a_col, s_.a_row, b + begin, s_.b_row, c + begin, s_.c_row, s_.m, end - begin,
+              s_.k, panels, false},
              epilogue_.empty() ? nullptr : &epilogue, s_.m, plan_.depth, scratch);
   }
 
@@ -509,6 +509,7 @@ template <class T> class Gemm {
                        plan_.pack_b ? 0 : s_.b_row,
                        c + i * s_.c_row + j,
                        s_.c_row,
+                       rows,
                        cols,
                        depth,
                        panels,
@@ -564,7 +565,7 @@ template <class T> class Gemm {
     const Index col_parts = std::min({most, product.panels, parts(wanted, row_parts)});
     row_parts = std::min(std::max(row_parts, wanted / col_parts), units);
     parallel_tasks(row_parts * col_parts, [&](Index task) {
-      const Index r = task / col_parts, q = task % col_parts;
+      const Index q = task / row_parts, r = task % row_parts;
       const Index row = cut(rows, unit, r, row_parts), panel = product.panels * q / col_parts;
       run_.tiles(product, epilogue, row, cut(rows, unit, r + 1, row_parts) - row, panel,
                  product.panels * (q + 1) / col_parts - panel);
