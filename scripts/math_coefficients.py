@@ -139,6 +139,30 @@ FITS = [
 ]
 
 
+def tanh_table() -> list[list[float]]:
+    """Coefficients of tanh_table.hpp: row k holds those of y^k, of 32 polynomials in y = |x| - middle.
+
+    A quarter of an octave each, [1/16, 16) in all, in the order of the five bits of a float32 that tell them apart.
+    The first one begins at 0, where y is |x| itself and the relative error counts.
+    """
+    table = [[0.0] * 32 for _ in range(6)]
+    for k in range(32):
+        octave, quarter = divmod(k, 4)
+        lo = mp.mpf(2) ** (octave - 4) * (1 + mp.mpf(quarter) / 4)
+        half = mp.mpf(2) ** (octave - 7)
+        middle = lo + half
+        if k == 0:
+            f = Fit("", lambda y: (mp.tanh(y) - y) / y**2, lambda y: y**2 / mp.tanh(y), 0, 5 / 64, {np.float32: 4})
+            column = [0.0, 1.0, *fit(f, np.float32)[0]]
+        else:
+            value = lambda y, m=middle: mp.tanh(m + y)  # noqa: E731
+            weight = lambda y, m=middle: 1 / mp.tanh(m + y)  # noqa: E731
+            column = fit(Fit("", value, weight, float(-half), float(half), {np.float32: 6}), np.float32)[0]
+        for power, c in enumerate(column):
+            table[power][(k + 12) % 32] = c
+    return table
+
+
 def digits(x: float, dtype: type) -> str:
     """The shortest literal that reads back as x."""
     text = str(dtype(x)) if dtype is np.float64 else str(np.float32(x)) + "f"
@@ -170,6 +194,9 @@ def main() -> None:
             if dtype in task.terms:
                 c, error = fit(task, dtype)
                 print(f"  {task.name} = {{{', '.join(digits(v, dtype) for v in c)}}}  2^{error:.1f}")
+    print("tanh_table =")
+    for row in tanh_table():
+        print(f"  {{{', '.join(digits(v, np.float32) for v in row)}}},")
 
 
 if __name__ == "__main__":

@@ -9,13 +9,16 @@
 // infinities, signed zeros and overflow are those of the C library.
 //
 // The polynomials come from scripts/math_coefficients.py, constant term first. There are no tables (a gather
-// costs more than the polynomial it shortens), no branches, and no call, but for arguments of sin and cos
-// beyond sine_max, which the C library gets. Every bound also holds where fma() rounds twice: products that
-// must be exact have a factor with trailing zeros or a power of two.
+// costs more than the polynomial it shortens; two registers of AVX-512 are one for tanh), no branches, and no
+// call, but for arguments of sin and cos beyond sine_max, which the C library gets. Every bound also holds
+// where fma() rounds twice: products that must be exact have a factor with trailing zeros or a power of two.
 
 #include <math.h>
 
 #include "simd/simd.hpp"
+#if defined(FASTNN_ISA_avx512)
+#include "simd/tanh_table.hpp"
+#endif
 
 namespace fastnn::cpu::FASTNN_ISA {
 
@@ -343,7 +346,11 @@ static inline F32 log(F32 x) { return log_of(x); }
 static inline F64 log(F64 x) { return log_of(x); }
 static inline F32 log1p(F32 x) { return log1p_of(x); }
 static inline F64 log1p(F64 x) { return log1p_of(x); }
+#if defined(FASTNN_ISA_avx512)
+static inline F32 tanh(F32 x) { return tanh_by_table(x); }
+#else
 static inline F32 tanh(F32 x) { return tanh_of(x); }
+#endif
 static inline F64 tanh(F64 x) { return tanh_of(x); }
 static inline F32 sigmoid(F32 x) { return sigmoid_of(x); }
 static inline F64 sigmoid(F64 x) { return sigmoid_of(x); }
