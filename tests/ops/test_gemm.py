@@ -49,10 +49,10 @@ def test_every_edge_of_the_tiles(rng, dtype, transpose_a, transpose_b):
 
 
 # One for each plan: stream, whole and shared out; dot; tiles as they lie, b packed, both packed; beyond a block of the
-# depth (512 packed, 1024 not) and of columns (8 or 22 panels), chunks of rows (64).
+# depth (512 packed, 1024 not), of columns (8 or 22 panels) and of rows (2048), chunks of rows (64).
 PLANS = [
     (1, 50, 70), (3, 700, 300), (24, 200, 600), (40, 100, 1100), (64, 1600, 100), (70, 190, 900), (1100, 130, 390),
-    (512, 70, 300), (260, 1100, 130),
+    (512, 70, 300), (260, 1100, 130), (2100, 130, 300),
 ]  # fmt: skip
 
 
@@ -142,6 +142,11 @@ def test_padding_is_never_read(rng, m, n, k):
         b = embedded(n, k) if transpose_b else embedded(k, n)
         assert_product(gemm(a, b, transpose_a=transpose_a, transpose_b=transpose_b), a, b, transpose_a, transpose_b)
         assert_product(matmul(a.T if transpose_a else a, b.T if transpose_b else b), a, b, transpose_a, transpose_b)
+
+
+def test_many_rows_spread_out_are_copied_by_block(rng):
+    spread, b = operands(rng, 320, 130, 1100, False, True)
+    assert_product(matmul(spread[:, ::2], b[:, :550].T), spread[:, ::2], b[:, :550], transpose_b=True)
 
 
 def test_a_view_turned_around_or_spread_out_is_read_as_it_is(rng):

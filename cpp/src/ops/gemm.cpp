@@ -9,10 +9,9 @@
 //
 //                         columns                    a chunk of a, 64 rows or so, stays in the second-level
 //                      +-----+-----+                 cache while all panels of b, depth x 3 vectors each, go
-//                depth |  b  |     |                 past it. Each tile asks for a piece of the next chunk
-//                and
-//                      +-----+-----+                 for the next tile's c: from the third-level cache they
-//             depth                                  would come too late
+//                depth |  b  |     |                 past it. Each tile asks for a piece of the next chunk,
+//                      +-----+-----+                 and for the next tile's c: asked for when they are
+//             depth                                  needed, they come too late from the third level
 //            +-----+   +-----+-----+
 //      chunk |  a  |   |  c  |     |
 //            +-----+   +-----+-----+
@@ -28,7 +27,7 @@ namespace fastnn::cpu {
 template <class T> struct Product {
   const T* a;
   Index a_row, a_col;  // within a chunk
-  Index a_step;        // rows from chunk to chunk, a_row but for columns packed in chunks
+  Index a_step;        // chunk i begins at a + i a_step chunk_rows: a_row, or the depth of packed columns
   const T* b;
   Index b_row;  // 0: packed in panels
   T* c;
@@ -310,7 +309,7 @@ Index even_block(Index length, Index most, Index step) {
 
 /// The most panels of b in a block that many rows of a go past. With 2 MiB of second-level cache 1 MiB of b
 /// stays there: 1024^3 is 2 to 5 % faster on Sapphire Rapids, whose third level is slow. With 1 MiB it cannot
-/// stay, and a wider block has a copied fewer times: 4 % on Zen 4.
+/// stay, and a goes past a wider block fewer times: 4 % on Zen 4.
 Index block_panels() {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
   static const bool large = sysconf(_SC_LEVEL2_CACHE_SIZE) >= 2 << 20;
@@ -350,52 +349,65 @@ Index slices_of(const GemmShape& s, Index lanes) {
   return Index(std::bit_floor(std::uint64_t(std::max<Index>(std::min({worth, kMaxTasks, wide}), 1))));
 }
 
-template <class T> Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
-  Plan plan;
-  const Index b_bytes = s.k * s.n * Index(sizeof(T)), panel = run.lanes * run.tile_vectors;
-  if (s.b_col == 1 && (s.m <= 3 || (s.m == 4 && b_bytes > 16 * kCacheBytes))) {
-    plan.method = Method::stream;
-    const Index shares = std::clamp<Index>(s.n * s.k / kGrainStreamed, 1, 16);
-    plan.depth = std::max<Index>(1, parts(s.k, shares));
-    plan.c_stride = up(s.n, run.lanes) + run.lanes;
-    if (shares > 1) plan.b_scratch = parts(s.k, plan.depth) * s.m * plan.c_stride;
-  } else if (s.b_row == 1 && s.b_col != 1 && s.m <= 32 && s.m * run.lanes <= std::max(s.k, run.lanes)) {
-    plan.method = Method::dot;
-    plan.pack_a = s.a_col != 1 && s.k > 1;
-    plan.depth = s.k;
-  } else {
-    const bool far =
-        s.n > panel && b_bytes > kCacheBytes;  // a panel's rows lie apart, and it is read from afar
-    plan.pack_b = s.b_col != 1 || (s.m >= 64 && (far || s.k * panel * Index(sizeof(T)) > kCacheBytes)) ||
-                  (s.m >= 16 && b_bytes > 16 * kCacheBytes);
-    // Broadcasts walk down the columns of a: at such distances they fall into few sets of the cache. Where
-    // there are few columns to make up for a copy, the block is made shallow enough for these sets instead.
-    const bool scattered = s.k > 256 && s.a_col > 1 && s.a_col * Index(sizeof(T)) % 2048 == 0;
-    const bool shallow = scattered && s.n <= 2 * panel;
-    const bool big = plan.pack_b && s.m > 256 && s.n >= 128 && s.m * s.k * Index(sizeof(T)) > kCacheBytes / 4;
-    const bool shared_sets = s.a_col == 1 && (s.a_row * Index(sizeof(T)) % 4096 || wide_sets());
-    plan.pack_a = s.m >= 64 && s.k >= 128 && s.n > panel && !shallow && (scattered || (big && !shared_sets));
-    plan.turned = plan.pack_a && s.a_row == 1;
-    plan.depth = even_block(s.k, shallow ? 128 : plan.pack_a || plan.pack_b ? 512 : 1024, 1);
-    // Few rows read a block of b few times: it had better stay in the second-level cache of whom packed it.
-    const bool few = s.m <= 256;
-    if (plan.pack_b && few && !plan.pack_a) plan.slices = slices_of(s, run.lanes);
-    plan.columns =
-        plan.pack_b ? even_block(parts(s.n, plan.slices), (few ? 8 : block_panels()) * panel, panel) : s.n;
-    plan.by_panel = plan.slices > 1 && s.b_col == 1;
-    // 512 would do as well, but for rows 4 KiB apart, which share few sets of the second-level cache: 6 %
-    // slower.
-    if (plan.by_panel) plan.depth = even_block(s.k, 256, 1);
-    if (plan.pack_b)
-      plan.b_scratch = up((plan.by_panel ? panel : up(plan.columns, run.lanes)) * plan.depth, kLine);
-  }
-  plan.rows = s.m;
-  if (plan.pack_a && plan.method == Method::tiles) plan.rows = even_block(s.m, kBlockRows, run.chunk_rows);
+template <class T> Plan plan_stream(const GemmShape& s, const GemmKernels<T>& run) {
+  Plan plan{.method = Method::stream, .rows = s.m};
+  const Index shares = std::clamp<Index>(s.n * s.k / kGrainStreamed, 1, 16);
+  plan.depth = std::max<Index>(1, parts(s.k, shares));
+  plan.c_stride = up(s.n, run.lanes) + run.lanes;
+  if (shares > 1) plan.b_scratch = parts(s.k, plan.depth) * s.m * plan.c_stride;
+  return plan;
+}
+
+template <class T> Plan plan_dot(const GemmShape& s, const GemmKernels<T>& run) {
+  Plan plan{.method = Method::dot, .rows = s.m, .depth = s.k};
+  plan.pack_a = s.a_col != 1 && s.k > 1;
+  if (plan.pack_a) plan.a_stride = up(s.k, run.lanes) + run.lanes;
+  plan.a_scratch = s.m * plan.a_stride;
+  return plan;
+}
+
+template <class T> Plan plan_tiles(const GemmShape& s, const GemmKernels<T>& run) {
+  constexpr Index kSize = sizeof(T);
+  Plan plan{.rows = s.m};
+  const Index b_bytes = s.k * s.n * kSize, panel = run.lanes * run.tile_vectors;
+  const bool far =
+      s.n > panel && b_bytes > kCacheBytes;  // a panel's rows lie apart, and it is read from afar
+  plan.pack_b = s.b_col != 1 || (s.m >= 64 && (far || s.k * panel * kSize > kCacheBytes)) ||
+                (s.m >= 16 && b_bytes > 16 * kCacheBytes);
+  // Broadcasts walk down the columns of a: at such distances they fall into few sets of the cache. Where
+  // there are few columns to make up for a copy, the block is made shallow enough for these sets instead.
+  const bool scattered = s.k > 256 && s.a_col > 1 && s.a_col * kSize % 2048 == 0;
+  const bool shallow = scattered && s.n <= 2 * panel;
+  const bool big = plan.pack_b && s.m > 256 && s.n >= 128 && s.m * s.k * kSize > kCacheBytes / 4;
+  const bool rows_do = s.a_col == 1 && (s.a_row * kSize % 4096 || wide_sets());  // where they lie
+  plan.pack_a = s.m >= 64 && s.k >= 128 && s.n > panel && !shallow && (scattered || (big && !rows_do));
+  plan.turned = plan.pack_a && s.a_row == 1;
+  plan.depth = even_block(s.k, shallow ? 128 : plan.pack_a || plan.pack_b ? 512 : 1024, 1);
+  // Few rows read a block of b few times: it had better stay in the second-level cache of whom packed it.
+  const bool few = s.m <= 256;
+  if (plan.pack_b && few && !plan.pack_a) plan.slices = slices_of(s, run.lanes);
+  plan.columns =
+      plan.pack_b ? even_block(parts(s.n, plan.slices), (few ? 8 : block_panels()) * panel, panel) : s.n;
+  plan.by_panel = plan.slices > 1 && s.b_col == 1;
+  // 512 would do as well, but for rows 4 KiB apart, which share few sets of the second-level cache: 6 %
+  // slower.
+  if (plan.by_panel) plan.depth = even_block(s.k, 256, 1);
+  if (plan.pack_b)
+    plan.b_scratch = up((plan.by_panel ? panel : up(plan.columns, run.lanes)) * plan.depth, kLine);
   if (plan.pack_a) {
+    plan.rows = even_block(s.m, kBlockRows, run.chunk_rows);
     plan.a_stride = up(plan.depth, run.lanes) + run.lanes;
     plan.a_scratch = plan.turned ? up(plan.rows, run.chunk_rows) * plan.depth : plan.rows * plan.a_stride;
   }
   return plan;
+}
+
+template <class T> Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
+  const bool b_is_large = s.k * s.n * Index(sizeof(T)) > 16 * kCacheBytes;
+  if (s.b_col == 1 && (s.m <= 3 || (s.m == 4 && b_is_large))) return plan_stream(s, run);
+  if (s.b_row == 1 && s.b_col != 1 && s.m <= 32 && s.m * run.lanes <= std::max(s.k, run.lanes))
+    return plan_dot(s, run);
+  return plan_tiles(s, run);
 }
 
 /// Where piece i of `pieces` begins, if `length` is cut at multiples of unit.
