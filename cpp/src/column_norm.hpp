@@ -81,11 +81,16 @@ class ColumnBlocks {
     });
   }
 
-  /// The same from the last block to the first: a second pass finds what the first read last in the cache.
+  /// The same from the last block to the first: a second pass finds what the first read last in the cache. Each
+  /// thread's own blocks, since those of others are in caches of others.
   template <typename Fn> void each_backward(const Fn& fn) const {
-    const Index last = count() - 1;
-    parallel_ranges(count(), chunk_ * cols(), [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) fn(last - i, at(last - i));
+    const Index all = count(), threads = threads_for(all);
+    parallel_ranges(all, chunk_ * cols(), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const Index thread = ((i + 1) * threads - 1) / all;
+        const Index turned = all * thread / threads + all * (thread + 1) / threads - 1 - i;
+        fn(turned, at(turned));
+      }
     });
   }
 
