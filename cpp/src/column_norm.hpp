@@ -81,8 +81,8 @@ class ColumnBlocks {
     });
   }
 
-  /// The same from the last block to the first: a second pass finds what the first read last in the cache. Each
-  /// thread's own blocks, since those of others are in caches of others.
+  /// The same from the last block to the first: a second pass finds what the first read last in the cache.
+  /// Each thread's own blocks, since those of others are in caches of others.
   template <typename Fn> void each_backward(const Fn& fn) const {
     const Index all = count(), threads = threads_for(all);
     parallel_ranges(all, chunk_ * cols(), [&](Index begin, Index end) {

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from numpy import ndarray
+from numpy import concatenate, ndarray
 
 from fastnn.arrays import Array
 from fastnn.autograd import constants, recording
 from fastnn.masks import set_mask
+from fastnn.models.slabs import Slabs
 from fastnn.recording import Recordings
 from fastnn.structure import is_ours
 from fastnn.training.batches import leaves
@@ -91,6 +92,7 @@ class Steps:
         if model.run_eagerly or not model.built or not model._is_recordable():
             return
         self._predicting = Recorded(lambda x: model(x, training=False), lambda: _read(model))
+        self._slabs = Slabs(model)
         if model._objective.recordable and is_ours(model.compute_loss):
             self._testing = Recorded(model._evaluated, lambda: _read(model))
             if is_ours(type(model.optimizer)):
@@ -115,6 +117,10 @@ class Steps:
         """The prediction for a batch."""
         if self._predicting is None or recording():
             return self._model(x, training=False)
+        if type(x) is ndarray and x.ndim > 2:
+            size = self._slabs.samples(len(x))
+            if size < len(x):
+                return concatenate([self._predicting(x[i : i + size]) for i in range(0, len(x), size)])
         return self._predicting(x)
 
 
