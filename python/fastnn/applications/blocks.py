@@ -16,8 +16,6 @@ def convolution(
     x: Any, filters: int, size: Any, strides: int = 1, padding: Any = "same", activation: str | None = "relu"
 ) -> Any:
     """Convolution and bias. padding: a name, or zeros on every side."""
-    if not isinstance(padding, str):
-        x, padding = layers.ZeroPadding2D(padding)(x), "valid"
     return layers.Conv2D(filters, size, strides, padding, activation=activation)(x)
 
 
@@ -31,8 +29,6 @@ def normalised(
     epsilon: float = 1e-5,
 ) -> Any:
     """Convolution without bias, batch normalisation, activation. padding: a name, or zeros on every side."""
-    if not isinstance(padding, str):
-        x, padding = layers.ZeroPadding2D(padding)(x), "valid"
     x = layers.Conv2D(filters, size, strides, padding, use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.9, epsilon=epsilon)(x)
     return x if activation is None else layers.Activation(activation)(x)
@@ -40,9 +36,7 @@ def normalised(
 
 def normalised_depthwise(x: Any, size: int, strides: int = 1, epsilon: float = 1e-5) -> Any:
     """The same with one filter for each channel. As much padding on both sides as keeps the size at stride 1."""
-    padding = "same"
-    if strides > 1:
-        x, padding = layers.ZeroPadding2D(size // 2)(x), "valid"
+    padding = "same" if strides == 1 else size // 2
     x = layers.DepthwiseConv2D(size, strides, padding, use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.9, epsilon=epsilon)(x)
     return layers.Activation("relu")(x)
