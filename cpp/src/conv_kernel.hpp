@@ -78,6 +78,12 @@ template <int R, int N, class T> static void conv_tile(const ConvProduct<T>& x, 
       for (int i = 0; i < R; ++i) sums[i][j] = sums[i][j] + add;
     }
   }
+  if (x.relu) {
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j) sums[i][j] = max(V::set(0), sums[i][j]);
+  }
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
     T* to = c + c_rows[i];

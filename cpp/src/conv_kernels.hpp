@@ -19,6 +19,7 @@ template <class T> struct ConvProduct {
   Index rows, cols, panels;
   bool accumulate;
   const T* bias = nullptr;  // of the columns, added last; or none
+  bool relu = false;        // after that
 };
 
 /// One array element type and instruction set.
@@ -34,8 +35,8 @@ template <class T> struct ConvKernels {
   void (*scatter)(const T* g, Index g_step, Index rows, Index n, const Index* places, T* y);
   void (*winograd_patch)(const T* x, Index x_row, Index x_pixel, T* v, Index v_step, Index channels);
   void (*winograd_kernel)(const T* g, Index g_step, T* u, Index u_step, Index n);
-  void (*winograd_results)(const T* m, Index m_step, const T* bias, T* y, Index y_row, Index y_pixel,
-                           int rows, int cols, Index channels);
+  void (*winograd_results)(const T* m, Index m_step, const T* bias, bool relu, T* y, Index y_row,
+                           Index y_pixel, int rows, int cols, Index channels);
   void (*winograd_gradients)(const T* y, Index y_row, Index y_pixel, T* v, Index v_step, Index channels);
   void (*winograd_kernel_gradient)(const T* m, Index m_step, T* g, Index g_step, Index n);
 };

@@ -182,9 +182,10 @@ template <class T> class Winograd {
                 first = (at.image * s_.rows.out + at.row) * line + at.col * s_.o + q.first;
     const int rows = int(std::min<Index>(4, s_.rows.count - at.row)),
               cols = int(std::min<Index>(4, s_.cols.count - at.col));
-    run_.winograd_results(m, m_step, epilogue_.bias ? epilogue_.bias + q.first : nullptr, y_ + first, line,
-                          s_.o, rows, cols, q.width);
-    if (epilogue_.activation == Unary::linear && !epilogue_.z) return;
+    const bool relu = is_relu(epilogue_);
+    run_.winograd_results(m, m_step, epilogue_.bias ? epilogue_.bias + q.first : nullptr, relu, y_ + first,
+                          line, s_.o, rows, cols, q.width);
+    if (relu || (epilogue_.activation == Unary::linear && !epilogue_.z)) return;
     for (int r = 0; r < rows; ++r) {
       const Index from = first + r * line;
       FASTNN_SELECT(epilogue_rows<T>)

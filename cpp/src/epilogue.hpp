@@ -13,4 +13,9 @@ FASTNN_DECLARE(void, epilogue_rows,
                (const Epilogue<T>& epilogue, Index bias_step, T* c, T* z, Index c_row, const T* bias,
                 Index rows, Index cols))
 
+/// Whether relu is all there is to do after the bias: tiles do that themselves.
+template <class T> bool is_relu(const Epilogue<T>& epilogue) {
+  return epilogue.activation == Unary::relu && !epilogue.z;
+}
+
 }  // namespace fastnn::cpu

@@ -227,7 +227,8 @@ template <class T> class Correlator {
       product.bias = epilogue_.bias ? epilogue_.bias + group * s_.group_o() : nullptr;
       for (Index i = panel; i < panel_end; ++i) {
         sum(product, i);
-        if (epilogue_.activation != Unary::linear || epilogue_.z) finish(chunk, group, i);
+        const bool done = epilogue_.activation == Unary::linear || epilogue_.activation == Unary::relu;
+        if (!done || epilogue_.z) finish(chunk, group, i);
       }
     }
   }
@@ -246,7 +247,9 @@ template <class T> class Correlator {
         product.a = a + offset, product.length = length * (piece + 1) / pieces - offset;
         product.first = stretch * length + offset;
         product.accumulate = i > 0 || piece > 0;
-        product.bias = i + 1 == blocks && piece + 1 == pieces ? bias : nullptr;
+        const bool last = i + 1 == blocks && piece + 1 == pieces;
+        product.bias = last ? bias : nullptr;
+        product.relu = last && is_relu(epilogue_);
         run_.multiply(product, panel, 1);
       }
   }
