@@ -392,3 +392,33 @@ def test_an_interrupted_bar_is_left_where_it_was(table, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         classifier().fit(*table, callbacks=callbacks.LambdaCallback(on_train_batch_end=stop))
     assert out.getvalue().endswith("\n")
+
+
+def test_a_callback_ends_evaluation_and_prediction_of_endless_data(table):
+    x, y = table
+
+    def endless(targets):
+        while True:
+            yield (x[:4], y[:4]) if targets else (x[:4],)
+
+    def stopping(event, attribute):
+        seen = []
+
+        def count(batch, logs):
+            seen.append(batch)
+            if len(seen) == 5:
+                setattr(called.model, attribute, True)
+
+        called = callbacks.LambdaCallback(**{event: count})
+        return called, seen
+
+    model = classifier()
+    for method, event, attribute in (
+        (model.fit, "on_train_batch_end", "stop_training"),
+        (model.evaluate, "on_test_batch_end", "stop_evaluating"),
+        (model.predict, "on_predict_batch_end", "stop_predicting"),
+    ):
+        for _ in range(2):  # it begins anew
+            called, seen = stopping(event, attribute)
+            method(endless(method != model.predict), callbacks=[called], verbose=0)
+            assert seen == [0, 1, 2, 3, 4]

@@ -47,13 +47,13 @@ MOST_FROZEN = 4
 class Trainer(Layer):
     """A layer that can be compiled, fitted, evaluated. See Model."""
 
-    free = frozenset({"history", "stop_training"})
+    free = frozenset({"history", "stop_training", "stop_evaluating", "stop_predicting"})
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.optimizer: Any = None
         self.run_eagerly = False
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history: Any = None
         self.steps_per_execution = 1
         self.jit_compile: bool | str = "auto"
@@ -535,12 +535,15 @@ class Trainer(Layer):
         data = epochs_of(x, batch_size=batch_size, steps=steps, where="predict")
         shown = bool(verbose) and (verbose != "auto" or shows_bar())
         listening = CallbackList(callbacks, add_progbar=shown, model=self, verbose=verbose, epochs=1, steps=data.number)
+        self.stop_predicting = False
         listening.on_predict_begin({})
         outputs = []
         for number, (batch, _, _) in enumerate(data):
             listening.on_predict_batch_begin(number, {})
             outputs.append(self.predict_on_batch(batch))
             listening.on_predict_batch_end(number, {"outputs": outputs[-1]})
+            if self.stop_predicting:
+                break
         data.on_epoch_end()
         listening.on_predict_end({})
         if not outputs:

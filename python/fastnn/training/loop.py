@@ -22,6 +22,7 @@ class Trainable(Protocol):
     """
 
     stop_training: bool
+    stop_evaluating: bool
 
     def _step_function(self, training: bool, figures: bool) -> Callable[[Batch], Logs | None]: ...
 
@@ -108,12 +109,15 @@ def evaluate(model: Trainable, data: Epochs, callbacks: CallbackList) -> Logs:
     heard = callbacks.hears("on_test_batch_begin") or callbacks.hears("on_test_batch_end")
     step = model._step_function(False, heard)
     model.reset_metrics()
+    model.stop_evaluating = False
     callbacks.on_test_begin({})
     logs: Logs | None = None
     for number, batch in enumerate(data):
         callbacks.on_test_batch_begin(number, logs or {})
         logs = step(batch)
         callbacks.on_test_batch_end(number, logs)
+        if model.stop_evaluating:
+            break
     data.on_epoch_end()
     figures = model._epoch_figures(logs)
     callbacks.on_test_end(figures)

@@ -18,7 +18,8 @@ _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_
 class Callback:
     """Base class. Overwrite the events of interest; logs are the figures so far, by name.
 
-    model, params: set before training begins. self.model.stop_training = True ends training after the running step.
+    model, params: set before training begins. self.model.stop_training = True ends training after the running step,
+    stop_evaluating and stop_predicting end those.
     """
 
     model: Any = None
