@@ -15,15 +15,15 @@ from fastnn.ops import argmax, count_correct
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Array:
-    """1 where y_true equals y_pred, 0 elsewhere, averaged over the last axis beyond the first."""
+    """1 where y_true equals y_pred, 0 elsewhere, in their shape."""
     y_true, y_pred = _of_one_shape("accuracy", y_true, y_pred)
-    return _over_outputs(np.equal(y_true, y_pred))
+    return np.asarray(np.equal(y_true, y_pred), np.float64)
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
-    """1 where y_true equals (y_pred > threshold), 0 elsewhere, averaged over the last axis."""
+    """1 where y_true equals (y_pred > threshold), 0 elsewhere, in their shape."""
     y_true, y_pred = _of_one_shape("binary_accuracy", y_true, y_pred)
-    return _over_outputs(np.equal(y_true, y_pred > threshold))
+    return np.asarray(np.equal(y_true, y_pred > threshold), np.float64)
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
@@ -91,10 +91,6 @@ def _plain(labels: Any, scores: Any, axes: int) -> bool:
 def _column(x: Any) -> bool:
     """True for an array (n,) or (n, 1)."""
     return type(x) is np.ndarray and (x.ndim == 1 or (x.ndim == 2 and x.shape[1] == 1))
-
-
-def _over_outputs(right: Array) -> Array:
-    return np.asarray(right if right.ndim < 2 else np.mean(right, axis=-1), np.float64)
 
 
 class Accuracy(MeanMetricWrapper):

@@ -79,6 +79,8 @@ def _prepared(
         ties = np.cumsum(p == kth, axis=-1) + above <= top_k  # the first of equals, up to k
         p = np.where((p > kth) | ((p == kth) & ties), p, -np.inf)
     if class_id is not None:
+        if p.ndim < 2:
+            raise ValueError(f"[{name}] expected predictions (..., classes) with class_id, got shape {p.shape}")
         if not 0 <= class_id < p.shape[-1]:
             raise ValueError(f"[{name}] expected class_id in [0, {p.shape[-1]}), got {class_id}")
         t, p, weights = t[..., class_id], p[..., class_id], weights[..., class_id]
@@ -368,7 +370,8 @@ class AUC(_Counts):
     """Area under the curve of answers at many thresholds, by Riemann's sum over those.
 
     num_thresholds: evenly spaced in [0, 1], with one below and one above. thresholds: inner ones of your own instead.
-    curve: "ROC" for the share of yes labels found over that of no labels called yes, "PR" for precision over recall.
+    curve: "ROC" for the share of yes labels found over that of no labels called yes, "PR" for precision over recall,
+    "PRGAIN" for the gains of precision and recall over calling everything a yes (Flach and Kull, 2015).
     summation_method: "interpolation", which for PR is that of true positives (Davis and Goadrich, 2006), "minoring"
     for the lower and "majoring" for the higher side of each step.
     multi_label: one curve per column (num_labels of them), whose mean, weighted by label_weights, is the result.
@@ -388,8 +391,8 @@ class AUC(_Counts):
         label_weights: Any = None,
         from_logits: bool = False,
     ) -> None:
-        if str(curve).upper() not in ("ROC", "PR"):
-            raise ValueError(f"[AUC] expected curve 'ROC' or 'PR', got {curve!r}")
+        if str(curve).upper() not in ("ROC", "PR", "PRGAIN"):
+            raise ValueError(f"[AUC] expected curve 'ROC', 'PR' or 'PRGAIN', got {curve!r}")
         methods = ("interpolation", "minoring", "majoring")
         if str(summation_method).lower() not in methods:
             raise ValueError(f"[AUC] expected summation_method to be one of {methods}, got {summation_method!r}")
@@ -397,7 +400,7 @@ class AUC(_Counts):
             raise ValueError(f"[AUC] expected num_thresholds >= 2, got {num_thresholds}")
         inner = np.linspace(0, 1, num_thresholds)[1:-1] if thresholds is None else np.sort(_levels("AUC", thresholds))
         self.curve, self.summation_method = str(curve).upper(), str(summation_method).lower()
-        self.thresholds = None if thresholds is None else list(thresholds)
+        self._inner = None if thresholds is None else inner.tolist()
         self.num_thresholds = len(inner) + 2
         self.multi_label, self.num_labels = bool(multi_label), num_labels
         self.label_weights = None if label_weights is None else np.asarray(label_weights, np.float64)
@@ -405,6 +408,12 @@ class AUC(_Counts):
         if self.label_weights is not None and np.any(self.label_weights < 0):
             raise ValueError(f"[AUC] expected label_weights >= 0, got {label_weights}")
         super().__init__(np.concatenate([[-EPSILON], inner, [1 + EPSILON]]), name, dtype)
+
+    @property
+    def thresholds(self) -> list[float]:
+        """All thresholds, the one below 0 and the one above 1 included."""
+        found: list[float] = self._levels.tolist()
+        return found
 
     def reset_state(self) -> None:
         super().reset_state()
@@ -440,11 +449,20 @@ class AUC(_Counts):
         tn, fn = counts.true_negatives, counts.false_negatives
         if self.curve == "PR" and self.summation_method == "interpolation":
             return _interpolated_precision(tp, fp, fn)
-        recall = share(tp, tp + fn)
-        x, y = (share(fp, fp + tn), recall) if self.curve == "ROC" else (recall, share(tp, tp + fp))
+        x, y = self._coordinates(tp, fp, tn, fn)
         lower, upper = np.minimum(y[:-1], y[1:]), np.maximum(y[:-1], y[1:])
         heights = {"interpolation": (lower + upper) / 2, "minoring": lower, "majoring": upper}
         return float(np.sum((x[:-1] - x[1:]) * heights[self.summation_method]))
+
+    def _coordinates(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
+        """(x, y) of the curve at each threshold."""
+        if self.curve == "ROC":
+            return share(fp, fp + tn), share(tp, tp + fn)
+        if self.curve == "PR":
+            return share(tp, tp + fn), share(tp, tp + fp)
+        odds = share(tp + fn, tn + fp)
+        recall_gain = np.where(tp == 0, 0.0, 1 - odds * share(fn, tp))
+        return np.maximum(recall_gain, 0.0), np.where(tp == 0, 1.0, 1 - odds * share(fp, tp))
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -452,7 +470,7 @@ class AUC(_Counts):
             "num_thresholds": self.num_thresholds,
             "curve": self.curve,
             "summation_method": self.summation_method,
-            "thresholds": self.thresholds,
+            "thresholds": self._inner,
             "multi_label": self.multi_label,
             "num_labels": self.num_labels,
             "label_weights": None if self.label_weights is None else self.label_weights.tolist(),

@@ -31,10 +31,10 @@ class FBetaScore(Metric):
         super().__init__(dtype, name)
         if average not in (None, "micro", "macro", "weighted"):
             raise ValueError(f"[{self.name}] expected average None, 'micro', 'macro' or 'weighted', got {average!r}")
-        if not beta > 0:
-            raise ValueError(f"[{self.name}] expected beta > 0, got {beta}")
-        if threshold is not None and not 0 < threshold <= 1:
-            raise ValueError(f"[{self.name}] expected threshold in (0, 1], got {threshold}")
+        if not (_is_number(beta) and beta > 0):
+            raise ValueError(f"[{self.name}] expected beta > 0, got {beta!r}")
+        if threshold is not None and not (_is_number(threshold) and 0 < threshold <= 1):
+            raise ValueError(f"[{self.name}] expected threshold in (0, 1], got {threshold!r}")
         self.average, self.beta, self.threshold = average, float(beta), threshold
         self.reset_state()
 
@@ -70,6 +70,10 @@ class FBetaScore(Metric):
     def get_config(self) -> dict[str, Any]:
         own = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
         return {**super().get_config(), **own}
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
 
 
 class F1Score(FBetaScore):

@@ -15,7 +15,8 @@ from fastnn.metrics.metric import Metric, share
 
 
 class IoU(Metric):
-    """Mean over target classes of intersection over union: tp / (tp + fp + fn). Classes never seen do not count.
+    """Mean over target classes of intersection over union: tp / (tp + fp + fn). Classes never seen do not count, nor
+    do elements whose label or prediction is negative or num_classes and more.
 
     y_true, y_pred: integers below num_classes, or, where sparse_y_true or sparse_y_pred is False, scores with the
     classes along axis, the largest of which counts. ignore_class: a label whose elements do not count.
@@ -54,8 +55,10 @@ class IoU(Metric):
         if t.shape != p.shape:
             raise ValueError(f"[{self.name}] expected as many labels as predictions, got {t.size} and {p.size}")
         weights = np.ones(len(t)) if sample_weight is None else self._weights(sample_weight, y_pred)
+        kept = (t >= 0) & (t < self.num_classes) & (p >= 0) & (p < self.num_classes)
         if self.ignore_class is not None:
-            kept = t != self.ignore_class
+            kept &= t != self.ignore_class
+        if not np.all(kept):
             t, p, weights = t[kept], p[kept], weights[kept]
         self.total_cm = self.total_cm + confusion_matrix(t, p, self.num_classes, weights)
 
@@ -100,7 +103,8 @@ class BinaryIoU(IoU):
         super().update_state(y_true, p if self.threshold is None else p >= self.threshold, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "target_class_ids": self.target_class_ids, "threshold": self.threshold}
+        own = {"target_class_ids": self.target_class_ids, "threshold": self.threshold}
+        return {"name": self.name, "dtype": self.dtype, **own}
 
 
 class MeanIoU(IoU):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn import initializers
-from fastnn.arrays import Array, DTypeLike
+from fastnn.arrays import Array, DTypeLike, floatx
 from fastnn.autograd import Variable, raw
 from fastnn.losses.loss import fit_weight, masked_weight
 from fastnn.masks import mask_of, masked
@@ -35,7 +35,7 @@ class Metric:
 
     def __init__(self, dtype: DTypeLike | None = None, name: str | None = None) -> None:
         self.name = name or unique_name(snake_case(type(self).__name__))
-        self.dtype = dtype
+        self.dtype = floatx() if dtype is None else np.dtype(dtype).name
         self._variables: list[Variable] = []
 
     def __init_subclass__(cls) -> None:
@@ -45,7 +45,9 @@ class Metric:
         self, shape: Sequence[int], initializer: Any = "zeros", dtype: DTypeLike | None = None, name: str | None = None
     ) -> Variable:
         """A new Variable for the state, which reset_state sets to zero."""
-        variable = Variable(initializers.get(initializer), tuple(shape), dtype or self.dtype, False, name)
+        kind, begin = np.dtype(dtype or self.dtype), initializers.get(initializer)
+        value = begin if kind.kind == "f" else np.asarray(begin(tuple(shape))).astype(kind)
+        variable = Variable(value, tuple(shape), kind, False, name)
         self._variables.append(variable)
         return variable
 
@@ -81,7 +83,7 @@ class Metric:
         return self.result()
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name}
+        return {"name": self.name, "dtype": self.dtype}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

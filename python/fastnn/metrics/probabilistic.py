@@ -62,7 +62,9 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 
 
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
-    """Mean cross-entropy with integer labels. ignore_class: a label whose samples do not count."""
+    """Mean cross-entropy with integer labels. ignore_class: a label whose samples count as 0, or with sample_weight
+    not at all.
+    """
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         ignored = self._options["ignore_class"]
-        if ignored is not None:
+        if ignored is not None and sample_weight is not None:
             y_true, p = np.asarray(raw(y_true)), np.asarray(raw(y_pred))
             labels = y_true[..., 0] if y_true.ndim == p.ndim and y_true.shape[-1] == 1 else y_true
             sample_weight = weights_of(self.name, labels, sample_weight) * (labels != ignored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,8 @@ class R2Score(Metric):
 
     y_true, y_pred: (n,) or (n, outputs). class_aggregation: "uniform_average" for the mean over outputs,
     "variance_weighted_average" for the mean weighted by the spread of y_true, None for one score per output.
-    num_regressors p: if not 0, the score is adjusted to 1 - (1 - r2) (n - 1) / (n - p - 1).
+    num_regressors p: if not 0, the score is adjusted to 1 - (1 - r2) (n - 1) / (n - p - 1), where n counts all values
+    of y_true, those of several outputs too, as Keras does; with too few of them it is left alone, with a warning.
     An output whose y_true are all the same scores 1 if it is predicted exactly and 0 if not.
     """
 
@@ -143,10 +145,12 @@ class R2Score(Metric):
             total = np.sum(self._spread)
             scores = np.sum(scores * self._spread) / total if total else np.mean(scores)
         if self.num_regressors:
-            n, p = self._samples, self.num_regressors
+            n, p = self._samples * len(self._mean), self.num_regressors
             if p >= n - 1:
-                raise ValueError(f"[{self.name}] expected more than {p + 1} samples for {p} regressors, got {n}")
-            scores = 1 - (1 - scores) * (n - 1) / (n - p - 1)
+                message = f"[{self.name}] expected more than {p + 1} values for {p} regressors, got {n}; not adjusted"
+                warnings.warn(message, stacklevel=2)
+            else:
+                scores = 1 - (1 - scores) * (n - 1) / (n - p - 1)
         return scores if self.class_aggregation is None else float(scores)
 
     def get_config(self) -> dict[str, Any]:
