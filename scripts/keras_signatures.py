@@ -43,7 +43,6 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("*.from_config", "custom_objects", "an optimizer holds no object of one's own but a schedule"),
     ("*.compute_mask", "previous_mask=", "may be left out"),
     ("*.finalize_variable_values", "var_list=", "may be left out"),
-    ("losses.get", "y_true y_pred", "what a name such as crossentropy means follows from targets and predictions"),
     ("metrics.get", "y_true y_pred", "what a name such as accuracy means follows from targets and predictions"),
     ("*.deserialize", "name config", "named after what it is"),
     ("*serialize*", "*", "one function for every kind"),

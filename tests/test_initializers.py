@@ -291,3 +291,11 @@ def test_configurations_of_keras_are_taken():
         }
     )
     assert made.get_config()["dtype"] == "float64"
+
+
+def test_an_array_stands_for_itself():
+    start = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(initializers.get(start)((2, 3), "float64"), start)
+    layer = fastnn.layers.Dense(3, kernel_initializer=start)
+    layer.build((None, 2))
+    np.testing.assert_array_equal(layer.kernel, start)

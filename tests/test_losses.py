@@ -368,18 +368,31 @@ def test_settings_are_checked():
     ],
 )  # fmt: skip
 def test_names(name, cls):
-    assert type(losses.get(name)) is getattr(losses, cls)
+    assert type(losses.loss_of(name)) is getattr(losses, cls)
 
 
-def test_get_takes_functions_objects_and_none():
-    assert losses.get(None) is None
-    made = losses.MeanSquaredError()
-    assert losses.get(made) is made
-    assert type(losses.get(losses.mean_squared_error)) is losses.MeanSquaredError
-    own = losses.get(lambda t, p: ops.sum(ops.absolute(p - t), axis=-1))
-    np.testing.assert_allclose(own(BITS, NUMBERS), np.sum(np.abs(BITS - NUMBERS)) / 4, rtol=1e-12)
+def test_get_gives_the_function_of_a_functions_name_and_an_object_of_a_class():
+    assert losses.get("mse") is losses.get("mean_squared_error") is losses.mean_squared_error
+    assert losses.get("KLD") is losses.kl_divergence and losses.get("ctc") is losses.ctc
+    assert type(losses.get("MeanSquaredError")) is type(losses.get(losses.MeanSquaredError)) is losses.MeanSquaredError
+    assert losses.get("mse")(BITS, NUMBERS).shape == (len(BITS),)
+    described = losses.serialize(losses.Huber(delta=2.0))
+    assert losses.get(described).delta == 2
+    own = lambda t, p: p  # noqa: E731
+    assert losses.get(own) is own and losses.get(None) is None
     with pytest.raises(ValueError, match=r"\[losses\] expected a known name such as"):
         losses.get("cross_entropy")
+
+
+def test_a_model_takes_functions_objects_and_none():
+    assert losses.loss_of(None) is None
+    made = losses.MeanSquaredError()
+    assert losses.loss_of(made) is made is losses.get(made)
+    assert type(losses.loss_of(losses.mean_squared_error)) is losses.MeanSquaredError
+    own = losses.loss_of(lambda t, p: ops.sum(ops.absolute(p - t), axis=-1))
+    np.testing.assert_allclose(own(BITS, NUMBERS), np.sum(np.abs(BITS - NUMBERS)) / 4, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"\[losses\] expected a known name such as"):
+        losses.loss_of("cross_entropy")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -539,6 +552,8 @@ RECORDED = [
         (losses.CategoricalFocalCrossentropy, {"alpha": [0.1, 0.2, 0.3]}, "softmax", "one_hot"),
         (losses.CategoricalCrossentropy, {"label_smoothing": 0.1}, "softmax", "one_hot"),
         (losses.SparseCategoricalCrossentropy, {"ignore_class": 1}, "softmax", "labels"),
+        (losses.CategoricalGeneralizedCrossEntropy, {}, "softmax", "labels"),
+        (losses.Circle, {"gamma": 2.0}, None, "labels"),
         (losses.Dice, {}, "sigmoid", "bits"), (losses.Tversky, {"axis": -1}, "sigmoid", "bits"),
     )),
 ]  # fmt: skip
@@ -591,3 +606,70 @@ def test_ctc_with_labels_and_outputs_of_different_lengths_is_recorded():
     assert eager == recorded and np.isfinite(eager).all()
     for one, other in zip(weights, same, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+# ---- noisy labels, embeddings ----------------------------------------------------------------------------------------
+
+
+def test_generalized_cross_entropy_lies_between_cross_entropy_and_absolute_error(rng):
+    p, labels = rng.dirichlet(np.ones(4), 6), rng.integers(0, 4, 6)
+    chosen = p[np.arange(6), labels]
+    for q in (0.3, 0.7):
+        loss = losses.CategoricalGeneralizedCrossEntropy(q)
+        assert loss(labels[:, None], p) == pytest.approx(np.mean((1 - chosen**q) / q), rel=1e-9)
+    near_zero = losses.categorical_generalized_cross_entropy(labels, p, 1e-6)
+    np.testing.assert_allclose(near_zero, -np.log(chosen), rtol=1e-4)
+    of_less_than_one = losses.categorical_generalized_cross_entropy(labels, 3 * p / 4, 0.5)
+    np.testing.assert_allclose(of_less_than_one, 2 - 2 * np.sqrt(0.75 * chosen), rtol=1e-9)
+    x = fastnn.Variable(np.array([[0.0, 1.0]]))
+    with fastnn.GradientTape() as tape:
+        value = losses.CategoricalGeneralizedCrossEntropy()([0], x)
+    assert value == pytest.approx(2, rel=1e-9) and np.all(np.isfinite(tape.gradient(value, x)))
+    for call, message in (
+        (lambda: losses.CategoricalGeneralizedCrossEntropy(1.0), r"expected q in \(0, 1\), got 1.0"),
+        (lambda: losses.categorical_generalized_cross_entropy([4], p[:1], 0.5), r"expected labels in \[0, 4\), got 4"),
+        (lambda: losses.categorical_generalized_cross_entropy([1], 5 * p[:1], 0.5), "expected probabilities"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def _circle_by_pairs(labels, x, gamma, margin, diagonal):
+    values = []
+    for i in range(len(x)):
+        pull = push = 0.0
+        for j in range(len(x)):
+            d = max(1 - float(x[i] @ x[j]), 0.0)
+            if labels[i] != labels[j]:
+                push += np.exp(gamma * max(1 + margin - d, 0) * (1 - margin - d))
+            elif i != j or diagonal:
+                pull += np.exp(-gamma * (margin + d) * (margin - d))
+        values.append(np.log1p(pull * push))
+    return np.array(values)
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_circle_loss_is_the_sum_over_pairs(rng, diagonal):
+    x = rng.standard_normal((7, 5))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    labels = np.array([0, 1, 0, 2, 1, 1, 3])
+    options = {"gamma": 3.0, "margin": 0.3, "remove_diagonal": not diagonal}
+    expected = _circle_by_pairs(labels, x, 3.0, 0.3, diagonal)
+    np.testing.assert_allclose(losses.circle(labels, x, **options), expected, rtol=1e-9, atol=1e-12)
+    counted = expected[expected > 0]
+    assert losses.Circle(**options)(labels[:, None], x) == pytest.approx(np.mean(counted), rel=1e-6)
+    assert losses.Circle(reduction="sum", **options)(labels, x) == pytest.approx(np.sum(counted), rel=1e-9)
+    weights = rng.uniform(size=7)
+    weighed = losses.Circle(reduction="sum", **options)(labels, x, weights)
+    assert weighed == pytest.approx(np.sum(weights * expected), rel=1e-9)
+    some = losses.circle(labels, x, labels[:3], x[:3], remove_diagonal=False)
+    assert some.shape == (7,)
+
+
+def test_circle_loss_of_a_sample_without_its_like_is_zero_and_has_a_finite_gradient():
+    x = fastnn.Variable(np.eye(3))
+    with fastnn.GradientTape() as tape:
+        value = losses.Circle()([0, 1, 2], x)
+    assert float(value) == 0 and np.all(np.isfinite(tape.gradient(value, x)))
+    with pytest.raises(ValueError, match=r"\[circle\] expected labels \(n,\)"):
+        losses.circle([0, 1], np.eye(3))

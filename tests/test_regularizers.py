@@ -322,3 +322,8 @@ def test_penalties_and_limits_of_ones_own_keep_a_step_in_python(rng):
         for _ in range(4):
             model.train_on_batch(x, y)
         assert model._steps_now()._training is None
+
+
+def test_the_base_classes_leave_weights_as_they_are():
+    w = np.arange(3.0)
+    assert constraints.Constraint()(w) is w and regularizers.Regularizer()(w) == 0

@@ -1,4 +1,4 @@
-"""Counter-based random streams.
+"""Counter-based random streams, and numbers drawn from them.
 
 Every random thing (a layer, an initializer, a shuffle) owns a stream: its number is the count of streams made since
 set_random_seed, so that the same program draws the same numbers, whatever the number of threads.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import random as _python_random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastnn.arrays import Array
+from fastnn.arrays import Array, DTypeLike, float_dtype
 
 _seed = int.from_bytes(os.urandom(7), "little")
 _streams = 0
@@ -69,3 +70,90 @@ class SeedGenerator:
 def as_generator(seed: int | SeedGenerator | None) -> SeedGenerator:
     """seed itself if it is a SeedGenerator, else a new one."""
     return seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
+
+
+# ---- draws -----------------------------------------------------------------------------------------------------------
+# seed: a SeedGenerator, which moves on by one step; an integer, which gives the same numbers each time; or None for the
+# next stream of the program.
+
+Seed = int | SeedGenerator | None
+
+
+def uniform(
+    shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: DTypeLike | None = None, seed: Seed = None
+) -> Array:
+    """Numbers evenly distributed in [minval, maxval)."""
+    kind = float_dtype(dtype, "random.uniform")
+    if not minval <= maxval:
+        raise ValueError(f"[random.uniform] expected minval <= maxval, got {minval} and {maxval}")
+    drawn = as_generator(seed).numpy().random(tuple(shape), kind.type) * kind.type(maxval - minval)
+    below = np.nextafter(kind.type(maxval), kind.type(minval))  # which rounding must not lead beyond
+    return np.asarray(np.minimum(drawn + kind.type(minval), below))
+
+
+def normal(
+    shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: DTypeLike | None = None, seed: Seed = None
+) -> Array:
+    """Normally distributed numbers."""
+    drawn = as_generator(seed).numpy().normal(mean, stddev, tuple(shape))
+    return np.asarray(drawn, float_dtype(dtype, "random.normal"))
+
+
+def truncated_normal(
+    shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: DTypeLike | None = None, seed: Seed = None
+) -> Array:
+    """Normally distributed numbers, drawn again beyond two standard deviations from the mean."""
+    drawn = within_two(as_generator(seed).numpy(), tuple(shape))
+    return np.asarray(mean + stddev * drawn, float_dtype(dtype, "random.truncated_normal"))
+
+
+def within_two(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Standard normal numbers, drawn again beyond two standard deviations."""
+    drawn = generator.standard_normal(shape)
+    while np.any(outside := np.abs(drawn) > 2):
+        drawn[outside] = generator.standard_normal(int(np.sum(outside)))
+    return np.asarray(drawn)
+
+
+def randint(shape: Sequence[int], minval: int, maxval: int, dtype: DTypeLike = "int32", seed: Seed = None) -> Array:
+    """Whole numbers evenly distributed in [minval, maxval)."""
+    kind = np.dtype(dtype)
+    if kind.kind not in "iu":
+        raise ValueError(f"[random.randint] expected dtype of whole numbers, got {kind}")
+    return as_generator(seed).numpy().integers(int(minval), int(maxval), tuple(shape), kind)
+
+
+def categorical(logits: Any, num_samples: int, dtype: DTypeLike = "int32", seed: Seed = None) -> Array:
+    """Classes drawn by the probabilities softmax(logits). logits: (n, classes). Returns (n, num_samples)."""
+    scores = np.asarray(logits, np.float64)
+    if scores.ndim != 2:
+        raise ValueError(f"[random.categorical] expected logits (n, classes), got {scores.shape}")
+    # the largest of logits and Gumbel's numbers is class i by the probability of i
+    noise = as_generator(seed).numpy().gumbel(size=(len(scores), int(num_samples), scores.shape[1]))
+    return np.asarray(np.argmax(scores[:, None, :] + noise, axis=-1), dtype)
+
+
+def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> Array:
+    """x with its slices along axis in another order."""
+    return np.asarray(as_generator(seed).numpy().permutation(np.asarray(x), axis))
+
+
+def gamma(shape: Sequence[int], alpha: Any, dtype: DTypeLike | None = None, seed: Seed = None) -> Array:
+    """Numbers of the gamma distribution of shape alpha and scale 1. alpha: numbers that fit `shape`."""
+    drawn = as_generator(seed).numpy().gamma(np.asarray(alpha), size=tuple(shape))
+    return np.asarray(drawn, float_dtype(dtype, "random.gamma"))
+
+
+def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: DTypeLike | None = None, seed: Seed = None) -> Array:
+    """Numbers of the beta distribution. alpha, beta: numbers that fit `shape`."""
+    drawn = as_generator(seed).numpy().beta(np.asarray(alpha), np.asarray(beta), size=tuple(shape))
+    return np.asarray(drawn, float_dtype(dtype, "random.beta"))
+
+
+def binomial(
+    shape: Sequence[int], counts: Any, probabilities: Any, dtype: DTypeLike | None = None, seed: Seed = None
+) -> Array:
+    """How many of `counts` trials succeed, each by one of `probabilities`; both fit `shape`."""
+    trials = np.asarray(counts).astype(np.int64)
+    drawn = as_generator(seed).numpy().binomial(trials, np.asarray(probabilities), size=tuple(shape))
+    return np.asarray(drawn, float_dtype(dtype, "random.binomial"))

@@ -163,5 +163,5 @@ def test_the_loss_counts_labels_up_to_the_zeros(rng):
     np.testing.assert_allclose(losses.CTC("none")(labels, masked(logits, seen)), short, rtol=1e-6)
     with GradientTape() as tape:
         x = tape.watch(logits)
-        loss = losses.get("ctc")(labels, x)
+        loss = losses.CTC()(labels, x)
     assert np.isfinite(tape.gradient(loss, x)).all()

@@ -1,5 +1,9 @@
 """How weights begin: callables (shape, dtype) -> array. Calling one twice gives the same values."""
 
+from typing import Any as _Any
+
+from numpy import ndarray as _ndarray
+
 from fastnn.initializers.constant import STFT as STFT
 from fastnn.initializers.constant import Constant as Constant
 from fastnn.initializers.constant import Identity as Identity
@@ -35,4 +39,8 @@ _registry.add(STFT, "STFTInitializer", "stft")
 _registry.add(Zeros, "zero")
 
 deserialize = _registry.deserialize
-get = _registry.get
+
+
+def get(identifier: _Any) -> _Any:
+    """The initializer of that name, configuration or class; a function as it is; Constant of an array."""
+    return Constant(identifier) if isinstance(identifier, _ndarray) else _registry.get(identifier)

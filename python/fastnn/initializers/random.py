@@ -14,7 +14,7 @@ import numpy as np
 
 from fastnn.arrays import Array, DTypeLike, float_dtype
 from fastnn.initializers.initializer import Initializer
-from fastnn.random import SeedGenerator, as_generator
+from fastnn.random import SeedGenerator, as_generator, within_two
 
 
 class RandomInitializer(Initializer):
@@ -54,7 +54,7 @@ class TruncatedNormal(RandomNormal):
     """Normal distribution, drawn again beyond two standard deviations from the mean."""
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        drawn = self.mean + self.stddev * truncated_normal(self.generator(), tuple(shape))
+        drawn = self.mean + self.stddev * within_two(self.generator(), tuple(shape))
         return drawn.astype(float_dtype(dtype, "TruncatedNormal"))
 
 
@@ -140,7 +140,7 @@ class VarianceScaling(RandomInitializer):
         elif self.distribution == "untruncated_normal":
             drawn = generator.normal(0.0, sqrt(variance), shape)
         else:
-            drawn = sqrt(variance) / _TRUNCATED_STDDEV * truncated_normal(generator, shape)
+            drawn = sqrt(variance) / _TRUNCATED_STDDEV * within_two(generator, shape)
         return drawn.astype(float_dtype(dtype, "VarianceScaling"))
 
     def get_config(self) -> dict[str, Any]:
@@ -207,16 +207,6 @@ class LecunNormal(_Named):
 
 # Standard deviation of the standard normal distribution truncated to [-2, 2].
 _TRUNCATED_STDDEV = 0.87962566103423978
-
-
-def truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Standard normal values, drawn again while beyond two standard deviations."""
-    drawn = generator.standard_normal(shape)
-    outside = np.abs(drawn) > 2
-    while outside.any():
-        drawn[outside] = generator.standard_normal(int(outside.sum()))
-        outside = np.abs(drawn) > 2
-    return drawn
 
 
 def fans(

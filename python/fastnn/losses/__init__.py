@@ -2,6 +2,8 @@
 
 from typing import Any as _Any
 
+from fastnn.losses.circle import Circle as Circle
+from fastnn.losses.circle import circle as circle
 from fastnn.losses.crossentropy import BinaryCrossentropy as BinaryCrossentropy
 from fastnn.losses.crossentropy import CategoricalCrossentropy as CategoricalCrossentropy
 from fastnn.losses.crossentropy import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
@@ -46,7 +48,10 @@ from fastnn.losses.regression import mean_absolute_percentage_error as mean_abso
 from fastnn.losses.regression import mean_squared_error as mean_squared_error
 from fastnn.losses.regression import mean_squared_logarithmic_error as mean_squared_logarithmic_error
 from fastnn.losses.regression import root_mean_squared_error as root_mean_squared_error
+from fastnn.losses.robust import CategoricalGeneralizedCrossEntropy as CategoricalGeneralizedCrossEntropy
+from fastnn.losses.robust import categorical_generalized_cross_entropy as categorical_generalized_cross_entropy
 from fastnn.registry import serialize as serialize
+from fastnn.registry import snake_case as _snake_case
 from fastnn.structure import is_ours as _is_ours
 
 _registry.add(MeanSquaredError, "mse", "MSE")
@@ -90,8 +95,21 @@ def _crossentropy_by_shape(y_true: _Any, y_pred: _Any) -> type[Loss]:
     return SparseCategoricalCrossentropy if sparse else CategoricalCrossentropy
 
 
-def get(identifier: _Any, y_true: _Any = None, y_pred: _Any = None) -> Loss | None:
-    """The loss of that name, configuration or function; None for None.
+def get(identifier: _Any) -> _Any:
+    """The function of a function's name or alias; an object of a class, its name or a configuration; else itself.
+
+    A function gives one value per sample, an object reduces them.
+    """
+    if isinstance(identifier, str):
+        cls = _registry.find(identifier)
+        return cls() if identifier == cls.__name__ else globals()[_snake_case(cls.__name__)]
+    if callable(identifier) and not isinstance(identifier, type):
+        return identifier
+    return _registry.get(identifier)
+
+
+def loss_of(identifier: _Any, y_true: _Any = None, y_pred: _Any = None) -> Loss | None:
+    """What a model trains with by that name, configuration or function; None for None.
 
     "crossentropy" and "ce" are chosen by the shapes of y_true and y_pred.
     """

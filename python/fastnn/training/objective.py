@@ -44,7 +44,7 @@ class Objective:
         self._terms, own = [], []
         for i, loss in enumerate(found):
             if loss is not None:
-                made = losses.get(loss, truths[i], predictions[i])
+                made = losses.loss_of(loss, truths[i], predictions[i])
                 assert made is not None
                 self._terms.append((i, made, None if weights[i] is None else float(weights[i])))
                 own.append(outputs.names[i] or made.name)
@@ -104,7 +104,7 @@ def _needed(y: Any) -> Any:
 
 def _ready(loss: Any) -> Any:
     """A loss by name or configuration; what depends on the shapes of the first batch stays a name."""
-    return loss if isinstance(loss, str) and loss in losses.BY_SHAPE else losses.get(loss)
+    return loss if isinstance(loss, str) and loss in losses.BY_SHAPE else losses.loss_of(loss)
 
 
 def _each(function: Any, data: Any) -> Any:
