@@ -81,7 +81,9 @@ def test_a_variable_without_gradient_keeps_its_bytes(rng):
     before = kept.numpy().tobytes()
     optimizer = optimizers.SGD(0.1, momentum=0.9)
     optimizer.build([kept, moved])
-    for _ in range(3):
+    with pytest.warns(UserWarning, match=r"\[SGD\] expected a gradient for every variable, got None for variable;"):
+        optimizer.apply([None, np.ones(20)], [kept, moved])
+    for _ in range(2):  # it says so once
         optimizer.apply([None, np.ones(20)], [kept, moved])
     assert kept.numpy().tobytes() == before
     assert kept.version == 0
@@ -328,7 +330,8 @@ def test_accumulators_are_emptied_also_of_a_variable_that_had_no_gradient_at_the
     optimizer.build([a, b])
     ones = np.ones(20)
     optimizer.apply([ones, ones], [a, b])
-    optimizer.apply([ones, None], [a, b])
+    with pytest.warns(UserWarning, match="got None for b;"):
+        optimizer.apply([ones, None], [a, b])
     assert (a.numpy() == 1).all() and (b.numpy() == 2).all() and (a.version, b.version) == (1, 0)
     optimizer.apply([ones, ones], [a, b])
     optimizer.apply([ones, ones], [a, b])
@@ -433,3 +436,22 @@ def test_a_restored_state_goes_on_with_the_same_bits(rng, name, options):
         other.apply(g, twins)
     for variable, twin in zip(variables, twins, strict=True):
         assert variable.numpy().tobytes() == twin.numpy().tobytes()
+
+
+def test_optimizers_without_a_name_are_numbered():
+    first, second = optimizers.AdamW(), optimizers.AdamW()
+    assert first.name.startswith("adam_w") and second.name.startswith("adam_w_") and first.name != second.name
+    assert optimizers.SGD(name="own").name == "own"
+
+
+def test_momentum_is_at_most_one():
+    assert optimizers.SGD(0.1, momentum=1.0).momentum == 1
+    with pytest.raises(ValueError, match=r"\[SGD\] expected momentum in \[0, 1\], got 1.5"):
+        optimizers.SGD(0.1, momentum=1.5)
+
+
+def test_no_variables_are_no_step():
+    optimizer = optimizers.Nadam()
+    optimizer.build([])
+    optimizer.apply([], [])
+    assert optimizer.iterations == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import Parameter, signature
 from typing import Any
@@ -16,7 +17,7 @@ from fastnn.optimizers.plan import ACCUMULATOR, AVERAGE, Part, Plan
 from fastnn.optimizers.schedules.schedule import LearningRateSchedule
 from fastnn.optimizers.schedules.schedule import registry as schedules
 from fastnn.optimizers.settings import at_least, optional_in_range
-from fastnn.registry import Registry, serialize
+from fastnn.registry import Registry, serialize, snake_case, unique_name
 from fastnn.storage import FlatBuffer, FlatStorage
 from fastnn.structure import Structural
 
@@ -40,7 +41,6 @@ class Optimizer(Structural):
     """
 
     free = frozenset({"learning_rate"})
-    default_name: str | None = None
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Optimizer(Structural):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ) -> None:
-        self.name = name or self.default_name or type(self).__name__.lower()
+        self.name = name or unique_name(snake_case(type(self).__name__))
         self._schedule: LearningRateSchedule | Callable[[int], float] | None = None
         self._rate = np.zeros(1, np.float64)  # read by the kernels when they run
         self._step = np.zeros(1, np.int64)
@@ -95,6 +95,11 @@ class Optimizer(Structural):
     def __init_subclass__(cls) -> None:
         registry.add_own(cls)
 
+    @property
+    def _kind(self) -> str:
+        """What messages begin with."""
+        return type(self).__name__
+
     # ---- what a subclass implements --------------------------------------------------------------------------
 
     def slot_names(self) -> tuple[str, ...]:
@@ -107,7 +112,7 @@ class Optimizer(Structural):
 
     def update(self, part: Part) -> None:
         """One step of the rule, in place."""
-        raise NotImplementedError(f"[{type(self).__name__}] expected update() to be implemented")
+        raise NotImplementedError(f"[{self._kind}] expected update() to be implemented")
 
     def _shared(self, part: Part) -> tuple[Any, ...]:
         """The arguments that every kernel takes behind its slots."""
@@ -134,12 +139,12 @@ class Optimizer(Structural):
             return
         if isinstance(self._schedule, LearningRateSchedule):
             raise TypeError(
-                f"[{self.name}] expected no number as learning_rate of an optimizer made with a "
+                f"[{self._kind}] expected no number as learning_rate of an optimizer made with a "
                 f"{type(self._schedule).__name__}, got {value}"
             )
         rate = float(value)
         if not rate >= 0:
-            raise ValueError(f"[{self.name}] expected learning_rate >= 0, got {value}")
+            raise ValueError(f"[{self._kind}] expected learning_rate >= 0, got {value}")
         self._schedule = None
         self._rate[0] = rate
 
@@ -178,7 +183,7 @@ class Optimizer(Structural):
                     if variable.storage is buffer and id(variable) not in known:
                         buffer.slot(slots[AVERAGE], variable)[...] = variable._value
         self._plans.clear()
-        self._whole = self._parts(self._variables)
+        self._whole = self._parts(self._variables) if self._variables else []
 
     def _new_slots(self, values: Array) -> dict[str, Array]:
         slots = {name: full(values.shape, self.slot_start(name), values.dtype) for name in self.slot_names()}
@@ -198,7 +203,7 @@ class Optimizer(Structural):
         Raises ValueError after the first step.
         """
         if self.built:
-            raise ValueError(f"[{self.name}] expected exclude_from_weight_decay() before the optimizer is built")
+            raise ValueError(f"[{self._kind}] expected exclude_from_weight_decay() before the optimizer is built")
         self._undecayed = ({id(v) for v in var_list or ()}, list(var_names or ()))
 
     def _decays(self, variable: Variable) -> bool:
@@ -222,7 +227,7 @@ class Optimizer(Structural):
         """
         params = self._variables if trainable_variables is None else trainable_variables
         if len(grads) != len(params):
-            raise ValueError(f"[{self.name}] expected {len(params)} gradients, got {len(grads)}")
+            raise ValueError(f"[{self._kind}] expected {len(params)} gradients, got {len(grads)}")
         if not params:
             return
         if isinstance(params[0], Variable):
@@ -243,6 +248,8 @@ class Optimizer(Structural):
         key = tuple([id(variable) for variable in moved])
         plan = self._plans.get(key)
         if plan is None:
+            if moved and len(moved) < len(variables):
+                self._warn_of_missing(grads, variables)
             plan = self._plan(self._parts(moved))
             self._plans[key] = plan
         if not ready:
@@ -257,6 +264,11 @@ class Optimizer(Structural):
             for variable in self._variables:
                 variable.version += 1
         weights_changed()
+
+    def _warn_of_missing(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
+        paths = [v.path for gradient, v in zip(grads, variables, strict=True) if gradient is None]
+        message = f"[{self._kind}] expected a gradient for every variable, got None for {', '.join(paths)}"
+        warnings.warn(message + "; they stay as they are", stacklevel=4)
 
     def _take(self, plan: Plan, whole: list[Part]) -> bool:
         """A step on gradients that are in place. Returns whether weights were changed.
@@ -319,7 +331,7 @@ class Optimizer(Structural):
     def _parts(self, variables: Sequence[Variable]) -> list[Part]:
         """Which runs of which buffers the variables cover."""
         if not variables:
-            raise ValueError(f"[{self.name}] expected a gradient for at least one variable, got None for all")
+            raise ValueError(f"[{self._kind}] expected a gradient for at least one variable, got None for all")
         known = {id(v) for v in self._variables}
         fresh = [v for v in variables if id(v) not in known]
         if fresh:  # unfrozen since
@@ -341,7 +353,7 @@ class Optimizer(Structural):
             array = np.asarray(raw(gradient), variable.dtype)
             if array.shape != variable.shape:
                 raise ValueError(
-                    f"[{self.name}] expected a gradient of shape {variable.shape} for {variable.path}, "
+                    f"[{self._kind}] expected a gradient of shape {variable.shape} for {variable.path}, "
                     f"got {array.shape}"
                 )
             kernels(array).assign(array, variable.want.out)
@@ -369,17 +381,17 @@ class Optimizer(Structural):
         arrays = [self._plain(p) for p in params]
         for gradient, p in zip(grads, arrays, strict=True):
             if gradient is not None and np.shape(gradient) != p.shape:
-                raise ValueError(f"[{self.name}] expected a gradient of shape {p.shape}, got {np.shape(gradient)}")
+                raise ValueError(f"[{self._kind}] expected a gradient of shape {p.shape}, got {np.shape(gradient)}")
         if not self._loose:
             self._loose = [Part(p, p, self._new_slots(p), np.array([[0, p.size, 1]], np.int64)) for p in arrays]
             self._all = tuple(range(len(arrays)))
         if len(self._loose) != len(arrays):
             raise ValueError(
-                f"[{self.name}] expected the {len(self._loose)} arrays of the first step, got {len(arrays)}"
+                f"[{self._kind}] expected the {len(self._loose)} arrays of the first step, got {len(arrays)}"
             )
         key = tuple([position for position, gradient in enumerate(grads) if gradient is not None])
         if not key:
-            raise ValueError(f"[{self.name}] expected a gradient for at least one array, got None for all")
+            raise ValueError(f"[{self._kind}] expected a gradient for at least one array, got None for all")
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = self._plan([self._loose[position] for position in key])
@@ -390,7 +402,7 @@ class Optimizer(Structural):
     def _plain(self, p: Any) -> Array:
         if not isinstance(p, np.ndarray) or p.dtype.kind != "f" or not p.flags.writeable or not p.flags.c_contiguous:
             raise ValueError(
-                f"[{self.name}] expected Variables or dense writable floating arrays to update in place, got {p!r}"
+                f"[{self._kind}] expected Variables or dense writable floating arrays to update in place, got {p!r}"
             )
         return p
 
@@ -498,7 +510,7 @@ class Optimizer(Structural):
         if rate is None:
             rate = float(self._rate[0])
         elif not isinstance(rate, LearningRateSchedule):
-            raise ValueError(f"[{self.name}] expected a number as learning_rate, got a function, which cannot be saved")
+            raise ValueError(f"[{self._kind}] expected a number as learning_rate, got a function, which cannot be saved")
         else:
             rate = serialize(rate)
         return {

@@ -19,8 +19,6 @@ class SGD(Optimizer):
     Source: Sutskever et al., 2013.
     """
 
-    default_name = "SGD"
-
     def __init__(
         self,
         learning_rate: LearningRate = 0.01,
@@ -31,7 +29,9 @@ class SGD(Optimizer):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.momentum = in_range("momentum", "SGD", momentum, 0.0, float("inf"))
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"[SGD] expected momentum in [0, 1], got {momentum}")
+        self.momentum = float(momentum)
         self.nesterov = bool(nesterov)
         self.dampening = in_range("dampening", "SGD", dampening, 0.0, 1.0)
         if dampening and not momentum:
