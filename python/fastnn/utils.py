@@ -1,5 +1,7 @@
 """Keras's names for what lives elsewhere. Holds no code."""
 
+from fastnn.data.encoding import normalize as normalize
+from fastnn.data.encoding import to_categorical as to_categorical
 from fastnn.models.drawing import plot_model as plot_model
 from fastnn.random import set_random_seed as set_random_seed
 from fastnn.registry import serialize as serialize_keras_object
@@ -12,10 +14,12 @@ from fastnn.training.dataset import PyDataset as Sequence
 __all__ = [
     "PyDataset",
     "Sequence",
+    "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
     "plot_model",
     "serialize_keras_object",
     "set_random_seed",
+    "to_categorical",
     "unpack_x_y_sample_weight",
 ]  # fmt: skip

@@ -510,7 +510,7 @@ class Optimizer(Structural):
         if rate is None:
             rate = float(self._rate[0])
         elif not isinstance(rate, LearningRateSchedule):
-            raise ValueError(f"[{self._kind}] expected a number as learning_rate, got a function, which cannot be saved")
+            raise ValueError(f"[{self._kind}] expected a number as learning_rate to save, got a function")
         else:
             rate = serialize(rate)
         return {

@@ -7,7 +7,10 @@ from fastnn.training.callbacks.callback import Callback
 
 
 class LambdaCallback(Callback):
-    """A callback made of functions, each named as the event it is for; they take what the event's method takes."""
+    """A callback made of functions, each named as the event it is for; they take what the event's method takes.
+
+    What is named otherwise becomes an attribute.
+    """
 
     def __init__(
         self,
@@ -17,7 +20,7 @@ class LambdaCallback(Callback):
         on_train_end: Callable[..., Any] | None = None,
         on_train_batch_begin: Callable[..., Any] | None = None,
         on_train_batch_end: Callable[..., Any] | None = None,
-        **kwargs: Callable[..., Any],
+        **kwargs: Any,
     ) -> None:
         super().__init__()
         given = {
@@ -30,7 +33,7 @@ class LambdaCallback(Callback):
             **kwargs,
         }
         for event, function in given.items():
-            if not event.startswith("on_") or not hasattr(Callback, event):
+            if event.startswith("on_") and not hasattr(Callback, event):
                 raise TypeError(f"[LambdaCallback] expected an event of Callback, got {event!r}")
             if function is not None:
                 setattr(self, event, function)
