@@ -225,3 +225,38 @@ def test_bits_do_not_depend_on_threads(rng, rows):
     backend.set_num_threads(before)
     expected = softmax_reference(x.astype(np.float64), labels, weight, reduction="mean")
     np.testing.assert_allclose(cases[0](x), expected, rtol=1e-6)
+
+
+# ---- functions of targets and outputs --------------------------------------------------------------------------------
+
+
+def test_functions_of_targets_and_outputs(rng):
+    p, target = rng.dirichlet(np.ones(4), 6), rng.dirichlet(np.ones(4), 6)
+    labels, logits = rng.integers(0, 4, 6), rng.standard_normal((6, 4))
+    log_softmax = logits - np.log(np.sum(np.exp(logits), axis=1, keepdims=True))
+    rows = np.arange(6)
+    for ours, expected in (
+        (ops.categorical_crossentropy(target, p), -np.sum(target * np.log(p), axis=1)),
+        (ops.categorical_crossentropy(target, 3 * p / 4), -np.sum(target * np.log(p), axis=1)),
+        (ops.categorical_crossentropy(target.T, p.T, axis=0), -np.sum(target * np.log(p), axis=1)),
+        (ops.categorical_crossentropy(target, logits, True), -np.sum(target * log_softmax, axis=1)),
+        (ops.sparse_categorical_crossentropy(labels, p), -np.log(p[rows, labels])),
+        (ops.sparse_categorical_crossentropy(labels[:, None], logits, from_logits=True), -log_softmax[rows, labels]),
+        (ops.binary_crossentropy(target, p), -target * np.log(p) - (1 - target) * np.log(1 - p)),
+        (ops.binary_crossentropy(target, logits, True), np.log1p(np.exp(logits)) - target * logits),
+        (ops.binary_crossentropy([0, 1], [0.25, 0.5]), -np.log([0.75, 0.5])),
+    ):
+        np.testing.assert_allclose(ours, expected, rtol=1e-9)
+
+
+def test_targets_and_outputs_that_do_not_fit_are_refused():
+    p = np.full((2, 3), 1 / 3)
+    for call, message in (
+        (lambda: ops.categorical_crossentropy([0, 1], p), r"expected target \(2, 3\), got \(2,\)"),
+        (lambda: ops.binary_crossentropy([0, 1], p), r"expected target \(2, 3\), got \(2,\)"),
+        (lambda: ops.sparse_categorical_crossentropy([0, 3], p), r"expected labels in \[0, 3\), got 3"),
+        (lambda: ops.categorical_crossentropy(p, 9 * p), "expected probabilities"),
+        (lambda: ops.binary_crossentropy(p, -p), "expected probabilities"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()

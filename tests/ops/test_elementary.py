@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastnn import Input, ops
+from fastnn import Input, ops, vjp
 from fastnn.testing import check_op
 
 
@@ -21,6 +21,8 @@ def isa():
         ("tan", np.tan, -1),
         ("sinh", np.sinh, -2),
         ("cosh", np.cosh, -2),
+        ("deg2rad", np.deg2rad, -1),
+        ("rad2deg", np.rad2deg, -1),
     ],
 )
 def test_functions(rng, name, reference, low):
@@ -42,6 +44,17 @@ def test_quotients_and_rests(rng):
     assert ops.mod(whole, by).dtype == whole.dtype
 
 
+def test_quotients_by_zero_are_zero_where_that_is_wanted(rng):
+    a, b = rng.standard_normal((3, 5)), rng.choice([-2.0, 0.0, 3.0], (3, 5))
+    check_op(ops.divide_no_nan, lambda a, b: np.divide(a, b, out=np.zeros_like(a * b), where=b != 0), a, b + (b == 0))
+    expected = np.where(b == 0, 0, a / np.where(b == 0, 1, b))
+    np.testing.assert_array_equal(ops.divide_no_nan(a, b), expected)
+    y, pullback = vjp(ops.divide_no_nan, a, b)
+    da, db = pullback(np.ones_like(y))
+    zero = b == 0
+    assert np.all(da[zero] == 0) and np.all(db[zero] == 0) and np.all(np.isfinite([da, db]))
+
+
 def test_round_to_decimals(rng):
     x = 100 * rng.standard_normal((4, 5))
     for decimals in (0, 2, -1):
@@ -53,7 +66,7 @@ def test_round_to_decimals(rng):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_tests_of_elements(dtype):
     x = np.array([0.0, np.nan, np.inf, -np.inf, np.finfo(dtype).max], dtype)
-    for name in ("isnan", "isinf", "isfinite"):
+    for name in ("isnan", "isinf", "isfinite", "isposinf", "isneginf"):
         y = getattr(ops, name)(x)
         assert y.dtype == bool
         np.testing.assert_array_equal(y, getattr(np, name)(x))

@@ -115,3 +115,15 @@ def test_one_hot_of_no_integers_is_refused():
         ops.one_hot([0.5], 2)
     with pytest.raises(ValueError, match=r"\[one_hot\] expected axis in \[-2, 2\), got 2"):
         ops.one_hot([1], 2, axis=2)
+
+
+def test_classes_of_a_row_together(rng):
+    x = rng.integers(0, 6, (5, 3))
+    expected = np.zeros((5, 6))
+    for row, classes in zip(expected, x, strict=True):
+        row[classes] = 1
+    np.testing.assert_array_equal(ops.multi_hot(x, 6), expected)
+    np.testing.assert_array_equal(ops.multi_hot(x[0], 6), expected[0])
+    assert ops.multi_hot(np.array([[0, 2]])).shape == (1, 3) and ops.multi_hot(x, 6, dtype="int32").dtype == np.int32
+    with pytest.raises(ValueError, match="no sparse arrays"):
+        ops.multi_hot(x, 6, sparse=True)

@@ -16,6 +16,11 @@ def cases():
         ("moveaxis", {"source": 0, "destination": 2}),
         ("moveaxis", {"source": (0, 2), "destination": (-1, 0)}),
         ("ravel", {}),
+        ("flipud", {}),
+        ("fliplr", {}),
+        ("diff", {}),
+        ("diff", {"n": 2, "axis": 1}),
+        ("diff", {"n": 0}),
         ("flip", {}),
         ("flip", {"axis": (0, -1)}),
         ("roll", {"shift": 3}),
@@ -90,3 +95,42 @@ def test_symbolic_shapes():
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.zeros((2, 3), "float32"))
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 6), (4, 6, 2)])
+def test_parts_and_stacks_in_depth_are_those_of_numpy(rng, shape):
+    a, b = rng.standard_normal((2, *shape))
+    np.testing.assert_array_equal(ops.dstack([a, b]), np.dstack([a, b]))
+    np.testing.assert_array_equal(ops.append(a, b), np.append(a, b))
+    np.testing.assert_array_equal(ops.append(a, b, axis=0), np.append(a, b, axis=0))
+    for cut, arguments in (("hsplit", (2,)), ("vsplit", ([1, 3],)), ("array_split", (3,)), ("array_split", ([1], -1))):
+        if cut == "vsplit" and len(shape) == 1:  # which NumPy refuses
+            continue
+        for ours, theirs in zip(getattr(ops, cut)(a, *arguments), getattr(np, cut)(a, *arguments), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    for call, message in (
+        (lambda: ops.array_split(a, 0), "expected 1 part or more, got 0"),
+        (lambda: ops.diff(a, -1), "expected n >= 0, got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_gradients_of_stacks_and_parts(rng):
+    a, b = rng.standard_normal((2, 3, 4))
+    check_op(lambda a, b: ops.dstack([a, b]), lambda a, b: np.dstack([a, b]), a, b)
+    check_op(ops.append, np.append, a, b)
+    check_op(lambda a: ops.array_split(a, 3, axis=1)[0], lambda a: np.array_split(a, 3, axis=1)[0], a, linear=(0,))
+
+
+@pytest.mark.parametrize("axes", [[0, 1, 5], [0, 0, 1], [0, 1, -4]])
+def test_an_axis_out_of_range_is_not_wrapped_around(axes):
+    for x in (np.zeros((2, 3, 4)), Input(batch_shape=(2, 3, 4))):
+        with pytest.raises(ValueError, match=r"\[transpose\] expected each axis of x \(2, 3, 4\) once"):
+            ops.transpose(x, axes)
+
+
+def test_only_minus_one_stands_for_what_is_left():
+    for shape in ((-2, 10), (-1, -1, 5), (-1, -2, 10)):
+        with pytest.raises(ValueError, match=r"\[reshape\] expected a shape of 20 elements"):
+            ops.reshape(np.zeros(20), shape)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import I64, Array, normalize_axes
-from fastnn.autograd import Needs, primitive, raw
+from fastnn.autograd import Differentiable, Needs, composite, primitive, raw
 from fastnn.backend import cast, floats, kernels
+from fastnn.ops.elementwise import clip, log, subtract
 from fastnn.ops.transpose import to_last_axis
 
 #: What a loss does with its values, as the kernels number it.
@@ -162,3 +163,63 @@ def sigmoid_cross_entropy(
         return run.sigmoid_cross_entropy_backward(x, targets, weight, dy, number, smoothing), None, None
 
     return run.sigmoid_cross_entropy(x, targets, weight, number, smoothing), pullback
+
+
+# ---- Keras's functions of targets and outputs ------------------------------------------------------------------------
+
+_EPSILON = 1e-7
+
+
+@composite
+def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """Cross-entropy with probabilities as targets, one value per row: y = -sum_k target_k ln(output_k).
+
+    target, output: (..., classes), the classes along axis; outputs are divided by their sum, or logits. Raises
+    ValueError for shapes that differ, and for outputs outside [0, 1] that are no logits.
+    """
+    output, labels = _given(output), np.asarray(raw(target))
+    if labels.shape != output.shape:
+        raise ValueError(f"[categorical_crossentropy] expected target {output.shape}, got {labels.shape}")
+    logits = output if from_logits else _logits(output)
+    return softmax_cross_entropy(logits, cast(labels, logits.dtype), axis=axis)
+
+
+@composite
+def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """Cross-entropy with classes as targets, one value per row: y = -ln(output[target]).
+
+    target: integers, (...) or (..., 1). output: (..., classes), divided by their sum, or logits. Raises ValueError for
+    targets that are no classes, and for outputs outside [0, 1] that are no logits.
+    """
+    output, labels = _given(output), np.asarray(raw(target))
+    if labels.ndim == output.ndim and labels.shape[-1:] == (1,):
+        labels = labels[..., 0]
+    return softmax_cross_entropy(output if from_logits else _logits(output), labels, axis=axis)
+
+
+@composite
+def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+    """Cross-entropy of each yes-or-no target: y = -target ln(output) - (1 - target) ln(1 - output).
+
+    target, output: one shape; outputs are probabilities or logits. Raises ValueError for shapes that differ, and for
+    outputs outside [0, 1] that are no logits.
+    """
+    output, labels = _given(output), np.asarray(raw(target))
+    if labels.shape != output.shape:
+        raise ValueError(f"[binary_crossentropy] expected target {output.shape}, got {labels.shape}")
+    logits = output
+    if not from_logits:
+        require_probabilities(output)
+        p = clip(output, _EPSILON, 1 - _EPSILON)
+        logits = subtract(log(p), log(subtract(1.0, p)))
+    return sigmoid_cross_entropy(logits, cast(labels, logits.dtype))
+
+
+def _given(output: Any) -> Any:
+    return output if isinstance(output, Differentiable) else floats(np.asarray(output))
+
+
+def _logits(p: Any) -> Any:
+    """Logits whose softmax is p, divided by its sum."""
+    require_probabilities(p)
+    return log(clip(p, _EPSILON, 1.0))

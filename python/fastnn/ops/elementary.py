@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log as _ln
+from math import pi as _pi
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from fastnn.ops.elementwise import (
     sin,
     sqrt,
     subtract,
+    where,
 )
 
 
@@ -54,6 +56,16 @@ def log10(x: Any) -> Any:
     return multiply(log(x), 1 / _ln(10))
 
 
+def deg2rad(x: Any) -> Any:
+    """Degrees in radians: y = pi x / 180."""
+    return multiply(x, _pi / 180)
+
+
+def rad2deg(x: Any) -> Any:
+    """Radians in degrees: y = 180 x / pi."""
+    return multiply(x, 180 / _pi)
+
+
 def tan(x: Any) -> Any:
     """Tangent: y = sin x / cos x."""
     return divide(sin(x), cos(x))
@@ -71,6 +83,13 @@ def cosh(x: Any) -> Any:
 
 def _integral(x1: Any, x2: Any) -> bool:
     return all(np.asarray(raw(x)).dtype.kind in "biu" for x in (x1, x2))
+
+
+@composite
+def divide_no_nan(x1: Any, x2: Any) -> Any:
+    """Quotient, 0 where x2 is 0: y = x1 / x2. The gradient is 0 there too."""
+    none = equal(x2, 0.0)
+    return where(none, 0.0, divide(x1, where(none, 1.0, x2)))
 
 
 @composite
@@ -108,6 +127,16 @@ def isnan(x: Any) -> Any:
 def isinf(x: Any) -> Any:
     """True where x is an infinity."""
     return equal(absolute(x), np.inf)
+
+
+def isposinf(x: Any) -> Any:
+    """True where x is positive infinity."""
+    return equal(x, np.inf)
+
+
+def isneginf(x: Any) -> Any:
+    """True where x is negative infinity."""
+    return equal(x, -np.inf)
 
 
 def isfinite(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Elements and slices chosen by index: take, one_hot."""
+"""Elements and slices chosen by index, and classes as rows: take, one_hot, multi_hot."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from fastnn.arrays import Array, DTypeLike, floatx
 from fastnn.autograd import Needs, composite, primitive, raw
 from fastnn.backend import floats, kernels
+from fastnn.ops.reduce import max as largest
 
 
 @primitive
@@ -52,3 +53,22 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: DTypeLike | None = 
     held = wanted if wanted.kind == "f" and wanted.itemsize in (4, 8) else np.dtype(np.float32)
     y: Array = kernels(indices).one_hot(indices, num_classes, axis, held)
     return y if held is wanted else y.astype(wanted)
+
+
+def multi_hot(
+    inputs: Any,
+    num_classes: int | None = None,
+    axis: int = -1,
+    dtype: DTypeLike | None = None,
+    sparse: bool = False,
+) -> Array:
+    """One where a class is among those of a row: y[..., c] = 1 if any of inputs[...] is c, else 0.
+
+    inputs: integers, (n, k), or (k,) for one row. num_classes: one more than the largest of inputs if None. Otherwise
+    as one_hot. Returns (n, num_classes), or (num_classes,).
+    """
+    classes = np.asarray(raw(inputs))
+    if num_classes is None:
+        num_classes = int(classes.max(initial=-1)) + 1
+    found: Array = largest(one_hot(classes, num_classes, axis, dtype, sparse), 1 if classes.ndim > 1 else 0)
+    return found

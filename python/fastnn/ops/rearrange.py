@@ -10,8 +10,8 @@ import numpy as np
 from fastnn.arrays import Array, normalize_axes
 from fastnn.autograd import composite, raw
 from fastnn.backend import constant
-from fastnn.ops.concatenate import concatenate
-from fastnn.ops.elementwise import where
+from fastnn.ops.concatenate import concatenate, split
+from fastnn.ops.elementwise import subtract, where
 from fastnn.ops.gather import take
 from fastnn.ops.getitem import getitem
 from fastnn.ops.reduce import sum
@@ -123,6 +123,71 @@ def hstack(xs: Sequence[Any]) -> Any:
 def vstack(xs: Sequence[Any]) -> Any:
     """Arrays one below the other; a vector is a row."""
     return concatenate([expand_dims(x, 0) if len(_shape(x)) == 1 else x for x in xs], 0)
+
+
+@composite
+def dstack(xs: Sequence[Any]) -> Any:
+    """Arrays one behind the other along a third axis; a vector is a row, a matrix has depth 1."""
+    return concatenate([_deep(x) for x in xs], 2)
+
+
+def _deep(x: Any) -> Any:
+    n = len(_shape(x))
+    return expand_dims(x, (0, 2)) if n == 1 else expand_dims(x, 2) if n == 2 else x
+
+
+@composite
+def array_split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
+    """As split, but of parts that need not be equal the first are longer by one."""
+    cuts = indices_or_sections
+    if isinstance(cuts, (int, np.integer)):
+        length, parts = _shape(x)[normalize_axes(int(axis), len(_shape(x)), "array_split")[0]], int(cuts)
+        if parts < 1:
+            raise ValueError(f"[array_split] expected 1 part or more, got {parts}")
+        cuts = np.cumsum([length // parts + (i < length % parts) for i in range(parts)])[:-1].tolist()
+    found: list[Any] = split(x, cuts, axis)
+    return found
+
+
+@composite
+def hsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list[Any]:
+    """x cut along its second axis, a vector along its only one; see split."""
+    found: list[Any] = split(x, indices_or_sections, 0 if len(_shape(x)) == 1 else 1)
+    return found
+
+
+@composite
+def vsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list[Any]:
+    """x cut along its first axis; see split."""
+    found: list[Any] = split(x, indices_or_sections, 0)
+    return found
+
+
+@composite
+def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
+    """x2 behind x1 along axis; None for both flattened."""
+    return concatenate([ravel(x1), ravel(x2)], 0) if axis is None else concatenate([x1, x2], axis)
+
+
+@composite
+def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+    """Differences of neighbours along axis, n times: y[i] = a[i + 1] - a[i]."""
+    if n < 0:
+        raise ValueError(f"[diff] expected n >= 0, got {n}")
+    head = (slice(None),) * normalize_axes(int(axis), len(_shape(a)), "diff")[0]
+    for _ in range(n):
+        a = subtract(getitem(a, (*head, slice(1, None))), getitem(a, (*head, slice(None, -1))))
+    return a
+
+
+def flipud(x: Any) -> Any:
+    """x backwards along its first axis. A view."""
+    return flip(x, 0)
+
+
+def fliplr(x: Any) -> Any:
+    """x backwards along its second axis. A view."""
+    return flip(x, 1)
 
 
 def _triangle(x: Any, k: int, lower: bool) -> Any:

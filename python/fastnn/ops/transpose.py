@@ -20,8 +20,9 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     x: any shape. axes: each axis of x once. Raises ValueError otherwise.
     """
     x = np.asarray(x)
-    order = tuple(range(x.ndim))[::-1] if axes is None else tuple(a % max(x.ndim, 1) for a in axes)
-    if sorted(order) != list(range(x.ndim)):
+    n = x.ndim
+    order = tuple(range(n))[::-1] if axes is None else tuple(a + n if -n <= a < 0 else a for a in axes)
+    if sorted(order) != list(range(n)):
         raise ValueError(f"[transpose] expected each axis of x {x.shape} once, got {axes}")
     back = tuple(np.argsort(order))
 
@@ -40,6 +41,8 @@ def reshape(x: Any, newshape: int | Sequence[int]) -> Any:
     x = np.asarray(x)
     shape = (newshape,) if isinstance(newshape, (int, np.integer)) else tuple(newshape)
     try:
+        if min(shape, default=0) < -1:  # NumPy takes it for -1
+            raise ValueError
         y = (kernels(x).dense(x) if x.dtype.kind == "f" else x).reshape(shape)
     except ValueError:
         raise ValueError(f"[reshape] expected a shape of {x.size} elements, got {shape} for x {x.shape}") from None
