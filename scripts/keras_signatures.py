@@ -67,6 +67,34 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("*", "out", "where the result is written to, as NumPy's"),
 )
 
+#: What the signatures do not show: what it is about, what fastnn does, what Keras does, and why.
+BEHAVIOUR: tuple[tuple[str, str, str, str], ...] = (
+    ("float64 arrays", "losses, metrics, ops compute in the arrays' type", "losses cast to floatx()",
+     "NumPy arrays keep what they are"),
+    ("integers", "NumPy's: `arange` and `argmax` give int64, `sqrt` of integers float64", "int32 and floatx()",
+     "as NumPy has it"),
+    ("float16, bfloat16", "refused", "taken", "kernels are for float32 and float64"),
+    ("`channels_first`", "refused", "taken", "one layout, which the kernels work in"),
+    ("targets and outputs of different shapes", "refused", "broadcast where they can be",
+     "a wrong shape is rarely meant"),
+    ("labels out of range, probabilities outside [0, 1]", "`ValueError`", "clipped or wrapped",
+     "a loss of nonsense trains"),
+    ("the blank, 0, among the labels of `CTC`", "`ValueError`; zeros at the end are padding",
+     "counted as padding wherever it stands", "the labels behind it would be lost"),
+    ("predictions of `IoU` that are no whole numbers", "`ValueError`", "rounded down",
+     "a probability would always be class 0"),
+    ("`Variable.numpy()`", "a read-only view that follows later changes", "a copy, by backend",
+     "`np.array(v)` is one where it is wanted"),
+    ("`metric.variables` of built-in metrics", "empty; their state are attributes in float64", "Variables in floatx()",
+     "sums of long epochs keep their digits"),
+    ("`optimizer.iterations`", "an `int`", "a Variable", "`state()` and `set_state()` hold all there is"),
+    ("`on_train_end`", "heard also where an exception ends `fit`", "not then", "files are closed, bars end"),
+    ("`STFT(window=...)`", "four names, or an array", "SciPy's names", "SciPy is not needed"),
+    ("a loss in `compile`", "judges one output", "may judge a nested group of outputs", "losses are fused by output"),
+    ("classes of one's own", "`custom_objects=`", "`register_keras_serializable` too",
+     "loading runs nothing that was not handed over"),
+)  # fmt: skip
+
 #: Public methods of these classes are compared too; elsewhere the constructor is.
 METHODS = ("Model", "Sequential", "Functional", "Layer", "Loss", "Metric", "Optimizer", "Callback", "CallbackList")
 
@@ -223,6 +251,8 @@ def page(modules: dict[str, tuple[list[Compared], list[str]]]) -> str:
         "loaded through `custom_objects=` alone. Beyond Keras, `padding` of convolution layers may be numbers: zeros",
         "on every side, or (before, after) for each axis.",
     ]
+    lines += ["", "## What behaves differently", "", "| | fastnn | Keras | why |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in BEHAVIOUR]
     for name, (results, alone) in modules.items():
         lines += section(name, results, alone) if results else []
     return "\n".join(lines).rstrip() + "\n"

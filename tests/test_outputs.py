@@ -122,12 +122,19 @@ def test_losses_and_targets_by_name_or_order(data, form, loss, loss_weights, tar
     np.testing.assert_allclose([logs["loss"][0], logs["b_loss"][0]], [2 * la + 3 * lb, lb], rtol=1e-5)
 
 
+@pytest.mark.parametrize("loss", [[[CROSS], "mse"], {"a": [CROSS], "b": ["mse"]}])
+def test_a_loss_may_stand_in_a_list_of_its_own(data, loss):
+    x, ya, yb = data
+    figures = [made(loss=given).train_on_batch(x, [ya, yb]) for given in (loss, [CROSS, "mse"])]
+    assert figures[0] == figures[1]
+
+
 def test_an_output_without_a_loss_needs_no_target(data):
     x, _, yb = data
     for loss, targets in (([None, "mse"], yb), ([None, "mse"], [yb]), ({"b": "mse"}, {"b": yb})):
         model = made(loss=loss, metrics={"b": ["mae"]})
-        kernel = None
-        history = model.fit(x, targets, verbose=0).history
+        with pytest.warns(UserWarning, match="got None for a/kernel, a/bias"):
+            history = model.fit(x, targets, verbose=0).history
         assert list(history) == ["loss", "b_mae"]
         kernel = model.a.get_weights()[0]
         model.fit(x, targets, verbose=0)

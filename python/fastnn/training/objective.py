@@ -37,7 +37,7 @@ class Objective:
         given = self.loss
         if outputs.single and isinstance(given, (list, tuple, Mapping)) and len(given) == 1:
             (given,) = given.values() if isinstance(given, Mapping) else given
-        found = outputs.align(given, "a loss", "compile")
+        found = [_only(loss) for loss in outputs.align(given, "a loss", "compile")]
         weights = outputs.align(self.loss_weights, "loss_weights", "compile")
         truths = self._targets(outputs, y, [loss is not None for loss in found])
         predictions = outputs.pick(y_pred)
@@ -94,6 +94,11 @@ class Objective:
             value if weight is None else ops.multiply(value, weight)
             for value, (_, _, weight) in zip(values, self._terms, strict=True)
         ]
+
+
+def _only(loss: Any) -> Any:
+    """The loss of an output, which may stand in a list of its own."""
+    return loss[0] if isinstance(loss, (list, tuple)) and len(loss) == 1 else loss
 
 
 def _needed(y: Any) -> Any:
