@@ -478,3 +478,19 @@ def test_an_op_may_have_several_outputs():
             outputs = both(xt)
             loss = sum(ops.sum(outputs[k]) for k in used)
         np.testing.assert_array_equal(tape.gradient(loss, xt), np.full(3, slope))
+
+
+def test_gradients_have_the_dtype_of_what_they_belong_to_also_where_an_op_promotes(rng):
+    """A dense layer of float32 refused the float64 gradient that came back from a difference to float64 targets."""
+    x, w = rng.standard_normal((4, 3)).astype("float32"), Variable(rng.standard_normal((3, 2)).astype("float32"))
+    targets = rng.standard_normal((4, 2))
+    with GradientTape() as tape:
+        difference = ops.subtract(ops.dense(x, w), targets)
+        loss = ops.sum(ops.square(difference))
+    found = tape.gradient(loss, w)
+    assert difference.dtype == np.float64 and found.dtype == np.float32
+    expected = 2 * x.T.astype(float) @ (x.astype(float) @ w.numpy() - targets)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for op in (ops.subtract, ops.multiply, ops.maximum, ops.matmul):
+        y, pullback = vjp(lambda a, op=op: op(a, np.ones((3, 3))), x[:3])
+        assert y.dtype == np.float64 and pullback(np.ones_like(y))[0].dtype == np.float32

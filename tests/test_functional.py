@@ -598,3 +598,21 @@ def test_json_describes_a_model_without_its_weights():
     with pytest.raises(ValueError, match="expected a known name"):
         model_from_json(own.to_json())
     assert model_from_json(own.to_json(), {"Halved": Halved}).output_shape == (None, 2)
+
+
+def test_a_clone_is_compiled_as_its_model_with_a_state_of_its_own(rng):
+    x, y = rng.standard_normal((16, 3)), rng.integers(0, 2, (16, 1))
+    plain = fastnn.Sequential([fastnn.Input((3,)), fastnn.layers.Dense(1, "sigmoid")])
+    assert not fastnn.models.clone_model(plain).compiled
+    inputs = fastnn.Input((3,))
+    graph = fastnn.Model(inputs, fastnn.layers.Dense(1, "sigmoid")(inputs))
+    for model in (plain, graph):
+        optimizer = fastnn.optimizers.Adam(0.02, beta_1=0.8)
+        model.compile(optimizer, "binary_crossentropy", metrics=[fastnn.metrics.AUC(num_thresholds=9), "accuracy"])
+        model.fit(x, y, verbose=0)
+        twin = fastnn.models.clone_model(model)
+        assert twin.compiled and twin.optimizer is not optimizer and twin.optimizer.iterations == 0
+        assert (twin.optimizer.learning_rate, twin.optimizer.beta_1) == (0.02, 0.8)
+        twin.set_weights(model.get_weights())
+        first, second = (m.evaluate(x, y, verbose=0, return_dict=True) for m in (model, twin))
+        assert first == second

@@ -673,3 +673,25 @@ def test_circle_loss_of_a_sample_without_its_like_is_zero_and_has_a_finite_gradi
     assert float(value) == 0 and np.all(np.isfinite(tape.gradient(value, x)))
     with pytest.raises(ValueError, match=r"\[circle\] expected labels \(n,\)"):
         losses.circle([0, 1], np.eye(3))
+
+
+# ---- losses of one's own ---------------------------------------------------------------------------------------------
+
+
+class _OwnSquares(losses.Loss):
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_a_loss_of_ones_own_trains_whatever_the_dtype_of_targets(dtype, rng):
+    x, y = rng.standard_normal((8, 3)), rng.integers(0, 5, (8, 2)).astype(dtype)
+    found = []
+    for loss in ("mse", _OwnSquares(), lambda t, p: ops.mean(ops.square(t - p), axis=-1)):
+        fastnn.utils.set_random_seed(0)
+        model = fastnn.Sequential([fastnn.layers.Dense(4, "tanh"), fastnn.layers.Dense(2)])
+        model.compile("sgd", loss)
+        model.fit(x, y, epochs=3, verbose=0)
+        found.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-5, atol=1e-6)

@@ -233,3 +233,15 @@ def test_configuration_makes_the_same_model_again():
     model = small(name="m")
     twin = Sequential.from_config(model.get_config())
     assert twin.get_config() == model.get_config() and twin.count_params() == model.count_params()
+
+
+def test_a_model_is_built_by_a_call_that_says_training(rng):
+    """predict() says training=False, which building did not take."""
+    x = rng.standard_normal((4, 3)).astype("float32")
+    for training in (None, False, True):
+        model = fastnn.Sequential([fastnn.layers.Dense(2), fastnn.layers.Dropout(0.5)])
+        assert model(x, training=training).shape == (4, 2) and model.built
+    model = fastnn.Sequential([fastnn.layers.Dense(2)])
+    assert model.predict(x, verbose=0).shape == (4, 2)
+    with pytest.raises(ValueError, match="expected a model with layers, got none"):
+        fastnn.Sequential()(x)

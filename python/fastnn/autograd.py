@@ -14,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from fastnn.arrays import F32, F64, Array, DTypeLike, Shape, float_dtype
-from fastnn.backend import PackedKernel, full, kernels, not_recordable, weights_changed
+from fastnn.backend import PackedKernel, cast, full, kernels, not_recordable, weights_changed
 from fastnn.operators import Operators, dispatch
 from fastnn.structure import freezing_changed, structure_changed
 from fastnn.symbolic import SymbolicTensor, apply_op, is_symbolic
@@ -542,6 +542,9 @@ def backpropagate(
                 continue
         for source, need, gradient in zip(inputs, needs, pullback(dy, needs), strict=False):
             if need is not None and gradient is not None:
+                held = source.data if type(source) is Tensor else source._value
+                if gradient.dtype is not held.dtype and _promoted(output, held):
+                    gradient = cast(gradient, held.dtype)
                 before = grads.get(source)
                 grads[source] = gradient if before is None else kernels(gradient).add(before, gradient)
     found = []
@@ -553,6 +556,11 @@ def backpropagate(
             gradient = out
         found.append(gradient)
     return found
+
+
+def _promoted(output: Any, held: Array) -> bool:
+    """Whether an op's output has another dtype than its argument, as NumPy promotes those that differ."""
+    return any(part.data.dtype is not held.dtype for part in (output if type(output) is tuple else (output,)))
 
 
 def _plan(nodes: Sequence[Node], reached: dict[Any, Want]) -> list[tuple[Any, Any, Pullback, list[Want | None]]]:

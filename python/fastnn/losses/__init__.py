@@ -72,6 +72,7 @@ class _FunctionLoss(Loss):
     def __init__(self, fn: _Any) -> None:
         super().__init__(getattr(fn, "__name__", None))
         self.fn = fn
+        self._casts = True
         self.recordable = _is_ours(fn)
 
     def call(self, y_true: _Any, y_pred: _Any) -> _Any:

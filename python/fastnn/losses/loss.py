@@ -14,7 +14,7 @@ from fastnn.backend import cast
 from fastnn.masks import mask_of
 from fastnn.masks import table as _masks
 from fastnn.registry import Registry
-from fastnn.structure import Structural
+from fastnn.structure import Structural, is_ours
 
 registry = Registry("losses")
 
@@ -33,6 +33,9 @@ class Loss(Structural):
     #: Whether the same kernels run for all values of the same shapes.
     recordable = True
 
+    #: Whether call() gets floating targets in the predictions' dtype: those of one's own do.
+    _casts = False
+
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: DTypeLike | None = None
     ) -> None:
@@ -45,6 +48,7 @@ class Loss(Structural):
 
     def __init_subclass__(cls) -> None:
         registry.add_own(cls)
+        cls._casts = not is_ours(cls)
         if "call" in cls.__dict__ and "value" not in cls.__dict__:  # rather than the fused one of its parent
             cls.value = Loss.value  # type: ignore[method-assign]
 
@@ -64,6 +68,8 @@ class Loss(Structural):
     def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The loss. sample_weight: with y_pred's mask in it, if it has one."""
         y_pred = self.prediction(y_pred)
+        if self._casts:
+            y_true = _floating_as(y_true, y_pred.dtype)
         return self.reduce(self.call(y_true, y_pred), sample_weight)
 
     def prediction(self, y_pred: Any) -> Any:
@@ -118,6 +124,11 @@ class Loss(Structural):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         return cls(**config)
+
+
+def _floating_as(y_true: Any, dtype: DTypeLike) -> Any:
+    floating = isinstance(y_true, np.ndarray) and y_true.dtype.kind == "f"
+    return cast(y_true, np.dtype(dtype)) if floating else y_true
 
 
 def _or_one(divisor: Any) -> Any:

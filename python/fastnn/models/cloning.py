@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastnn.layers import InputLayer, Layer
+from fastnn.losses import Loss
+from fastnn.metrics import Metric
 from fastnn.models.functional import Functional, replay
 from fastnn.models.model import Model
 from fastnn.models.saving import own_classes
 from fastnn.models.sequential import Sequential
+from fastnn.optimizers import Optimizer
 from fastnn.registry import made_from_config
 from fastnn.symbolic import SymbolicTensor, replaced, symbols
 
@@ -26,6 +29,7 @@ def clone_model(
     input_tensors: symbolic tensors to begin with, in place of new Inputs. clone_function: layer -> its copy; by default
     from its configuration. call_function(layer, *args, **kwargs): how a copy is called, for functional models.
     recursive: whether clone_function is asked for the layers inside models inside too.
+    The copy is compiled as the model is, with an optimizer and metrics that begin anew.
     Raises ValueError for a model of a class of one's own with other arguments than the model.
     """
     clones: dict[int, Layer] = {}
@@ -39,15 +43,32 @@ def clone_model(
         return clones[id(layer)]
 
     if isinstance(model, Sequential):
-        return _sequential(model, input_tensors, clone)
+        return _compiled_as(model, _sequential(model, input_tensors, clone))
     if isinstance(model, Functional):
-        return _functional(model, input_tensors, clone, call_function)
+        return _compiled_as(model, _functional(model, input_tensors, clone, call_function))
     if input_tensors is not None or clone_function is not None or call_function is not None:
         raise ValueError(
             f"[clone_model] expected a Sequential or functional model, got {type(model).__name__}; without other "
             "arguments it can be cloned by its get_config()"
         )
     return _from_config(model)
+
+
+def _compiled_as(model: Any, twin: Any) -> Any:
+    if model._compiled is not None:
+        twin.compile(**{name: _anew(part) for name, part in model._compiled.items()})
+    return twin
+
+
+def _anew(part: Any) -> Any:
+    """What compile() was given, with new objects in place of those that have a state or settings."""
+    if isinstance(part, Mapping):
+        return {name: _anew(one) for name, one in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [_anew(one) for one in part]
+    if isinstance(part, (Loss, Metric, Optimizer)):
+        return made_from_config(type(part), part.get_config(), None)
+    return part
 
 
 def _from_config(layer: Layer) -> Any:

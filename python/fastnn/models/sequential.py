@@ -109,7 +109,9 @@ class Sequential(Model):
         self._steps = None
         self._build_shape = shape
 
-    def _build_from(self, x: Any) -> None:
+    def _build_from(self, x: Any, *args: Any, **kwargs: Any) -> None:
+        if not self._layers:
+            raise ValueError(f"[{self.name}] expected a model with layers, got none; add() them before a call")
         dtype = getattr(x, "dtype", None)
         self._input_dtype = dtype if dtype is not None and dtype.kind in "iub" else None
         super()._build_from(x)
