@@ -1,12 +1,10 @@
 // 2D convolution. Which way is taken, by shape alone:
 //
 //   product      the windows are rows of x as it lies in memory (a kernel as large as the image; the
-//   gradients of
-//                1 x 1, stride 1): a matrix product and no more
+//                gradients of 1 x 1, stride 1): a matrix product and no more
 //   depthwise    as many groups as channels, one kernel each: depthwise_conv2d.cpp
-//   Winograd     3 x 3 windows, stride 1, 32 channels and more in and out, pixels enough: conv_winograd.hpp,
-//   and
-//                conv_winograd_gradient.hpp for the kernel gradient
+//   Winograd     3 x 3 windows, stride 1, 32 channels and more in and out, pixels enough:
+//                conv_winograd.hpp, and conv_winograd_gradient.hpp for the kernel gradient
 //   correlation  everything else: an implicit matrix product, straight from the image
 //
 // The correlation: results are cut into chunks of some hundred pixels. Where windows reach beyond the image,
