@@ -346,15 +346,15 @@ def test_single_batches(table):
     x, y = table
     model, fitted = classifier(), classifier()
     loss, accuracy = manual(model, x, y)
-    np.testing.assert_allclose(model.test_on_batch(x, y), [loss, accuracy], rtol=1e-6)
-    model.reset_metrics()
+    for _ in range(2):  # the figures are those of the batch alone
+        np.testing.assert_allclose(model.test_on_batch(x, y), [loss, accuracy], rtol=1e-6)
     np.testing.assert_allclose(model.train_on_batch(x, y), [loss, accuracy], rtol=1e-6)
     fitted.fit(x, y, batch_size=50, shuffle=False, verbose=0)
     assert same(model, fitted)
     second = manual(model, x, y)[0]
     figures = model.train_on_batch(x, y, return_dict=True)
     assert set(figures) == {"loss", "accuracy"}
-    np.testing.assert_allclose(figures["loss"], (loss + second) / 2, rtol=1e-6)
+    np.testing.assert_allclose(figures["loss"], second, rtol=1e-6)
     np.testing.assert_array_equal(model.predict_on_batch(x), model(x))
 
 
