@@ -461,7 +461,7 @@ def prepared(model: Model, x: Array, params: Arrays) -> tuple[Any, Array]:
 
 
 def train(p: Settings, x: Array, target: Array, params: Arrays) -> Run:
-    """Keras's train_on_batch returns a running mean: only its first value, which is compared, is this batch's loss."""
+    """A step, whose value is the loss of the batch."""
     network, x = prepared(p.model, x, params)
     return lambda: (network.train_on_batch(x, target),)
 
