@@ -65,6 +65,7 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("ops.*", "rms_scaling", "as in Keras up to 3.9"),
     ("ops.m??", "initial", "an empty reduction is an error"),
     ("*", "out", "where the result is written to, as NumPy's"),
+    ("ops.take", "wrap", "whether negative indices count from the end"),
 )
 
 #: What the signatures do not show: what it is about, what fastnn does, what Keras does, and why.
@@ -81,6 +82,8 @@ BEHAVIOUR: tuple[tuple[str, str, str, str], ...] = (
      "a loss of nonsense trains"),
     ("the blank, 0, among the labels of `CTC`", "`ValueError`; zeros at the end are padding",
      "counted as padding wherever it stands", "the labels behind it would be lost"),
+    ("negative integers in `Embedding`", "`ValueError`", "counted from the end of the table",
+     "padding with -1 would train the last word"),
     ("predictions of `IoU` that are no whole numbers", "`ValueError`", "rounded down",
      "a probability would always be class 0"),
     ("`Variable.numpy()`", "a read-only view that follows later changes", "a copy, by backend",

@@ -205,8 +205,10 @@ def test_embedding_takes_vectors_and_adds_their_gradients():
 
 
 def test_embedding_refuses_what_it_has_no_vector_for():
-    with pytest.raises(ValueError, match=r"\[take\] expected indices in \[-4, 4\), got 4"):
-        Embedding(4, 2)(np.array([4]))
+    for index in (4, -1, -5):
+        message = rf"\[words\] \[take\] expected indices in \[0, 4\), got {index} at position 2"
+        with pytest.raises(ValueError, match=message):
+            Embedding(4, 2, name="words")(np.array([[0, 3], [index, 1]]))
     with pytest.raises(ValueError, match=r"\[Embedding\] expected input_dim to be a positive integer, got 0"):
         Embedding(0, 2)
     with pytest.raises(ValueError, match=r"\[Embedding\] expected no embeddings_constraint with lora_rank"):

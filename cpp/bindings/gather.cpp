@@ -52,7 +52,7 @@ bool has_dense_rows(const Array& x) {
   return x.strides(0) > 0 && x.dtype().byteorder() != '>';
 }
 
-Array take(const Array& x, const Array& indices, Index axis, const Out& out) {
+Array take(const Array& x, const Array& indices, Index axis, const Out& out, bool wrap) {
   constexpr const char* op = "take";
   const std::size_t at = axis_of(op, axis, x.ndim());
   const Array wide = wide_indices(indices);
@@ -68,7 +68,7 @@ Array take(const Array& x, const Array& indices, Index axis, const Out& out) {
   Array y = out && direct ? *out : empty(shape, type);
   const Index bytes = around.inner * x.itemsize();
   invoke(&fastnn::cpu::gather, in.data(), static_cast<const std::int64_t*>(wide.data()), y.mutable_data(),
-         around.outer, around.n, Index(wide.size()), bytes, in_place ? Index(x.strides(0)) : bytes);
+         around.outer, around.n, Index(wide.size()), bytes, in_place ? Index(x.strides(0)) : bytes, wrap);
   if (direct) return y;
   Array result = *out;
   copy_into(y, result);
@@ -94,7 +94,7 @@ Array take_backward(const Array& dy, const Array& indices, const Shape& shape, I
 
 Array gather_rows(const Array& x, const Array& indices, const Out& out) {
   require("gather_rows", x.ndim() > 0, "expected x with at least 1 axis, got a scalar");
-  return take(x, indices, 0, out);
+  return take(x, indices, 0, out, true);
 }
 
 Array one_hot(const Array& indices, Index classes, Index axis, const py::dtype& dtype) {
@@ -118,7 +118,7 @@ Array one_hot(const Array& indices, Index classes, Index axis, const py::dtype& 
 
 void bind_gather(py::module_& m) {
   using py::arg;
-  m.def("take", &take, arg("x"), arg("indices"), arg("axis"), arg("out") = py::none());
+  m.def("take", &take, arg("x"), arg("indices"), arg("axis"), arg("out") = py::none(), arg("wrap") = true);
   m.def("take_backward", &take_backward, arg("dy"), arg("indices"), arg("shape"), arg("axis"),
         arg("out") = py::none());
   m.def("gather_rows", &gather_rows, arg("x"), arg("indices"), arg("out") = py::none(),

@@ -51,6 +51,13 @@ def test_indices_out_of_range_are_refused(indices, message):
         ops.take(np.zeros((3, 2), np.float32), indices, axis=0)
 
 
+def test_without_wrap_negative_indices_are_refused():
+    x = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(ops.take(x, np.array([2, 0]), axis=0, wrap=False), x[[2, 0]])
+    with pytest.raises(ValueError, match=r"\[take\] expected indices in \[0, 3\), got -1 at position 1"):
+        ops.take(x, np.array([2, -1]), axis=0, wrap=False)
+
+
 def test_what_is_no_index_is_refused():
     with pytest.raises(TypeError, match=r"\[take\] expected integer indices, got float64"):
         ops.take(np.zeros(3, np.float32), [0.5])

@@ -8,9 +8,10 @@ namespace fastnn::cpu {
 // is negative; throws std::invalid_argument for one outside [-n, n), before anything is written.
 
 /// y[o, k] = x[o, indices[k]] for slices of `bytes` bytes: x: (outer, n, bytes), y: (outer, count, bytes),
-/// but slice x[o, i] starts at byte (o * n + i) * stride_bytes. Parallel.
+/// but slice x[o, i] starts at byte (o * n + i) * stride_bytes. Without wrap negative indices throw as well.
+/// Parallel.
 void gather(const void* x, const std::int64_t* indices, void* y, Index outer, Index n, Index count,
-            Index bytes, Index stride_bytes);
+            Index bytes, Index stride_bytes, bool wrap);
 
 /// dx[o, i] = sum of dy[o, k] over all k with indices[k] = i, in the order of k.
 /// dy: (outer, count, inner), dx: (outer, n, inner). T is float or double. Parallel over outer, inner and

@@ -68,9 +68,9 @@ FASTNN_INSTANTIATE(one_hot_block)
 namespace fastnn::cpu {
 namespace {
 
-void check_indices(const std::int64_t* indices, Index count, Index n) {
+void check_indices(const std::int64_t* indices, Index count, Index lowest, Index n) {
   for (Index k = 0; k < count; ++k)
-    check("take", indices[k] >= -n && indices[k] < n, "expected indices in [", -n, ", ", n, "), got ",
+    check("take", indices[k] >= lowest && indices[k] < n, "expected indices in [", lowest, ", ", n, "), got ",
           indices[k], " at position ", k);
 }
 
@@ -120,8 +120,8 @@ void route(const std::int64_t* indices, Index count, Index n, int shift, Index b
 }  // namespace
 
 void gather(const void* x, const std::int64_t* indices, void* y, Index outer, Index n, Index count,
-            Index bytes, Index stride_bytes) {
-  check_indices(indices, count, n);
+            Index bytes, Index stride_bytes, bool wrap) {
+  check_indices(indices, count, wrap ? -n : 0, n);
   if (bytes == 0) return;
   const auto range = bytes == 1   ? &gather_range<1>
                      : bytes == 2 ? &gather_range<2>
@@ -136,7 +136,7 @@ void gather(const void* x, const std::int64_t* indices, void* y, Index outer, In
 
 template <class T> void gather_backward(const T* dy, const std::int64_t* indices, T* dx, Index outer, Index n,
                                         Index count, Index inner) {
-  check_indices(indices, count, n);
+  check_indices(indices, count, -n, n);
   if (outer * n * inner == 0) return;
   const bool worth_it = (n + count) * inner > kGrain;
   const bool in_strips = worth_it && n < kScatterTasks;

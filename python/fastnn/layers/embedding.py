@@ -23,7 +23,8 @@ class Embedding(Layer):
     mask x != 0. weights: the vectors to begin with, (input_dim, output_dim). lora_rank r: the vectors stay as they are,
     and what trains is A B, (input_dim, r) times (r, output_dim), added to them with the factor lora_alpha / r;
     lora_alpha is r by default.
-    x: integers in [0, input_dim), any shape; other numbers are cut to integers. Returns (..., output_dim).
+    x: integers in [0, input_dim), any shape; other numbers are cut to integers. Returns (..., output_dim). Raises
+    ValueError for integers outside, -1 among them, which no padding stands for.
     Gradients of a vector are added in the order of x, whatever the number of threads.
     """
 
@@ -91,7 +92,10 @@ class Embedding(Layer):
         return self._embeddings + change * (float(self.lora_alpha) / self.lora_rank)  # type: ignore[arg-type]
 
     def call(self, x: Any) -> Any:
-        return ops.take(self.embeddings, _integers(x), axis=0)
+        try:
+            return ops.take(self.embeddings, _integers(x), axis=0, wrap=False)
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from None
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return ops.not_equal(_integers(inputs), 0) if self.mask_zero else None

@@ -13,13 +13,13 @@ from fastnn.ops.reduce import max as largest
 
 
 @primitive
-def take(x: Any, indices: Any, axis: int | None = None, *, out: Array | None = None) -> Any:
+def take(x: Any, indices: Any, axis: int | None = None, *, wrap: bool = True, out: Array | None = None) -> Any:
     """Slices of x at indices along axis: y[..., k, ...] = x[..., indices[k], ...].
 
     x: any dtype, at least 1 axis. indices: integers, any shape, in [-n, n) for an axis of length n. axis: None for the
     flattened x. Returns x's dtype; the shape of indices in place of axis. Slices taken twice get both gradients, added
-    in the order of indices. Raises ValueError for an index or axis out of range, TypeError for indices that are no
-    integers.
+    in the order of indices. wrap: False to refuse negative indices. Raises ValueError for an index or axis out of
+    range, TypeError for indices that are no integers.
     """
     x = x if isinstance(x, np.ndarray) else floats(x)
     where = indices if isinstance(indices, np.ndarray) else np.asarray(indices)
@@ -36,7 +36,7 @@ def take(x: Any, indices: Any, axis: int | None = None, *, out: Array | None = N
             return run.take_backward(dy, where, shape, at, need.out), None
         return run.take_backward(dy, where, flat.shape, 0).reshape(shape), None
 
-    return run.take(flat, where, at, out), pullback
+    return run.take(flat, where, at, out, wrap), pullback
 
 
 @composite
