@@ -291,6 +291,10 @@ def test_configurations_of_keras_are_taken():
         }
     )
     assert made.get_config()["dtype"] == "float64"
+    inner = {"class_name": "Dense", "config": {"units": 3, "quantization_config": None}}
+    assert layers.TimeDistributed.from_config({"layer": inner}).layer.units == 3
+    with pytest.raises(ValueError, match=r"\[Dense\] expected quantization_config None, got 'int8'"):
+        layers.Dense(3, quantization_config="int8")
 
 
 def test_an_array_stands_for_itself():

@@ -355,6 +355,21 @@ def test_conv_lstm_is_its_equations(rng):
         np.testing.assert_allclose(y[:, t], h, rtol=1e-5, atol=1e-6)
 
 
+def test_cells_under_a_mask_are_recorded(rng):
+    x, y = rng.integers(0, 5, (12, 6)), random(rng, 12, 1)
+    results = []
+    for eager in (True, False):
+        set_random_seed(3)
+        cells = [layers.LSTMCell(4), layers.GRUCell(3)]
+        model = Sequential([layers.Embedding(5, 2, mask_zero=True), layers.RNN(cells), layers.Dense(1)])
+        model.compile("adam", "mse", run_eagerly=eager)
+        model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0)
+        assert eager or model._steps_now()._training._steps
+        results.append(model.get_weights())
+    for recorded, eager in zip(*results, strict=True):
+        np.testing.assert_array_equal(recorded, eager)
+
+
 def test_conv_lstm_trains_recorded_and_is_saved(rng, tmp_path):
     x, y = random(rng, 8, 3, 5, 5, 1), random(rng, 8, 1)
     results = []

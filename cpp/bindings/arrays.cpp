@@ -51,10 +51,10 @@ bool same_elements(const Array& a, const Array& b) {
          std::equal(a.strides(), a.strides() + a.ndim(), b.strides());
 }
 
-/// Calls the copy kernel if it can do the job: aligned elements of 4 or 8 bytes, few enough axes.
+/// Calls the copy kernel if it can do the job: aligned elements of 1, 4 or 8 bytes, few enough axes.
 bool copy_by_kernel(const Array& x, Array& y) {
   const pyb::ssize_t item = x.itemsize();
-  if (item != 4 && item != 8) return false;
+  if (item != 1 && item != 4 && item != 8) return false;
   Strided<2> walk;
   for (pyb::ssize_t i = 0; i < x.ndim(); ++i) {
     if (x.strides(i) % item || y.strides(i) % item) return false;
@@ -62,9 +62,10 @@ bool copy_by_kernel(const Array& x, Array& y) {
   }
   const auto run = [&](auto element) {
     using T = decltype(element);
-    invoke(&cpu::copy<T>, static_cast<const T*>(x.data()), static_cast<T*>(y.mutable_data()), walk);
+    constexpr void (*copy)(const T*, T*, const Strided<2>&) = &cpu::copy;
+    invoke(copy, static_cast<const T*>(x.data()), static_cast<T*>(y.mutable_data()), walk);
   };
-  item == 4 ? run(float{}) : run(double{});
+  item == 1 ? run(std::uint8_t{}) : item == 4 ? run(float{}) : run(double{});
   return true;
 }
 

@@ -101,3 +101,11 @@ def test_reshape(rng, shape):
 def test_reshape_refuses_another_size():
     with pytest.raises(ValueError, match=r"\[reshape\] expected a shape of 6 elements, got \(4,\) for x \(3, 2\)"):
         ops.reshape(np.zeros((3, 2)), 4)
+
+
+@pytest.mark.parametrize("key", [np.s_[:, 1], np.s_[::-1, ::2, 0], np.s_[..., None, 1:], np.s_[:0]])
+def test_masks_are_copied_byte_by_byte(rng, key):
+    x = rng.standard_normal((5, 6, 7)) > 0
+    dense = _core.dense(x[key])
+    assert dense.flags.c_contiguous and dense.dtype == bool
+    np.testing.assert_array_equal(dense, x[key])

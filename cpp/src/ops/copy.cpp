@@ -63,6 +63,16 @@ template <class T> void copy(const T* x, T* y, const Strided<2>& walk) {
 }
 FASTNN_INSTANTIATE(copy)
 
+void copy(const std::uint8_t* x, std::uint8_t* y, const Strided<2>& walk) {
+  parallel_blocks(walk, [=](const Block<2>& block) {
+    for (Index r = 0; r < block.rows; ++r) {
+      const std::uint8_t* const from = x + block.offset[0] + r * block.row_stride[0];
+      std::uint8_t* const to = y + block.offset[1] + r * block.row_stride[1];
+      for (Index c = 0; c < block.cols; ++c) to[c * block.col_stride[1]] = from[c * block.col_stride[0]];
+    }
+  });
+}
+
 template <class T> void fill(T* y, Index n, T value) {
   const auto kernel = FASTNN_SELECT(fill_span<T>);
   parallel_ranges(

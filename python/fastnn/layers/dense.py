@@ -37,6 +37,7 @@ class Dense(Layer):
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         *,
+        quantization_config: None = None,
         trainable: bool = True,
         dtype: DTypeLike | None = None,
         name: str | None = None,
@@ -49,6 +50,8 @@ class Dense(Layer):
             raise ValueError(f"[Dense] expected units to be a positive integer, got {units!r}")
         if use_bias not in (True, False, "shared"):
             raise ValueError(f"[Dense] expected use_bias True, False or 'shared', got {use_bias!r}")
+        if quantization_config is not None:
+            raise ValueError(f"[Dense] expected quantization_config None, got {quantization_config!r}")
         self.units = int(units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
