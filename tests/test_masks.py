@@ -7,9 +7,8 @@ import pytest
 
 from fastnn import Model, Sequential, layers, losses, masks, metrics, ops
 from fastnn.autograd import GradientTape
-from fastnn.layers import RNN, Dense, Dropout, Embedding, Flatten, GRUCell, Input, LSTMCell, Masking
+from fastnn.layers import Dense, Dropout, Embedding, Flatten, Input, Masking
 from fastnn.masks import mask_of, masked, set_mask
-from fastnn.random import set_random_seed
 
 WORDS = np.array([[3, 1, 0, 0], [2, 0, 0, 0], [1, 2, 3, 3]])
 
@@ -182,23 +181,6 @@ def test_recorded_steps_with_masks_are_those_of_python():
     assert recorded == plain
     steps = model._steps_now()
     assert steps._training._steps and steps._testing._steps  # there was something to replay
-
-
-@pytest.mark.parametrize("settings", [{}, {"zero_output_for_mask": True}])
-def test_cells_under_a_mask_are_recorded(settings):
-    results = []
-    for eager in (True, False):
-        set_random_seed(1)
-        cells = RNN([LSTMCell(4), GRUCell(3)], return_sequences=True, **settings)
-        model = Sequential([Embedding(6, 4, mask_zero=True), cells])
-        model.compile("adam", "mse", run_eagerly=eager)
-        x = np.tile(WORDS, (4, 1))
-        y = np.linspace(-1, 1, x.size * 3, dtype=np.float32).reshape(*x.shape, 3)
-        model.fit(x, y, batch_size=len(WORDS), epochs=3, shuffle=False, verbose=0)
-        assert eager or model._steps_now()._training._steps
-        results.append(model.get_weights())
-    for recorded, eager in zip(*results, strict=True):
-        np.testing.assert_array_equal(recorded, eager)
 
 
 def test_accuracy_of_training_is_that_of_the_steps_that_count():

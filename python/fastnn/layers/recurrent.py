@@ -309,20 +309,17 @@ class RNN(Layer):
         n, t = x.shape[:2]
         output: Any = None
         outputs = []
-        # Kernels take columns out of floats, not of booleans, and only what kernels do is recorded.
-        counts = None if mask is None else ops.cast(mask, np.float32)
         for at in range(t)[::-1] if self.go_backwards else range(t):
             new_output, new_states = self._step(x[:, at], states, training)
-            if counts is None:
+            if mask is None:
                 output, states = new_output, new_states
             else:
-                valid = ops.greater(counts[:, at], 0.0)
                 if self.zero_output_for_mask or (output is None and not self._gives_its_state()):
                     output = backend.full(new_output.shape, 0.0, self._dtype)
                 elif output is None:
                     output = _leaves(states[-1] if isinstance(self.cell, StackedRNNCells) else states)[0]
-                output = _where(valid, new_output, output)
-                states = _where(valid, new_states, states)
+                output = _where(mask[:, at], new_output, output)
+                states = _where(mask[:, at], new_states, states)
             outputs.append(output)
         _reset_dropout(self.cell)
         if not outputs:
