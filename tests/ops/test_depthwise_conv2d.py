@@ -53,9 +53,9 @@ def reference_gradients(x, w, dy, *, strides, padding, dilation):
 
 
 FACTORS = {
-    "kernel": [(1, 1), (2, 2), (3, 3), (5, 5), (7, 3)],
-    "strides": [(1, 1), (2, 2), (3, 1), (4, 4)],
-    "padding": ["valid", "same", (1, 1), (0, 2), (9, 8)],
+    "kernel": [(1, 1), (2, 2), (3, 3), (5, 5), (7, 3), (11, 11)],
+    "strides": [(1, 1), (2, 2), (3, 1), (3, 3), (4, 4)],
+    "padding": ["valid", "same", (1, 1), (0, 2), (12, 13)],
     "dilation": [(1, 1), (2, 2), (1, 3)],
     "c": [1, 3, 8, 15, 16, 17, 64],
     "m": [1, 1, 1, 2, 3],
@@ -67,10 +67,10 @@ FACTORS = {
 
 def fits(kernel, strides, padding, dilation, c, m, h, w, n):
     _, out = lengths(h, w, kernel, strides, padding, dilation)
-    return min(out) > 0 and max(n, 1) * out[0] * out[1] * kernel[0] * kernel[1] * c * m < 500_000
+    return min(out) > 0 and max(n, 1) * out[0] * out[1] * kernel[0] * kernel[1] * c * m < 300_000
 
 
-GEOMETRIES = covering_sample(FACTORS, fits, count=100)
+GEOMETRIES = covering_sample(FACTORS, fits, count=200)
 
 
 @lru_cache

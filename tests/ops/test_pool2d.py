@@ -1,9 +1,11 @@
+from functools import lru_cache
+
 import numpy as np
 import pytest
 
 from fastnn import _core, ops, set_num_threads, vjp
 from fastnn.ops import windows
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering_sample
 
 #: h, w, window, strides, padding, channels: every window and stride with every kind of padding, and channels around
 #: every vector width, those that are folded (up to 32 bytes) and those that are not.
@@ -74,6 +76,76 @@ def test_max_pool_matches_loops(rng, lengths, pool_size, strides, padding, c):
 def test_avg_pool_matches_loops(rng, lengths, pool_size, strides, padding, c, count_include_pad):
     options = {"pool_size": pool_size, "strides": strides, "padding": padding, "count_include_pad": count_include_pad}
     check_op(ops.avg_pool2d, mean_reference, rng.standard_normal((2, *lengths, c)), linear=[0], **options)
+
+
+FACTORS = {
+    "window": [(1, 1), (2, 2), (3, 3), (5, 5), (7, 2), (11, 11)],
+    "strides": [(1, 1), (2, 2), (3, 1), (3, 3), (4, 4)],
+    "padding": ["valid", "same", "one", "most"],
+    "c": [1, 3, 8, 15, 16, 17, 64],
+    "h": [1, 7, 8, 14, 28],
+    "w": [1, 7, 8, 14, 28],
+    "n": [0, 1, 3, 8],
+}
+
+
+def numbers(padding, window):
+    """The argument padding: as it is, 1 everywhere, or one less than the window before or behind."""
+    explicit = {"one": ((1, 1), (1, 1)), "most": ((0, window[0] - 1), (window[1] - 1, 0))}
+    return explicit.get(padding, padding)
+
+
+def found_windows(window, strides, padding, h, w):
+    given = numbers(padding, window)
+    sides = (given, given) if isinstance(given, str) else given
+    return [windows_of(*a) for a in zip((h, w), window, strides, sides, strict=True)]
+
+
+def fits(window, strides, padding, c, h, w, n):
+    (rows, _), (cols, _) = found_windows(window, strides, padding, h, w)
+    inside = padding != "one" or min(window) > 1
+    return inside and len(rows) * len(cols) > 0 and max(n, 1) * c * len(rows) * len(cols) * np.prod(window) < 100_000
+
+
+SAMPLE = covering_sample(FACTORS, fits, count=200)
+
+
+@lru_cache
+def expected(i):
+    """x, dy, then y and dx of the largest and of the mean."""
+    g = SAMPLE[i]
+    rng = np.random.default_rng(i)
+    x = spread(rng, g["n"], g["h"], g["w"], g["c"])
+    (rows, above), (cols, beside) = found_windows(*(g[name] for name in ("window", "strides", "padding", "h", "w")))
+    sides = ((0, 0), above, beside, (0, 0))
+    padded, real = np.pad(x, sides, constant_values=-np.inf), np.pad(np.ones(x.shape), sides)
+    dy = rng.standard_normal((g["n"], len(rows), len(cols), g["c"]))
+    largest, mean, of_largest, of_mean = (np.zeros(a.shape) for a in (dy, dy, padded, padded))
+    for r, (top, bottom) in enumerate(rows):
+        for c, (left, right) in enumerate(cols):
+            at, step = np.s_[:, top:bottom, left:right], dy[:, r, c][:, None, None]
+            counts = real[at] / np.maximum(real[at].sum((1, 2), keepdims=True), 1)
+            largest[:, r, c] = padded[at].max((1, 2))
+            mean[:, r, c] = np.where(real[at] > 0, padded[at], 0).sum((1, 2)) / real[at].sum((1, 2))
+            of_largest[at] += (padded[at] == largest[:, r, c][:, None, None]) * step
+            of_mean[at] += counts * step
+    inner = np.s_[:, above[0] : above[0] + g["h"], beside[0] : beside[0] + g["w"]]
+    return x, dy, (largest, of_largest[inner]), (mean, of_mean[inner])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("i", range(len(SAMPLE)), ids=lambda i: "-".join(map(str, SAMPLE[i].values())))
+def test_values_and_gradients_of_every_geometry(i, dtype):
+    g = SAMPLE[i]
+    x, dy, *wanted = expected(i)
+    settings = (g["window"], g["strides"], numbers(g["padding"], g["window"]))
+    tolerance = 1e-5 if dtype == "float32" else 1e-13
+    for pool, (y, dx) in zip((ops.max_pool2d, ops.avg_pool2d), wanted, strict=True):
+        got, pullback = vjp(lambda x, pool=pool: pool(x, *settings), x.astype(dtype))
+        (gradient,) = pullback(dy.astype(dtype))
+        assert got.shape == y.shape and got.dtype == gradient.dtype == dtype
+        np.testing.assert_allclose(got, y, rtol=tolerance, atol=tolerance * 10)
+        np.testing.assert_allclose(gradient, dx, rtol=tolerance, atol=tolerance * 10)
 
 
 @pytest.mark.parametrize(("pool", "fn"), [(ops.max_pool1d, np.max), (ops.avg_pool1d, np.mean)])
