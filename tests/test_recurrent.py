@@ -355,6 +355,22 @@ def test_conv_lstm_is_its_equations(rng):
         np.testing.assert_allclose(y[:, t], h, rtol=1e-5, atol=1e-6)
 
 
+def test_nan_in_padding_reaches_nothing(rng, kind):
+    x, mask = random(rng, 3, 5, 2), np.arange(5) < np.array([[5], [2], [0]])
+    layer = kind[0](4, return_sequences=True)
+    layer.build(x.shape)
+    found = []
+    for padding in (0.0, np.nan):
+        given = np.where(mask[..., None], x, np.float32(padding))
+        with GradientTape() as tape:
+            given = tape.watch(given)
+            y = layer(given, mask=mask)
+        found.append([raw(y), *tape.gradient(y, [given, *layer.trainable_variables])])
+    for zeros, nans in zip(*found, strict=True):
+        assert np.isfinite(nans).all()
+        np.testing.assert_array_equal(nans, zeros)
+
+
 def test_cells_under_a_mask_are_recorded(rng):
     x, y = rng.integers(0, 5, (12, 6)), random(rng, 12, 1)
     results = []

@@ -11,7 +11,7 @@ from typing import Any
 from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive, recording
 from fastnn.backend import float_pair, kernels
-from fastnn.ops.recurrent import activation_code
+from fastnn.ops.recurrent import activation_code, seen
 
 
 @primitive
@@ -45,6 +45,7 @@ def gru(
     Source: Cho et al., 2014.
     """
     x, w = float_pair(x, w)
+    x = seen(x, mask)
     settings = (
         *(reverse, zero_masked),
         activation_code("gru", "activation", activation),

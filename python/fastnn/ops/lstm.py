@@ -11,7 +11,7 @@ from typing import Any
 from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive, recording
 from fastnn.backend import float_pair, kernels
-from fastnn.ops.recurrent import activation_code
+from fastnn.ops.recurrent import activation_code, seen
 
 
 @primitive
@@ -43,6 +43,7 @@ def lstm(
     Source: Hochreiter and Schmidhuber, 1997; forget gate: Gers et al., 2000.
     """
     x, w = float_pair(x, w)
+    x = seen(x, mask)
     settings = (
         *(reverse, zero_masked),
         activation_code("lstm", "activation", activation),

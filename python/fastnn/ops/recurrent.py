@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from fastnn import backend
+from fastnn.arrays import Array
 from fastnn.ops.activation import ROWS
 
 #: By name: code and parameters of an activation that the recurrent kernels compute.
@@ -18,3 +23,14 @@ def activation_code(op: str, argument: str, name: str | None) -> tuple[int, floa
         return _CODES[name]
     except (KeyError, TypeError):
         raise ValueError(f"[{op}] expected {argument} None or one of {', '.join(ROWS)}, got {name!r}") from None
+
+
+def seen(x: Array, mask: Any) -> Array:
+    """x (n, t, i) with zeros at the steps that mask (n, t) leaves out, where a NaN times 0 would spoil sums of gradients.
+
+    A mask of another shape is left to the kernels, which refuse it.
+    """
+    if mask is None or np.shape(mask) != x.shape[:2]:
+        return x
+    steps: Array = np.asarray(mask, bool)[..., None]
+    return backend.kernels(x).where(steps, x, backend.constant(np.zeros((), x.dtype)))  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from typing import Any
 from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive, recording
 from fastnn.backend import float_pair, kernels
-from fastnn.ops.recurrent import activation_code
+from fastnn.ops.recurrent import activation_code, seen
 
 
 @primitive
@@ -35,6 +35,7 @@ def simple_rnn(
     Source: Elman, 1990.
     """
     x, w = float_pair(x, w)
+    x = seen(x, mask)
     settings = (reverse, zero_masked, activation_code("simple_rnn", "activation", activation))
     run = kernels(x)
     y, h, *kept = run.simple_rnn_forward(x, w, r, b, h0, mask, drop, *settings, sequences, recording())
