@@ -5,22 +5,22 @@ import pytest
 
 from fastnn import backend, ops
 from fastnn.autograd import vjp
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering
 
 
 def plain(q, k, w=None):
     s = np.zeros((q.shape[0], q.shape[1], k.shape[1]))
-    for n, i, j in np.ndindex(*s.shape):
-        s[n, i, j] = sum((1 if w is None else w[c]) * np.tanh(q[n, i, c] + k[n, j, c]) for c in range(q.shape[2]))
+    for i, j, c in np.ndindex(q.shape[1], k.shape[1], q.shape[2]):
+        s[:, i, j] += (1 if w is None else w[c]) * np.tanh(q[:, i, c] + k[:, j, c])
     return s
 
 
-@pytest.mark.parametrize(
-    ("n", "tq", "tk", "d"),
-    [(1, 1, 1, 1), (2, 3, 2, 7), (1, 2, 5, 17), (3, 1, 2, 33), (2, 0, 3, 4), (2, 3, 0, 4), (1, 2, 2, 0)],
-)
-@pytest.mark.parametrize("scaled", [True, False])
-def test_scores_are_the_formula_and_its_gradients(rng, n, tq, tk, d, scaled):
+CASES = covering(n=[1, 3, 32], tq=[2, 17, 1, 0], tk=[17, 1, 2, 0], d=[7, 33, 16, 1, 0], scaled=[True, False])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
+def test_scores_are_the_formula_and_its_gradients(rng, case):
+    n, tq, tk, d, scaled = case.values()
     q, k, w = rng.standard_normal((n, tq, d)), rng.standard_normal((n, tk, d)), rng.standard_normal(d)
     check_op(ops.additive_scores, plain, q, k, *([w] if scaled else []))
 

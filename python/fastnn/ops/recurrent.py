@@ -26,7 +26,7 @@ def activation_code(op: str, argument: str, name: str | None) -> tuple[int, floa
 
 
 def seen(x: Array, mask: Any) -> Array:
-    """x (n, t, i) with zeros at the steps that mask (n, t) leaves out, where a NaN times 0 would spoil sums of gradients.
+    """x (n, t, i) with zeros where mask (n, t) leaves steps out: times 0, a NaN there would spoil sums of gradients.
 
     A mask of another shape is left to the kernels, which refuse it.
     """
