@@ -380,7 +380,10 @@ template <class T> Plan plan_tiles(const GemmShape& s, const GemmKernels<T>& run
   const bool shallow = scattered && s.n <= 2 * panel;
   const bool big = plan.pack_b && s.m > 256 && s.n >= 128 && s.m * s.k * kSize > kCacheBytes / 4;
   const bool rows_do = s.a_col == 1 && (s.a_row * kSize % 4096 || wide_sets());  // where they lie
-  plan.pack_a = s.m >= 64 && s.k >= 128 && s.n > panel && !shallow && (scattered || (big && !rows_do));
+  // Few columns of a, but b from afar: what waits for them waits for b, too.
+  const bool behind = s.a_row == 1 && s.a_col > 1 && s.m >= 256 && b_bytes > 8 * kCacheBytes;
+  plan.pack_a =
+      s.m >= 64 && s.k >= 128 && s.n > panel && !shallow && (scattered || behind || (big && !rows_do));
   plan.turned = plan.pack_a && s.a_row == 1;
   plan.depth = even_block(s.k, shallow ? 128 : plan.pack_a || plan.pack_b ? 512 : 1024, 1);
   // Few rows read a block of b few times: it had better stay in the second-level cache of whom packed it.
@@ -390,8 +393,8 @@ template <class T> Plan plan_tiles(const GemmShape& s, const GemmKernels<T>& run
       plan.pack_b ? even_block(parts(s.n, plan.slices), (few ? 8 : block_panels()) * panel, panel) : s.n;
   plan.by_panel = plan.slices > 1 && s.b_col == 1;
   // 512 would do as well, but for rows 4 KiB apart, which share few sets of the second-level cache: 6 %
-  // slower.
-  if (plan.by_panel) plan.depth = even_block(s.k, 256, 1);
+  // slower. Columns of a are better read again by the next tile: 4 %.
+  if (plan.by_panel) plan.depth = even_block(s.k, s.a_col == 1 ? 256 : 128, 1);
   if (plan.pack_b)
     plan.b_scratch = up((plan.by_panel ? panel : up(plan.columns, run.lanes)) * plan.depth, kLine);
   if (plan.pack_a) {
