@@ -559,3 +559,13 @@ def test_a_loss_that_does_not_depend_on_the_weights_is_refused():
     model.compile("sgd", lambda t, p: ops.mean(np.ones(3)))
     with pytest.raises(ValueError, match="expected a loss that depends on trainable weights"):
         model.fit(np.zeros((2, 4)), np.zeros((2, 1)), verbose=0)
+
+
+def test_a_model_without_trainable_weights_is_measured_and_warns():
+    x = np.arange(8, dtype=np.float32).reshape(4, 2)
+    model = Sequential([layers.Input((2,)), layers.Dense(2, kernel_initializer="identity", trainable=False)])
+    model.compile("adam", "mse", metrics=["mae"])
+    with pytest.warns(UserWarning, match="expected trainable weights, got none: nothing is learned"):
+        history = model.fit(x, x + 2, epochs=4, batch_size=2, verbose=0).history
+    assert history == {"loss": [4.0] * 4, "mae": [2.0] * 4}
+    np.testing.assert_array_equal(model.get_weights()[0], np.eye(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from inspect import signature
 from typing import Any
@@ -294,10 +295,13 @@ class Trainer(Layer):
             loss, parts = self._losses_of(x, y, y_pred, sample_weight, True)
             scaled = self.optimizer.scale_loss(loss)
         variables = self._steps_now().variables  # now that the first call has made those of inner layers
-        if type(loss) is not Tensor:
+        if type(loss) is Tensor:
+            self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        elif variables:
             raise ValueError("[train_step] expected a loss that depends on trainable weights, got one that does not")
-        self.optimizer.apply(tape.gradient(scaled, variables), variables)
-        return loss.data, parts, _arrays(y_pred), _masks_of(y_pred)
+        else:
+            warnings.warn("[train_step] expected trainable weights, got none: nothing is learned", stacklevel=2)
+        return raw(loss), parts, _arrays(y_pred), _masks_of(y_pred)
 
     def _evaluated(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
         """The loss, those of single outputs, the prediction and its masks, without training."""
