@@ -214,6 +214,9 @@ def test_a_mask_takes_elements_out_of_softmax(rng):
     expected = e / np.maximum(e.sum(1, keepdims=True), 1e-30)
     np.testing.assert_allclose(layers.Softmax()(x, mask=mask), expected, rtol=1e-5)
     np.testing.assert_allclose(layers.Softmax()(x, mask.astype("float32")), expected, rtol=1e-5)
+    for other in (np.ones((2, *x.shape), bool), np.ones((x.shape[0] + 1, *x.shape[1:]), bool)):
+        with pytest.raises(ValueError, match="expected a mask that broadcasts to x"):
+            layers.Softmax(name="s")(x, mask=other)
     assert fastnn.gradcheck(lambda x: layers.Softmax(dtype="float64")(x, mask=mask), x.astype(float))
 
 
@@ -300,6 +303,9 @@ def test_dropout_with_a_noise_shape_drops_whole_rows():
     assert set(y.sum(axis=1).tolist()) == {0.0, 20.0}
     with pytest.raises(ValueError, match=r"expected noise_shape with 2 axes, got \(1,\)"):
         layers.Dropout(0.5, noise_shape=(1,))(np.ones((2, 3), "float32"), training=True)
+    for shape in ("rows", (2, 1.5), (2, 0), (2, -1)):
+        with pytest.raises(ValueError, match=r"\[Dropout\] expected noise_shape a tuple of positive integers and None"):
+            layers.Dropout(0.5, noise_shape=shape)
 
 
 def test_dropout_masks_its_gradient_too(rng):

@@ -146,6 +146,10 @@ def test_permute_repeat_and_identity(rng):
         layers.RepeatVector(2)(x)
     with pytest.raises(TypeError, match=r"\[RepeatVector\] expected n to be an integer"):
         layers.RepeatVector(2.5)
+    with pytest.raises(ValueError, match=r"\[RepeatVector\] expected n >= 1, got 0"):
+        layers.RepeatVector(0)
+    with pytest.raises(ValueError, match=r"\[Reshape\] expected lengths >= 0 or -1, got \(-2, 5\)"):
+        layers.Reshape((-2, 5))
     for layer in (layers.Permute((2, 1)), layers.RepeatVector(5), layers.Identity(), layers.Dot((1, 2)), layers.Add()):
         assert layers.deserialize(layers.serialize(layer)).get_config() == layer.get_config()
 

@@ -172,6 +172,9 @@ class Softmax(_Elementwise):
         if mask is None or (np.ndim(raw(mask)) > 1 and np.shape(raw(mask)) == x.shape[: np.ndim(raw(mask))] != x.shape):
             return activations.softmax(x, self.axis)
         mask = raw(mask)
+        shape = np.shape(mask)
+        if len(shape) > len(x.shape) or any(m not in (1, n) for m, n in zip(shape[::-1], x.shape[::-1], strict=False)):
+            raise ValueError(f"[{self.name}] expected a mask that broadcasts to x {x.shape}, got {shape}")
         chosen = mask if np.asarray(mask).dtype == bool else ops.greater(mask, 0.5)
         y = activations.softmax(ops.where(chosen, x, _MASKED), self.axis)
         return ops.where(chosen, y, 0.0)

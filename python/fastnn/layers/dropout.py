@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fastnn import ops
 from fastnn.arrays import PartialShape, Shape
 from fastnn.layers.input_spec import InputSpec
@@ -44,7 +46,7 @@ class Dropout(RandomLayer):
     ) -> None:
         super().__init__(seed, **options)
         self.rate = checked_rate("Dropout", rate)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = _noise_shape(noise_shape)
 
     def call(self, x: Any, training: bool = False) -> Any:
         if not training or self.rate == 0:
@@ -59,6 +61,15 @@ class Dropout(RandomLayer):
     def get_config(self) -> dict[str, Any]:
         shape = None if self.noise_shape is None else list(self.noise_shape)
         return {**super().get_config(), "rate": self.rate, "noise_shape": shape}
+
+
+def _noise_shape(given: Any) -> tuple[int | None, ...] | None:
+    if given is None:
+        return None
+    lengths = tuple(given) if isinstance(given, (tuple, list)) else None
+    if lengths is None or not all(n is None or (isinstance(n, (int, np.integer)) and n > 0) for n in lengths):
+        raise ValueError(f"[Dropout] expected noise_shape a tuple of positive integers and None, got {given!r}")
+    return lengths
 
 
 class _SpatialDropout(RandomLayer):

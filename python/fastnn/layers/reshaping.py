@@ -38,6 +38,8 @@ class Reshape(Layer):
         self.target_shape = tuple(int(length) for length in target_shape)
         if sum(length == -1 for length in self.target_shape) > 1:
             raise ValueError(f"[Reshape] expected at most one -1, got {self.target_shape}")
+        if min(self.target_shape, default=0) < -1:
+            raise ValueError(f"[Reshape] expected lengths >= 0 or -1, got {self.target_shape}")
         self.built = True
 
     def call(self, x: Any) -> Any:
@@ -95,8 +97,8 @@ class RepeatVector(Layer):
         super().__init__(**options)
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
             raise TypeError(f"[RepeatVector] expected n to be an integer, got {n!r}")
-        if n < 0:
-            raise ValueError(f"[RepeatVector] expected n >= 0, got {n}")
+        if n < 1:
+            raise ValueError(f"[RepeatVector] expected n >= 1, got {n}")
         self.n = int(n)
         self.input_spec = InputSpec(ndim=2)
         self.built = True
