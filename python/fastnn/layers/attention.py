@@ -126,8 +126,8 @@ class Attention(Layer):
         y = ops.dot_product_attention(*heads, mask=mask, scale=1.0, is_causal=causal, dropout_rate=rate, seed=seed)
         return ops.squeeze(y, 2)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else None
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return mask[0] if isinstance(mask, (list, tuple)) else None
 
     _makes_masks = False
 
