@@ -2,7 +2,6 @@
 
 import math
 from functools import lru_cache
-from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from fastnn import GradientTape, Variable, backend, ops, vjp
 from fastnn.autograd import Want
 from fastnn.backend import kernels
 from fastnn.ops import conv1d, conv2d
-from fastnn.testing import check_op, covering_sample
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 
 @pytest.fixture
@@ -140,14 +139,8 @@ def expected(i):
 
 
 def test_the_sample_holds_nearly_every_pair_of_values():
-    """All but those that do not fit or take too long, such as 11 x 11 kernels of 64 channels."""
-    every = {pair for a, b in combinations(FACTORS, 2) for pair in product(tagged(a), tagged(b))}
-    seen = {pair for row in GEOMETRIES for pair in combinations([(name, str(row[name])) for name in FACTORS], 2)}
-    assert len(seen & every) > 0.97 * len(every)
-
-
-def tagged(name):
-    return [(name, str(value)) for value in FACTORS[name]]
+    """All but those that do not fit or take too long, such as 11 x 11 kernels of 64 channels: 18 of 1205."""
+    assert len(missing_pairs(FACTORS, GEOMETRIES)) <= 18
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -7,7 +7,7 @@ import pytest
 
 from fastnn import backend, vjp
 from fastnn.ops import conv2d, conv_transpose1d, conv_transpose2d
-from fastnn.testing import check_op, covering_sample
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 
 def everything(x, w, strides, dilation):
@@ -55,6 +55,12 @@ def fits(kernel, strides, dilation, cut, c, o, h, w, n):
 
 
 GEOMETRIES = covering_sample(FACTORS, fits, count=200)
+
+
+def test_the_sample_holds_every_pair_of_values_that_fits():
+    padded = ("cut", "((0, -1), (1, 0))")  # output padding, which has to be less than the stride
+    impossible = {(("strides", stride), padded) for stride in ("(1, 1)", "(1, 4)")}
+    assert missing_pairs(FACTORS, GEOMETRIES) == impossible
 
 
 @lru_cache

@@ -7,7 +7,7 @@ import pytest
 
 from fastnn import backend, vjp
 from fastnn.ops import conv2d, depthwise_conv1d, depthwise_conv2d
-from fastnn.testing import check_op, covering_sample
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 
 def sides(padding, size, kernel, stride, dilation):
@@ -71,6 +71,10 @@ def fits(kernel, strides, padding, dilation, c, m, h, w, n):
 
 
 GEOMETRIES = covering_sample(FACTORS, fits, count=200)
+
+
+def test_the_sample_holds_every_pair_of_values():
+    assert not missing_pairs(FACTORS, GEOMETRIES)
 
 
 @lru_cache

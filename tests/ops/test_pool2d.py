@@ -5,7 +5,7 @@ import pytest
 
 from fastnn import _core, ops, set_num_threads, vjp
 from fastnn.ops import windows
-from fastnn.testing import check_op, covering_sample
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 #: h, w, window, strides, padding, channels: every window and stride with every kind of padding, and channels around
 #: every vector width, those that are folded (up to 32 bytes) and those that are not.
@@ -108,6 +108,10 @@ def fits(window, strides, padding, c, h, w, n):
 
 
 SAMPLE = covering_sample(FACTORS, fits, count=200)
+
+
+def test_the_sample_holds_every_pair_of_values_that_fits():
+    assert missing_pairs(FACTORS, SAMPLE) == {(("window", "(1, 1)"), ("padding", "one"))}  # a window of padding alone
 
 
 @lru_cache

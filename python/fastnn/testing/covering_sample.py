@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from random import Random
 from typing import Any
 
@@ -30,3 +30,12 @@ def covering_sample(
             known |= pairs(best)
             rows.append(best)
     return rows
+
+
+def missing_pairs(
+    factors: Mapping[str, Sequence[Any]], rows: Sequence[Mapping[str, Any]]
+) -> set[tuple[tuple[str, str], tuple[str, str]]]:
+    """Pairs ((factor, value), (factor, value)), values as text, that no row has."""
+    tagged = {name: [(name, str(value)) for value in values] for name, values in factors.items()}
+    every = {pair for a, b in combinations(factors, 2) for pair in product(tagged[a], tagged[b])}
+    return every - {pair for row in rows for pair in combinations([(name, str(row[name])) for name in factors], 2)}
