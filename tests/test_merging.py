@@ -170,3 +170,8 @@ def test_merges_are_replayed_and_train_as_python_does(rng):
         assert bool(model._steps_now()._training and model._steps_now()._training._steps) == (not eager)
         found.append((figures, [w.tobytes() for w in model.get_weights()]))
     assert found[0] == found[1]
+
+
+def test_concatenate_of_inputs_without_masks_has_none():
+    x = np.zeros((2, 3, 4), "float32")
+    assert layers.Concatenate().compute_mask([x, x], [None, None]) is None

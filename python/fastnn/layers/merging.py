@@ -226,7 +226,7 @@ class Concatenate(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Masks one after the other where steps are; along the features, a step counts where it does in one input."""
-        if previous_mask is None:
+        if previous_mask is None or all(mask is None for mask in previous_mask):
             return None
         known = next(mask for mask in previous_mask if mask is not None)
         at = self.axis % len(inputs[0].shape)
