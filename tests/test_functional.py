@@ -616,3 +616,9 @@ def test_a_clone_is_compiled_as_its_model_with_a_state_of_its_own(rng):
         twin.set_weights(model.get_weights())
         first, second = (m.evaluate(x, y, verbose=0, return_dict=True) for m in (model, twin))
         assert first == second
+
+
+def test_graph_of_keras_is_refused():
+    written = {"name": "m", "trainable": True, "layers": [], "input_layers": [["a", 0, 0]], "output_layers": []}
+    with pytest.raises(ValueError, match=r"\[Functional\] expected a graph that fastnn wrote"):
+        model_from_json(json.dumps({"class_name": "Functional", "config": written}))

@@ -355,9 +355,21 @@ def test_conv_lstm_is_its_equations(rng):
         np.testing.assert_allclose(y[:, t], h, rtol=1e-5, atol=1e-6)
 
 
-def test_nan_in_padding_reaches_nothing(rng, kind):
+def leaky(x):
+    return ops.leaky_relu(x, negative_slope=0.3)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda kind: kind[0](4, return_sequences=True), id="kernel"),
+        pytest.param(lambda kind: kind[0](4, leaky, return_sequences=True), id="own activation"),
+        pytest.param(lambda kind: layers.RNN([kind[1](3), kind[1](4)], return_sequences=True), id="cells"),
+    ],
+)
+def test_nan_in_padding_reaches_nothing(rng, kind, make):
     x, mask = random(rng, 3, 5, 2), np.arange(5) < np.array([[5], [2], [0]])
-    layer = kind[0](4, return_sequences=True)
+    layer = make(kind)
     layer.build(x.shape)
     found = []
     for padding in (0.0, np.nan):
@@ -369,6 +381,15 @@ def test_nan_in_padding_reaches_nothing(rng, kind):
     for zeros, nans in zip(*found, strict=True):
         assert np.isfinite(nans).all()
         np.testing.assert_array_equal(nans, zeros)
+
+
+def test_nan_in_padding_of_pictures_reaches_nothing(rng):
+    x, mask = random(rng, 2, 3, 4, 4, 1), np.array([[True, True, False], [False, True, True]])
+    layer = layers.ConvLSTM2D(2, 3)
+    with GradientTape() as tape:
+        y = layer(np.where(mask[..., None, None, None], x, np.float32(np.nan)), mask=mask)
+    for found in (raw(y), *tape.gradient(y, layer.trainable_variables)):
+        assert np.isfinite(found).all()
 
 
 def test_cells_under_a_mask_are_recorded(rng):

@@ -307,6 +307,8 @@ class RNN(Layer):
         """The output and the last states, one step after the other."""
         _reset_dropout(self.cell)
         n, t = x.shape[:2]
+        if mask is not None:  # what a masked step holds, NaN perhaps, is not to reach sums of gradients
+            x = _where(mask, x, ops.zeros((), x.dtype))
         output: Any = None
         outputs = []
         for at in range(t)[::-1] if self.go_backwards else range(t):
@@ -522,10 +524,10 @@ def _reset_dropout(cell: Any) -> None:
 
 
 def _where(valid: Array, new: Any, old: Any) -> Any:
-    """new for the sequences whose step counts, else old; both arrays or nested lists of them."""
+    """new where a sequence's step counts, else old; both arrays or nested lists of them."""
     if isinstance(new, (list, tuple)):
         return [_where(valid, a, b) for a, b in zip(new, old, strict=True)]
-    return ops.where(valid[(..., *(None for _ in new.shape[1:]))], new, old)
+    return ops.where(valid[(..., *(None for _ in new.shape[valid.ndim :]))], new, old)
 
 
 def _map(function: Any, structure: Any) -> Any:

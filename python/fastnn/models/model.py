@@ -107,11 +107,16 @@ class Model(Trainer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """The model that get_config() described. custom_objects: classes of one's own by name."""
+        """The model that get_config() described. custom_objects: classes of one's own by name.
+
+        Raises ValueError for a graph that Keras wrote, whose layers and weights can be carried over one by one.
+        """
         if "calls" in config:
             from fastnn.models.functional import functional_from_config
 
             return functional_from_config(cls, config, custom_objects)
+        if "input_layers" in config:
+            raise ValueError(f"[{cls.__name__}] expected a graph that fastnn wrote, got one of Keras")
         return cls(**config)
 
     def __reduce__(self) -> Any:
