@@ -477,6 +477,9 @@ template <typename Fn> void each_band(const Pool2dShape& shape, const Fn& fn) {
       std::max<Index>(1, step));
 }
 
+/// The most elements of a window: 7 / 4 long, from 7 / 4 to 14 / 4, it has three, 1 to 3.
+Index longest(const Windows& w) { return w.size / w.divisor + (w.divisor > 1 ? 2 : 0); }
+
 /// Columns of padding in a window that begins at each element of the padded row.
 template <class T> void padding_in_front(const Pool2dShape& shape, Index starts, T* first) {
   for (Index i = 0; i < starts; ++i) first[i] = T(std::max<Index>(0, shape.w.before - i / shape.c));
@@ -490,7 +493,7 @@ template <class T> void gather(const T* x, const T* dy, T* dx, const Axis<T>& ro
   cols.covering(over_cols.data());
   WindowMap map{rows.spans(), cols.spans(), over_rows.data(), over_cols.data(), 1, 1, 0};
   map.streams = streams(dx, shape.n * shape.h.in * shape.x_row(), shape.c);
-  map.side = shape.w.size / shape.w.divisor + (shape.w.divisor > 1);
+  map.side = longest(shape.w);
   for (Index i = 0; i < shape.h.in; ++i)
     map.depth = std::max(map.depth, over_rows.data()[i].end - over_rows.data()[i].begin);
   for (Index i = 0; i < shape.w.in; ++i)
@@ -522,8 +525,8 @@ template <class T> void max_pool2d_backward(const T* x, const T* dy, T* dx, Pool
   constexpr const char* op = "max_pool2d_backward";
   constexpr Index kMost = 1 << 24;  // positions that float counts exactly
   const Axis<T> rows(op, shape.h), cols(op, shape.w);
-  check(op, shape.h.size / shape.h.divisor <= kMost / (shape.w.size / shape.w.divisor + 1),
-        "expected windows of at most ", kMost, " elements, got ", shape.h.size, " x ", shape.w.size);
+  check(op, longest(shape.h) <= kMost / longest(shape.w), "expected windows of at most ", kMost,
+        " elements, got ", shape.h.size, " x ", shape.w.size);
   // Where windows do not overlap, a pixel at a time is as fast from 3 channels on.
   const bool narrow = folds<T>(shape) && shape.c * Index(sizeof(T)) <= 8;
   if (narrow || rows.overlaps() || cols.overlaps()) return gather(x, dy, dx, rows, cols, shape);
