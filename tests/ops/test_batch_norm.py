@@ -4,7 +4,7 @@ import pytest
 from fastnn import backend, ops, vjp
 from fastnn.backend import kernels, unary_codes
 from fastnn.ops import batch_norm, batch_norm_inference, batch_normalization
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 ACTIVATIONS = {
     None: lambda z: z,
@@ -280,3 +280,71 @@ def test_moving_statistics_of_another_type_or_read_only_are_refused():
 def test_backward_refuses_another_dy():
     with pytest.raises(ValueError, match=r"\[batch_norm_backward\] expected dy of shape \(4, 3\), got \(4, 2\)"):
         kernels(zeros()).batch_norm_backward(zeros(4, 3), None, None, None, zeros(3), zeros(3), zeros(4, 2))
+
+
+FACTORS = {
+    "c": [1, 3, 8, 15, 16, 17, 64],
+    "h": [1, 7, 8, 14, 28],
+    "w": [1, 7, 8, 14, 28],
+    "n": [0, 1, 3, 8],
+    "statistics": ["batch", "masked", "given"],
+    "axis": [-1, 1],
+    "scale": [False, True],
+    "center": [False, True],
+    "epsilon": [1e-3, 1e-5],
+    "activation": [None, "relu", "silu"],
+}
+
+
+def fits(c, h, w, n, statistics, axis, **flags):
+    return max(n, 1) * h * w * c < 6_000 and (axis == -1 or statistics != "masked")
+
+
+SAMPLE = covering_sample(FACTORS, fits, count=70)
+
+
+def test_the_sample_holds_every_pair_of_values_that_fits():
+    assert missing_pairs(FACTORS, SAMPLE) == {(("statistics", "masked"), ("axis", "1"))}
+
+
+def of_columns(x, gamma, beta, mean=None, variance=None, *, mask=None, axis, epsilon, activation):
+    """As reference and given_reference, all channels at once."""
+    if not x.size:
+        return x
+    wide, others = [1] * x.ndim, tuple(a for a in range(x.ndim) if a != axis % x.ndim)
+    wide[axis] = -1
+    if mean is None:
+        counts = np.ones(x.shape) if mask is None else np.broadcast_to(mask[..., None], x.shape)
+        total = counts.sum(others)
+        mean = (x * counts).sum(others) / total
+        variance = ((x - mean.reshape(wide)) ** 2 * counts).sum(others) / total
+    z = (x - mean.reshape(wide)) / np.sqrt(variance + epsilon).reshape(wide)
+    z = z * (1 if gamma is None else gamma.reshape(wide)) + (0 if beta is None else beta.reshape(wide))
+    return ACTIVATIONS[activation](z)
+
+
+@pytest.mark.parametrize("g", SAMPLE, ids=lambda g: "-".join(map(str, g.values())))
+def test_every_geometry(g):
+    rng = np.random.default_rng(SAMPLE.index(g))
+    shape = (g["n"], g["h"], g["w"], g["c"]) if g["axis"] == -1 else (g["n"], g["c"], g["h"], g["w"])
+    own = [p if flag else None for p, flag in zip(parameters(rng, g["c"]), (g["scale"], g["center"]), strict=True)]
+    options = {name: g[name] for name in ("axis", "epsilon", "activation")}
+    given = (rng.standard_normal(g["c"]), rng.uniform(0.5, 2, g["c"])) if g["statistics"] == "given" else ()
+    fixed = {"mask": rng.random(shape[:-1]) < 0.7} if g["statistics"] == "masked" and g["n"] else {}
+    while True:  # until nothing before an activation is so near to 0 that a difference or a rounding moves it across
+        x = 1 + 2 * rng.standard_normal(shape)
+        z = of_columns(x, *own, *given, **fixed, **options | {"activation": None})
+        if g["activation"] != "relu" or np.abs(z).min(initial=1) > 2e-5 or np.abs(z).max(initial=0) == 0:
+            break
+    arrays = [x, *(p for p in own if p is not None), *given]
+
+    def placed(function):
+        def call(x, *rest, **options):
+            rest = list(rest)
+            both = [rest.pop(0) if p is not None else None for p in own]
+            return function(x, *both, *rest, **options)
+
+        return call
+
+    op = batch_norm_inference if given else batch_norm
+    check_op(placed(op), placed(of_columns), *arrays, **fixed, **options)

@@ -4,7 +4,7 @@ import pytest
 from fastnn import backend, vjp
 from fastnn.backend import kernels
 from fastnn.ops import batch_norm, group_norm
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 
 def reference(x, gamma=None, beta=None, groups=1, axis=-1, epsilon=1e-3):
@@ -125,3 +125,66 @@ def zeros(*shape):
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+FACTORS = {
+    "c": [1, 3, 8, 15, 16, 17, 64],
+    "h": [1, 7, 8, 14, 28],
+    "w": [1, 7, 8, 14, 28],
+    "n": [0, 1, 3, 8],
+    "groups": [1, 3, 4, 8, "c"],
+    "axis": [-1, 1, 2],
+    "scale": [False, True],
+    "center": [False, True],
+    "epsilon": [1e-3, 1e-5],
+}
+
+
+def divide(groups, c):
+    return groups == "c" or c % groups == 0
+
+
+def fits(c, h, w, n, groups, **flags):
+    """So small, as differences lose digits with the elements that share a mean."""
+    return max(n, 1) * h * w * c < 3_300 and divide(groups, c)
+
+
+SAMPLE = covering_sample(FACTORS, fits, count=74)
+
+
+def test_the_sample_holds_every_pair_of_values_that_fits():
+    assert missing_pairs(FACTORS, SAMPLE) == {
+        (("c", str(c)), ("groups", str(groups)))
+        for c in FACTORS["c"]
+        for groups in FACTORS["groups"]
+        if not divide(groups, c)
+    }
+
+
+def all_at_once(x, gamma, beta, *, groups, axis, epsilon):
+    """As reference, all samples and groups together."""
+    x = np.moveaxis(x, axis, -1)
+    parts = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
+    parts = parts - parts.mean((1, 2, 4), keepdims=True)
+    y = (parts / np.sqrt((parts**2).mean((1, 2, 4), keepdims=True) + epsilon)).reshape(x.shape)
+    return np.moveaxis(y * (1 if gamma is None else gamma) + (0 if beta is None else beta), -1, axis)
+
+
+@pytest.mark.parametrize("g", SAMPLE, ids=lambda g: "-".join(map(str, g.values())))
+def test_every_geometry(g):
+    rng = np.random.default_rng(SAMPLE.index(g))
+    x = np.moveaxis(1 + 2 * rng.standard_normal((g["n"], g["h"], g["w"], g["c"])), -1, g["axis"])
+    gamma, beta = parameters(rng, g["c"])
+    groups = g["c"] if g["groups"] == "c" else g["groups"]
+    options = {"groups": groups, "axis": g["axis"], "epsilon": g["epsilon"]}
+    own = [p for p, flag in ((gamma, g["scale"]), (beta, g["center"])) if flag]
+
+    def placed(function):
+        def call(x, *given, **options):
+            given = list(given)
+            gamma, beta = (given.pop(0) if flag else None for flag in (g["scale"], g["center"]))
+            return function(x, gamma, beta, **options)
+
+        return call
+
+    check_op(placed(group_norm), placed(all_at_once), x, *own, **options)

@@ -12,7 +12,7 @@ from fastnn.ops import (
     rms_normalization,
     unit_norm,
 )
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 
 def over_axes(function):
@@ -229,3 +229,65 @@ def zeros(*shape):
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+FACTORS = {
+    "c": [1, 3, 8, 15, 16, 17, 64],
+    "h": [1, 7, 8, 14, 28],
+    "w": [1, 7, 8, 14, 28],
+    "n": [0, 1, 3, 8],
+    "op": ["layer", "rms", "unit"],
+    "axis": [-1, 1, (2, 3), (1, 2, 3)],
+    "scale": [False, True],
+    "center": [False, True],
+    "epsilon": [1e-3, 1e-5],
+}
+
+
+def fits(c, h, w, n, op, axis, scale, center, epsilon):
+    without = (op == "unit" and scale) or (op != "layer" and center)
+    return max(n, 1) * h * w * c < 6_000 and not without
+
+
+SAMPLE = covering_sample(FACTORS, fits, count=70)
+
+
+def test_the_sample_holds_every_pair_of_values_that_fits():
+    assert missing_pairs(FACTORS, SAMPLE) == {
+        (("op", "unit"), ("scale", "True")),
+        (("op", "unit"), ("center", "True")),
+        (("op", "rms"), ("center", "True")),
+    }
+
+
+def all_at_once(x, *own, op, axis, epsilon):
+    """As the references above, for all vectors together. own: gamma, then beta."""
+    if op == "unit":
+        return x / np.maximum(np.sqrt((x**2).sum(axis, keepdims=True)), epsilon)
+    z = x - x.mean(axis, keepdims=True) if op == "layer" else x
+    y = z / np.sqrt((z**2).mean(axis, keepdims=True) + epsilon)
+    axes = [a % x.ndim for a in np.atleast_1d(axis)]
+    gamma, beta = (*own, None, None)[:2]
+    wide = [length if a in axes else 1 for a, length in enumerate(x.shape)]
+    return y * (1 if gamma is None else gamma.reshape(wide)) + (0 if beta is None else beta.reshape(wide))
+
+
+@pytest.mark.parametrize("g", SAMPLE, ids=lambda g: "-".join(map(str, g.values())))
+def test_every_geometry(g):
+    rng = np.random.default_rng(SAMPLE.index(g))
+    shape = (g["n"], g["h"], g["w"], g["c"])
+    x = rng.uniform(0.5, 2, shape) * rng.choice([-1, 1], shape)  # none near 0, where the slope is 1 / sqrt(epsilon)
+    gamma, beta = parameters(rng, *(shape[a] for a in np.atleast_1d(g["axis"])))
+    op = {"layer": layer_norm, "rms": rms_norm, "unit": unit_norm}[g["op"]]
+    moves = {"axis": g["axis"], "epsilon": g["epsilon"]}
+
+    def slow(x, *own):
+        return all_at_once(x, *own, op=g["op"], **moves)
+
+    # A vector of one value is 0, and the gradient too, but for roundings of dy times 1 / sqrt(epsilon), which is 316.
+    tol = 2e-4 if np.prod(gamma.shape) == 1 else None
+    if g["center"] and not g["scale"]:
+        check_op(lambda x, beta: op(x, None, beta, **moves), lambda x, beta: slow(x, None, beta), x, beta, tol=tol)
+    else:
+        own = (gamma, beta)[: g["scale"] + g["center"]]
+        check_op(lambda *given: op(*given, **moves), slow, x, *own, tol=tol)

@@ -3,7 +3,7 @@ import pytest
 
 from fastnn import backend, vjp
 from fastnn.ops import lrn
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 
 def reference(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
@@ -74,3 +74,32 @@ def test_settings_out_of_range_are_refused(options, message):
         lrn(np.zeros((2, 3), "float32"), **options)
     with pytest.raises(ValueError, match=r"\[lrn\] expected x with at least 1 axis, got a scalar"):
         lrn(np.float32(1))
+
+
+FACTORS = {
+    "c": [1, 3, 8, 15, 16, 17, 64],
+    "h": [1, 7, 8, 14, 28],
+    "w": [1, 7, 8, 14, 28],
+    "n": [0, 1, 3, 8],
+    "size": [1, 2, 3, 5, 12],
+    "alpha": [1e-4, 0.1],
+    "beta": [0.5, 0.75, 1.0, 1.3],
+    "k": [0.5, 1.0, 2.0],
+}
+
+
+def fits(c, h, w, n, **settings):
+    return max(n, 1) * h * w * c < 6_000
+
+
+SAMPLE = covering_sample(FACTORS, fits, count=80)
+
+
+def test_the_sample_holds_every_pair_of_values():
+    assert not missing_pairs(FACTORS, SAMPLE)
+
+
+@pytest.mark.parametrize("g", SAMPLE, ids=lambda g: "-".join(map(str, g.values())))
+def test_every_geometry(g):
+    x = 2 * np.random.default_rng(SAMPLE.index(g)).standard_normal((g["n"], g["h"], g["w"], g["c"]))
+    check_op(lrn, reference, x, **{name: g[name] for name in ("size", "alpha", "beta", "k")})

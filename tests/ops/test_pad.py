@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastnn import _core, ops, set_num_threads, vjp
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 MODES = ["constant", "edge", "reflect", "symmetric"]
 
@@ -103,3 +103,33 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_nothing_can_be_mirrored_where_nothing_is():
     with pytest.raises(ValueError, match=r"\[pad\] expected at least 1 element .* got an empty axis 0"):
         ops.pad(np.zeros((0, 3), np.float32), 1, "edge")
+
+
+FACTORS = {
+    "c": [1, 3, 8, 15, 16, 17, 64],
+    "h": [1, 7, 8, 14, 28],
+    "w": [1, 7, 8, 14, 28],
+    "n": [0, 1, 3, 8],
+    "of_h": [(0, 0), (1, 1), (0, 3), (9, 2)],
+    "of_w": [(0, 0), (1, 1), (4, 0), (2, 30)],
+    "of_c": [(0, 0), (0, 1), (3, 2)],
+    "mode": MODES,
+}
+
+
+def fits(c, h, w, n, of_h, of_w, of_c, mode):
+    return max(n, 1) * (c + sum(of_c)) * (h + sum(of_h)) * (w + sum(of_w)) < 8_000
+
+
+SAMPLE = covering_sample(FACTORS, fits, count=70)
+
+
+def test_the_sample_holds_every_pair_of_values():
+    assert not missing_pairs(FACTORS, SAMPLE)
+
+
+@pytest.mark.parametrize("g", SAMPLE, ids=lambda g: "-".join(map(str, g.values())))
+def test_every_geometry(g):
+    x = np.random.default_rng(SAMPLE.index(g)).standard_normal((g["n"], g["h"], g["w"], g["c"]))
+    widths = ((0, 0), g["of_h"], g["of_w"], g["of_c"])
+    check_op(ops.pad, lambda x, **options: np.pad(x, **options), x, linear=[0], pad_width=widths, mode=g["mode"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fastnn import _core, ops, vjp
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 
 def weights(n, out):
@@ -67,3 +67,32 @@ def test_what_does_not_fit_is_refused():
         ops.repeat_pixels(np.zeros((2, 3)), 2)
     with pytest.raises(ValueError, match=r"expected dy of shape \(n, oh, ow, c\)"):
         _core.resize2d_backward(np.zeros((2, 3)), 1, 1)
+
+
+FACTORS = {
+    "c": [1, 3, 8, 15, 16, 17, 64],
+    "h": [1, 7, 8, 14, 28],
+    "w": [1, 7, 8, 14, 28],
+    "n": [0, 1, 3, 8],
+    "out_h": [1, 2, 7, 15, 28],
+    "out_w": [1, 3, 8, 14, 29],
+    "times": [(1, 1), (2, 2), (3, 1), (1, 4), (5, 3)],
+}
+
+
+def fits(c, h, w, n, out_h, out_w, times):
+    return max(n, 1) * c * max(h * w, out_h * out_w, h * w * times[0] * times[1]) < 8_000
+
+
+SAMPLE = covering_sample(FACTORS, fits, count=88)
+
+
+def test_the_sample_holds_every_pair_of_values():
+    assert not missing_pairs(FACTORS, SAMPLE)
+
+
+@pytest.mark.parametrize("g", SAMPLE, ids=lambda g: "-".join(map(str, g.values())))
+def test_every_geometry(g):
+    x = np.random.default_rng(SAMPLE.index(g)).standard_normal((g["n"], g["h"], g["w"], g["c"]))
+    check_op(ops.resize2d, bilinear, x, linear=[0], size=(g["out_h"], g["out_w"]))
+    check_op(ops.repeat_pixels, lambda x, size: x.repeat(size[0], 1).repeat(size[1], 2), x, linear=[0], size=g["times"])
