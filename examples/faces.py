@@ -4,7 +4,7 @@ scikit-image brings 100 faces and 100 patches without one, 25 x 25 pixels each (
 network has six thousand weights and 160 patches to learn from, so it sees them mirrored and shifted as well. Held to
 five-fold cross-validation: each patch is judged by a network that has not seen it.
 
-    python examples/faces.py            half a minute
+    python examples/faces.py            ten seconds
     python examples/faces.py --small    two of the five folds
 
 Writes face_filters.png (the first layer's filters), face_maps.png (what each layer makes of a face) and
@@ -49,12 +49,12 @@ def network() -> Sequential:
     model = Sequential(
         [
             layers.Input((25, 25, 1)),
-            layers.Conv2D(8, 5, activation="relu", name="first"),
+            layers.Conv2D(8, 5, padding="same", activation="relu", name="first"),
             layers.MaxPooling2D(2),
-            layers.Conv2D(16, 3, activation="relu", name="second"),
+            layers.Conv2D(16, 3, padding="same", activation="relu", name="second"),
             layers.MaxPooling2D(2),
             layers.Dropout(0.3),
-            layers.Conv2D(32, 3, activation="relu", name="third"),
+            layers.Conv2D(32, 3, padding="same", activation="relu", name="third"),
             layers.GlobalAveragePooling2D(),
             layers.Dropout(0.3),
             layers.Dense(1, "sigmoid"),
@@ -79,45 +79,52 @@ def cross_validated(x: Any, y: Any, folds: int) -> tuple[Any, Any, Sequential]:
     return judged, said[judged], model
 
 
-def grid(path: Path, images: Any, titles: list[str], columns: int, heading: str) -> None:
+def grid(path: Path, images: list[Any], titles: list[str], columns: int, heading: str, largest: float = 0.0) -> None:
+    """Images in rows, None for an empty place; grey, or, where a largest value is given, blue below 0 and red above."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     rows = -(-len(images) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.5 * columns, 1.75 * rows + 0.6), squeeze=False)
+    size = (1.3 * columns, 1.5 * rows + 0.4)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.axis("off")
+    colours = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest} if largest else {"cmap": "gray"}
+    shown = None
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
         if image is not None:
-            axis.imshow(image, cmap="gray")
+            shown = axis.imshow(image, **colours)
             axis.set_title(title, fontsize=8)
+    if largest and shown is not None:
+        figure.colorbar(shown, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
     figure.suptitle(heading, fontsize=10)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=130)
     plt.close(figure)
 
 
 def draw(folder: Path, x: Any, y: Any, judged: Any, said: Any, model: Sequential) -> None:
     filters = model.layers[0].kernel.numpy()  # (5, 5, 1, 8)
     images = list(np.moveaxis(filters[:, :, 0], -1, 0))
-    grid(folder / "face_filters.png", images, [f"filter {k}" for k in range(len(images))], 4, "first layer: filters")
+    titles = [f"filter {k}" for k in range(len(images))]
+    heading = "weights of the first layer's filters"
+    grid(folder / "face_filters.png", images, titles, 4, heading, float(np.abs(filters).max()))
 
-    stages = [layer for layer in model.layers if layer.name in ("first", "second", "third")]
-    maps, titles = [x[0, ..., 0]], ["a face"]
-    for layer in stages:
-        seen = Model(model.inputs, layer.output).predict(x[:1], verbose=0)[0]
+    maps: list[Any] = []
+    titles = []
+    for name, start in (("first", x[0, ..., 0]), ("second", None), ("third", None)):
+        output = next(layer.output for layer in model.layers if layer.name == name)
+        seen = Model(model.inputs, output).predict(x[:1], verbose=0)[0]
         strongest = np.argsort(seen.sum(axis=(0, 1)))[::-1][:6]
-        maps += [seen[..., k] for k in strongest]
-        titles += [f"{layer.name}, {k}" for k in strongest]
-    maps[1:1], titles[1:1] = [None] * 5, [""] * 5
-    grid(folder / "face_maps.png", maps, titles, 6, "what the layers make of it: the six strongest maps of each")
+        maps += [start, *(seen[..., k] for k in strongest)]
+        titles += ["a face", *(f"{name} layer, {k}" for k in strongest)]
+    grid(folder / "face_maps.png", maps, titles, 7, "what the layers make of it: the six strongest maps of each")
 
     right = np.where(y[judged, 0] == 1, said, 1 - said)  # probability given to what it is
     worst = np.argsort(right)[:12]
-    names = [f"{'face' if y[judged[k], 0] else 'no face'}: {100 * right[k]:.0f} %" for k in worst]
-    heading = "worst judged: what it is, and the probability given to that"
+    names = [f"{'face' if y[judged[k], 0] else 'no face'}: {100 * right[k]:.1f} %" for k in worst]
+    heading = "judged worst: what it is, and the probability given to that"
     grid(folder / "face_mistakes.png", [x[judged[k], ..., 0] for k in worst], names, 6, heading)
 
 
@@ -131,6 +138,7 @@ def main() -> None:
     judged, said, model = cross_validated(x, y, 2 if options.small else FOLDS)
     accuracy = float(np.mean((said > 0.5) == (y[judged, 0] == 1)))
     print(f"{model.count_params()} weights; {len(judged)} patches judged, {100 * accuracy:.1f} % of them rightly")
+    options.out.mkdir(parents=True, exist_ok=True)
     draw(options.out, x, y, judged, said, model)
     print("wrote face_filters.png, face_maps.png, face_mistakes.png")
     assert accuracy >= 0.95, accuracy

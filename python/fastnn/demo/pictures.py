@@ -60,7 +60,7 @@ def confusion(path: Path, labels: Array, guesses: Array, classes: Sequence[str])
 def mistakes(path: Path, images: Array, labels: Array, guesses: Array) -> None:
     """The misread digits, each with its label and the guess. images: (n, 8, 8)."""
     wrong = np.flatnonzero(labels != guesses)
-    columns = 6
+    columns = min(6, max(3, len(wrong)))  # three, for the heading
     rows = max(1, -(-len(wrong) // columns))
     figure = _figure(1.5 * columns, 1.75 * rows + 0.4)
     figure.suptitle(f"{len(wrong)} of {len(labels)} misread")
