@@ -62,7 +62,8 @@ py::tuple batch_norm(const Array& x, const Out& gamma, const Out& beta, const Ou
     using T = decltype(element);
     const Input<T> in(op, "x", x);
     const BatchNormShape shape = shape_for(op, x);
-    const Vector<T> scale(op, "gamma", gamma, shape.channels), shift(op, "beta", beta, shape.channels);
+    const OptionalInput<T> scale(op, "gamma", gamma, {shape.channels}),
+        shift(op, "beta", beta, {shape.channels});
     const Kept keep(op, mask, shape);
     Output<T> y(op, shape_of(x), out, {x}), mean(op, {shape.channels}), inverse(op, {shape.channels});
     const Epilogue last = epilogue(activation, p_a, p_b, p_c);
@@ -83,8 +84,9 @@ py::tuple batch_norm_inference(const Array& x, const Out& gamma, const Out& beta
     using T = decltype(element);
     const Input<T> in(op, "x", x);
     const BatchNormShape shape = shape_for(op, x);
-    const Vector<T> scale(op, "gamma", gamma, shape.channels), shift(op, "beta", beta, shape.channels),
-        center(op, "mean", mean, shape.channels), spread(op, "variance", variance, shape.channels);
+    const OptionalInput<T> scale(op, "gamma", gamma, {shape.channels}),
+        shift(op, "beta", beta, {shape.channels}), center(op, "mean", mean, {shape.channels}),
+        spread(op, "variance", variance, {shape.channels});
     Output<T> y(op, shape_of(x), out, {x}), inverse(op, {shape.channels});
     const Epilogue last = epilogue(activation, p_a, p_b, p_c);
     invoke(&fastnn::cpu::batch_norm_inference<T>, in.data(), scale.data(), shift.data(), center.data(),
@@ -105,8 +107,9 @@ py::tuple batch_norm_backward(const Array& x, const Out& gamma, const Out& beta,
     using T = decltype(element);
     const Input<T> in(op, "x", x), gradient(op, "dy", dy);
     const BatchNormShape shape = shape_for(op, x);
-    const Vector<T> scale(op, "gamma", gamma, shape.channels), shift(op, "beta", beta, shape.channels),
-        center(op, "mean", mean, shape.channels), spread(op, "inverse", inverse, shape.channels);
+    const OptionalInput<T> scale(op, "gamma", gamma, {shape.channels}),
+        shift(op, "beta", beta, {shape.channels}), center(op, "mean", mean, {shape.channels}),
+        spread(op, "inverse", inverse, {shape.channels});
     const Kept keep(op, mask, shape);
     OptionalOutput<T> dx(op, need_dx, shape_of(x)),
         dgamma(op, need_dgamma, {shape.channels}, dgamma_out, {x, dy}),

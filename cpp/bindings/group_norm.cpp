@@ -24,7 +24,8 @@ py::tuple group_norm(const Array& x, const Out& gamma, const Out& beta, Index gr
     using T = decltype(element);
     const Input<T> in(op, "x", x);
     const GroupNormShape shape = shape_for(op, x, groups);
-    const Vector<T> scale(op, "gamma", gamma, shape.channels), shift(op, "beta", beta, shape.channels);
+    const OptionalInput<T> scale(op, "gamma", gamma, {shape.channels}),
+        shift(op, "beta", beta, {shape.channels});
     Output<T> y(op, shape_of(x), out, {x}), mean(op, {shape.samples, std::max<Index>(0, groups)}),
         inverse(op, {shape.samples, std::max<Index>(0, groups)});
     invoke(&fastnn::cpu::group_norm<T>, in.data(), scale.data(), shift.data(), y.data(), mean.data(),
@@ -47,7 +48,7 @@ py::tuple group_norm_backward(const Array& x, const Out& gamma, const Array& mea
     require(op, mean.shape(0) == shape.samples, "expected mean for the samples of x ", x, ", got ", mean);
     const Input<T> in(op, "x", x), gradient(op, "dy", dy), center(op, "mean", mean),
         spread(op, "inverse", inverse);
-    const Vector<T> scale(op, "gamma", gamma, shape.channels);
+    const OptionalInput<T> scale(op, "gamma", gamma, {shape.channels});
     OptionalOutput<T> dx(op, need_dx, shape_of(x)),
         dgamma(op, need_dgamma, {shape.channels}, dgamma_out, {x, dy}),
         dbeta(op, need_dbeta, {shape.channels}, dbeta_out, {x, dy});

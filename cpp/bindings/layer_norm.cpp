@@ -15,7 +15,7 @@ py::tuple layer_norm(const char* op, bool centered, const Array& x, const Out& g
     using T = decltype(element);
     const Input<T> in(op, "x", x);
     const RowsOf shape(op, x);
-    const Vector<T> scale(op, "gamma", gamma, shape.cols), shift(op, "beta", beta, shape.cols);
+    const OptionalInput<T> scale(op, "gamma", gamma, {shape.cols}), shift(op, "beta", beta, {shape.cols});
     Output<T> y(op, shape_of(x), out, {x}), inverse(op, {shape.rows});
     if (!centered) {
       invoke(&fastnn::cpu::rms_norm<T>, in.data(), scale.data(), y.data(), inverse.data(), shape.rows,
@@ -39,8 +39,8 @@ py::tuple layer_norm_backward(const Array& x, const Out& gamma, const Out& mean,
     using T = decltype(element);
     const Input<T> in(op, "x", x), gradient(op, "dy", dy);
     const RowsOf shape(op, x);
-    const Vector<T> scale(op, "gamma", gamma, shape.cols), center(op, "mean", mean, shape.rows),
-        spread(op, "inverse", inverse, shape.rows);
+    const OptionalInput<T> scale(op, "gamma", gamma, {shape.cols}), center(op, "mean", mean, {shape.rows}),
+        spread(op, "inverse", inverse, {shape.rows});
     OptionalOutput<T> dx(op, need_dx, shape_of(x)),
         dgamma(op, need_dgamma, {shape.cols}, dgamma_out, {x, dy}),
         dbeta(op, need_dbeta, {shape.cols}, dbeta_out, {x, dy});
@@ -74,7 +74,7 @@ Array unit_norm_backward(const Array& y, const Array& inverse, const Array& dy, 
     using T = decltype(element);
     const Input<T> value(op, "y", y), gradient(op, "dy", dy);
     const RowsOf shape(op, y);
-    const Vector<T> scale(op, "inverse", inverse, shape.rows);
+    const OptionalInput<T> scale(op, "inverse", inverse, {shape.rows});
     Output<T> dx(op, shape_of(y));
     invoke(&fastnn::cpu::unit_norm_backward<T>, value.data(), scale.data(), gradient.data(), dx.data(),
            shape.rows, shape.cols, epsilon);

@@ -18,19 +18,4 @@ struct RowsOf {
   }
 };
 
-/// So many values, or null.
-template <class T> class Vector {
- public:
-  Vector(const char* op, const char* name, const Out& given, Index length) {
-    if (!given) return;
-    require(op, given->ndim() == 1 && given->shape(0) == length, "expected ", name, " of shape (", length,
-            ",), got ", *given);
-    own_.emplace(op, name, *given);
-  }
-  const T* data() const { return own_ ? own_->data() : nullptr; }
-
- private:
-  std::optional<Input<T>> own_;
-};
-
 }  // namespace fastnn::py
