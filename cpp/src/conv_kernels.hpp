@@ -43,14 +43,4 @@ template <class T> struct ConvKernels {
 
 FASTNN_DECLARE(const ConvKernels<T>&, conv_kernels, ())
 
-#if FASTNN_ENTRY
-/// Multiply-adds worth a task of their own: some microseconds.
-constexpr Index kGrainMultiplies = 500 * 1000;
-/// Pieces work is cut into at most.
-constexpr Index kMaxTasks = 64;
-
-inline Index up(Index x, Index step) { return (x + step - 1) / step * step; }
-inline Index parts(Index x, Index size) { return (x + size - 1) / size; }
-#endif
-
 }  // namespace fastnn::cpu

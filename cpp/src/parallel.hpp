@@ -19,6 +19,15 @@ namespace fastnn {
 /// thread costs 1 us when it is awake and waiting, and some 10 us when it sleeps: small work stays on one
 /// thread.
 constexpr Index kGrain = 32 * 1024;
+/// Multiply-adds that are.
+constexpr Index kGrainMultiplies = 500 * 1000;
+/// Pieces a product or a convolution is cut into at most: fine enough for many threads, coarse enough to read
+/// its factor rarely.
+constexpr Index kMaxTasks = 64;
+
+/// Pieces of `size` that cover x, and how far they reach.
+inline Index parts(Index x, Index size) { return (x + size - 1) / size; }
+inline Index up(Index x, Index size) { return parts(x, size) * size; }
 
 /// Flushes denormals to zero while alive and restores the caller's mode: optimizer moments decay into
 /// denormals, on which arithmetic is some hundred times slower.

@@ -63,7 +63,6 @@ template <class T> class PackedFactor {
 /// Calls fn(begin, end) on the sequences, each of which costs `multiplies`. Every task reads the whole factor
 /// in each step: 16 sequences are worth that, or 8 where there would be one task only.
 template <class Fn> void each_part_of_batch(Index n, Index multiplies, const Fn& fn) {
-  constexpr Index kGrainMultiplies = 500 * 1000;
   const Index most = n >= 32 ? n / 16 : n / 8;
   const Index tasks = std::clamp<Index>(n * multiplies / kGrainMultiplies, 1, std::max<Index>(most, 1));
   if (n > 0) parallel_tasks(tasks, [&](Index k) { fn(n * k / tasks, n * (k + 1) / tasks); });

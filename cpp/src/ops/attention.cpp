@@ -535,10 +535,6 @@ namespace {
 constexpr Index kTasks = 16;
 /// Ranges of keys with a dq of their own.
 constexpr Index kRanges = 8;
-/// Multiply-adds worth a task of their own: some microseconds.
-constexpr Index kGrainMultiplies = 500 * 1000;
-
-Index parts(Index n, Index step) { return (n + step - 1) / step; }
 
 /// The arrays of a call, seen from one head.
 template <class T> AttentionHead<T> head_of(const T* q, const T* k, const T* v, const std::uint8_t* mask,

@@ -19,39 +19,9 @@
 // Scratch memory: one block of b, and one of a.
 #include "fastnn/gemm.hpp"
 
-#include "epilogue.hpp"
+#include "gemm_kernels.hpp"
 
 namespace fastnn::cpu {
-
-/// What the tile kernel multiplies: one block of the depth.
-template <class T> struct Product {
-  const T* a;
-  Index a_row, a_col;  // within a chunk
-  Index a_step;        // chunk i begins at a + i a_step chunk_rows: a_row, or the depth of packed columns
-  const T* b;
-  Index b_row;  // 0: packed in panels
-  T* c;
-  Index c_row;
-  Index rows, cols, depth, panels;
-  bool accumulate;
-};
-
-/// One array element type and instruction set.
-template <class T> struct GemmKernels {
-  Index lanes, tile_rows, tile_vectors, chunk_rows;
-  void (*tiles)(const Product<T>&, const Epilogue<T>*, Index row, Index rows, Index panel, Index panels);
-  void (*few)(const Product<T>&, const Epilogue<T>*, Index rows, Index block, T* scratch);
-  void (*stream)(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row, Index rows,
-                 Index cols, Index depth);
-  void (*dot)(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, Index rows, Index cols,
-              Index depth);
-  void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index y_row, Index rows, Index cols);
-  void (*pack_chunks)(const T* x, Index x_row, T* y, Index rows, Index cols, Index begin, Index end);
-  void (*pack_panels)(const T* x, Index x_row, Index x_col, T* y, Index rows, Index cols, Index panels,
-                      Index begin, Index end);
-  void (*pack_panel_rows)(const T* x, Index x_row, T* y, Index rows, Index cols, Index panels, Index begin,
-                          Index end);
-};
 
 FASTNN_DECLARE(const GemmKernels<T>&, gemm_kernels, ())
 
@@ -265,13 +235,8 @@ FASTNN_INSTANTIATE(gemm_kernels)
 #endif
 
 #if FASTNN_ENTRY  // ---- once --------------------------------------------------
-#include <bit>
-
-#if __has_include(<unistd.h>)
-#include <unistd.h>
-#endif
-
 #include "check.hpp"
+#include "gemm_plan.hpp"
 #include "parallel.hpp"
 #include "workspace.hpp"
 
@@ -285,134 +250,6 @@ void GemmShape::check(const char* op) const {
 namespace cpu {
 namespace {
 
-/// Multiply-adds worth a task of their own: some microseconds.
-constexpr Index kGrainMultiplies = 500 * 1000;
-/// Elements of b worth a task where each is read for a few multiply-adds: 7 us from the second-level cache,
-/// where a task finds its part again if the parts of all tasks of its thread fit.
-constexpr Index kGrainStreamed = 128 * 1024;
-/// What of b may be read again and again: half of a second-level cache.
-constexpr Index kCacheBytes = 512 * 1024;
-/// Rows of a copied at a time: enough to read a block of b often.
-constexpr Index kBlockRows = 2048;
-/// Elements to a boundary for the caches.
-constexpr Index kLine = 16;
-/// Pieces a product is cut into at most: fine enough for many threads, coarse enough to read b rarely.
-constexpr Index kMaxTasks = 64;
-
-Index up(Index x, Index step) { return (x + step - 1) / step * step; }
-Index parts(Index x, Index size) { return (x + size - 1) / size; }
-
-/// The length of blocks of nearly equal size, none longer than `most`, multiples of `step`.
-Index even_block(Index length, Index most, Index step) {
-  return length <= most ? length : up(parts(length, parts(length, most)), step);
-}
-
-/// The most panels of b in a block that many rows of a go past. With 2 MiB of second-level cache 1 MiB of b
-/// stays there: 1024^3 is 2 to 5 % faster on Sapphire Rapids, whose third level is slow. With 1 MiB it cannot
-/// stay, and a goes past a wider block fewer times: 4 % on Zen 4.
-Index block_panels() {
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-  static const bool large = sysconf(_SC_LEVEL2_CACHE_SIZE) >= 2 << 20;
-  return large ? 11 : 22;
-#else
-  return 22;
-#endif
-}
-
-/// Whether the first-level cache takes the 8 rows of a tile and what passes by, where rows are 4 KiB apart.
-bool wide_sets() {
-#if defined(_SC_LEVEL1_DCACHE_ASSOC)
-  static const bool wide = sysconf(_SC_LEVEL1_DCACHE_ASSOC) >= 12;
-  return wide;
-#else
-  return false;
-#endif
-}
-
-enum class Method { dot, stream, tiles };
-
-struct Plan {
-  Method method = Method::tiles;
-  bool pack_a = false, pack_b = false;
-  bool turned = false;                     // a's columns are packed in chunks as they lie
-  bool by_panel = false;                   // b is packed a panel at a time, as it is multiplied
-  Index rows = 0, columns = 0, depth = 0;  // of a block
-  Index slices = 1;                        // of the columns, each a task that packs its own part of b
-  Index a_stride = 0, c_stride = 0;        // of the rows of packed a, of partial sums
-  Index a_scratch = 0, b_scratch = 0;      // elements
-};
-
-/// A power of two, as many cores have, of slices worth a task: of 9 vectors at least, or two of 4.
-Index slices_of(const GemmShape& s, Index lanes) {
-  const Index vectors = parts(s.n, lanes), worth = s.m * s.n * s.k / kGrainMultiplies;
-  const Index wide = std::max(vectors / 9, std::min<Index>(2, vectors / 4));
-  return Index(std::bit_floor(std::uint64_t(std::max<Index>(std::min({worth, kMaxTasks, wide}), 1))));
-}
-
-template <class T> Plan plan_stream(const GemmShape& s, const GemmKernels<T>& run) {
-  Plan plan{.method = Method::stream, .rows = s.m};
-  const Index shares = std::clamp<Index>(s.n * s.k / kGrainStreamed, 1, 16);
-  plan.depth = std::max<Index>(1, parts(s.k, shares));
-  plan.c_stride = up(s.n, run.lanes) + run.lanes;
-  if (shares > 1) plan.b_scratch = parts(s.k, plan.depth) * s.m * plan.c_stride;
-  return plan;
-}
-
-template <class T> Plan plan_dot(const GemmShape& s, const GemmKernels<T>& run) {
-  Plan plan{.method = Method::dot, .rows = s.m, .depth = s.k};
-  plan.pack_a = s.a_col != 1 && s.k > 1;
-  if (plan.pack_a) plan.a_stride = up(s.k, run.lanes) + run.lanes;
-  plan.a_scratch = s.m * plan.a_stride;
-  return plan;
-}
-
-template <class T> Plan plan_tiles(const GemmShape& s, const GemmKernels<T>& run) {
-  constexpr Index kSize = sizeof(T);
-  Plan plan{.rows = s.m};
-  const Index b_bytes = s.k * s.n * kSize, panel = run.lanes * run.tile_vectors;
-  const bool far =
-      s.n > panel && b_bytes > kCacheBytes;  // a panel's rows lie apart, and it is read from afar
-  plan.pack_b = s.b_col != 1 || (s.m >= 64 && (far || s.k * panel * kSize > kCacheBytes)) ||
-                (s.m >= 16 && b_bytes > 16 * kCacheBytes);
-  // Broadcasts walk down the columns of a: at such distances they fall into few sets of the cache. Where
-  // there are few columns to make up for a copy, the block is made shallow enough for these sets instead.
-  const bool scattered = s.k > 256 && s.a_col > 1 && s.a_col * kSize % 2048 == 0;
-  const bool shallow = scattered && s.n <= 2 * panel;
-  const bool big = plan.pack_b && s.m > 256 && s.n >= 128 && s.m * s.k * kSize > kCacheBytes / 4;
-  const bool rows_do = s.a_col == 1 && (s.a_row * kSize % 4096 || wide_sets());  // where they lie
-  // Few columns of a, but b from afar: what waits for them waits for b, too.
-  const bool behind = s.a_row == 1 && s.a_col > 1 && s.m >= 256 && b_bytes > 8 * kCacheBytes;
-  plan.pack_a =
-      s.m >= 64 && s.k >= 128 && s.n > panel && !shallow && (scattered || behind || (big && !rows_do));
-  plan.turned = plan.pack_a && s.a_row == 1;
-  plan.depth = even_block(s.k, shallow ? 128 : plan.pack_a || plan.pack_b ? 512 : 1024, 1);
-  // Few rows read a block of b few times: it had better stay in the second-level cache of whom packed it.
-  const bool few = s.m <= 256;
-  if (plan.pack_b && few && !plan.pack_a) plan.slices = slices_of(s, run.lanes);
-  plan.columns =
-      plan.pack_b ? even_block(parts(s.n, plan.slices), (few ? 8 : block_panels()) * panel, panel) : s.n;
-  plan.by_panel = plan.slices > 1 && s.b_col == 1;
-  // 512 would do as well, but for rows 4 KiB apart, which share few sets of the second-level cache: 6 %
-  // slower. Columns of a are better read again by the next tile: 4 %.
-  if (plan.by_panel) plan.depth = even_block(s.k, s.a_col == 1 ? 256 : 128, 1);
-  if (plan.pack_b)
-    plan.b_scratch = up((plan.by_panel ? panel : up(plan.columns, run.lanes)) * plan.depth, kLine);
-  if (plan.pack_a) {
-    plan.rows = even_block(s.m, kBlockRows, run.chunk_rows);
-    plan.a_stride = up(plan.depth, run.lanes) + run.lanes;
-    plan.a_scratch = plan.turned ? up(plan.rows, run.chunk_rows) * plan.depth : plan.rows * plan.a_stride;
-  }
-  return plan;
-}
-
-template <class T> Plan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
-  const bool b_is_large = s.k * s.n * Index(sizeof(T)) > 16 * kCacheBytes;
-  if (s.b_col == 1 && (s.m <= 3 || (s.m == 4 && b_is_large))) return plan_stream(s, run);
-  if (s.b_row == 1 && s.b_col != 1 && s.m <= 32 && s.m * run.lanes <= std::max(s.k, run.lanes))
-    return plan_dot(s, run);
-  return plan_tiles(s, run);
-}
-
 /// Where piece i of `pieces` begins, if `length` is cut at multiples of unit.
 Index cut(Index length, Index unit, Index i, Index pieces) {
   return std::min(length, parts(length, unit) * i / pieces * unit);
@@ -421,16 +258,16 @@ Index cut(Index length, Index unit, Index i, Index pieces) {
 /// One product: its arrays, shape and plan.
 template <class T> class Gemm {
  public:
-  Gemm(const GemmKernels<T>& run, const GemmShape& shape, const Plan& plan, const Epilogue<T>& epilogue,
+  Gemm(const GemmKernels<T>& run, const GemmShape& shape, const GemmPlan& plan, const Epilogue<T>& epilogue,
        Index bias_step)
       : run_(run), s_(shape), plan_(plan), epilogue_(epilogue), bias_step_(bias_step) {}
 
   void operator()(const T* a, const T* b, T* c, T* z, T* scratch) const {
     if (s_.k == 0) return no_sum(c, z);
     switch (plan_.method) {
-      case Method::dot: return dot(a, b, c, z, scratch);
-      case Method::stream: return stream(a, b, c, z, scratch);
-      case Method::tiles: return tiles(a, b, c, z, scratch);
+      case GemmMethod::dot: return dot(a, b, c, z, scratch);
+      case GemmMethod::stream: return stream(a, b, c, z, scratch);
+      case GemmMethod::tiles: return tiles(a, b, c, z, scratch);
     }
   }
 
@@ -541,7 +378,7 @@ template <class T> class Gemm {
           Epilogue<T> epilogue = epilogue_;
           if (epilogue.bias) epilogue.bias += j;
           epilogue.z = z ? z + i * s_.c_row + j : nullptr;
-          multiply(x, rows, p + depth == s_.k && !epilogue.empty() ? &epilogue : nullptr);
+          multiply(x, p + depth == s_.k && !epilogue.empty() ? &epilogue : nullptr);
         }
       }
     }
@@ -573,26 +410,25 @@ template <class T> class Gemm {
   }
 
   /// Cuts c into pieces: of at least 64 rows first, then of whole panels, then of fewer rows.
-  void multiply(const Product<T>& product, Index rows, const Epilogue<T>* epilogue) const {
-    const Index wanted =
-        std::clamp<Index>(rows * product.cols * product.depth / kGrainMultiplies, 1, kMaxTasks);
-    const Index unit = plan_.turned ? run_.chunk_rows : run_.tile_rows, units = parts(rows, unit);
-    Index row_parts = std::clamp<Index>(rows / 64, 1, wanted);
+  void multiply(const Product<T>& x, const Epilogue<T>* epilogue) const {
+    const Index wanted = std::clamp<Index>(x.rows * x.cols * x.depth / kGrainMultiplies, 1, kMaxTasks);
+    const Index unit = plan_.turned ? run_.chunk_rows : run_.tile_rows, units = parts(x.rows, unit);
+    Index row_parts = std::clamp<Index>(x.rows / 64, 1, wanted);
     // Pieces side by side read the same rows of a.
-    const Index most = plan_.pack_a ? parts(product.cols, 256) : product.panels;
-    const Index col_parts = std::min({most, product.panels, parts(wanted, row_parts)});
+    const Index most = plan_.pack_a ? parts(x.cols, 256) : x.panels;
+    const Index col_parts = std::min({most, x.panels, parts(wanted, row_parts)});
     row_parts = std::min(std::max(row_parts, wanted / col_parts), units);
     parallel_tasks(row_parts * col_parts, [&](Index task) {
       const Index q = task / row_parts, r = task % row_parts;
-      const Index row = cut(rows, unit, r, row_parts), panel = product.panels * q / col_parts;
-      run_.tiles(product, epilogue, row, cut(rows, unit, r + 1, row_parts) - row, panel,
-                 product.panels * (q + 1) / col_parts - panel);
+      const Index row = cut(x.rows, unit, r, row_parts), panel = x.panels * q / col_parts;
+      run_.tiles(x, epilogue, row, cut(x.rows, unit, r + 1, row_parts) - row, panel,
+                 x.panels * (q + 1) / col_parts - panel);
     });
   }
 
   const GemmKernels<T>& run_;
   const GemmShape& s_;
-  const Plan& plan_;
+  const GemmPlan& plan_;
   const Epilogue<T>& epilogue_;
   const Index bias_step_;
 };
@@ -639,7 +475,7 @@ void gemm(const T* a, const T* b, T* c, const GemmShape& shape, const Epilogue<T
   const GemmShape s = normal(turn ? transposed(shape) : shape);
   if (turn) std::swap(a, b);
   const auto& run = FASTNN_SELECT(gemm_kernels<T>)();
-  const Plan plan = plan_for(s, run);
+  const GemmPlan plan = plan_for(s, run);
   const Gemm<T> product(run, s, plan, epilogue, turn ? 0 : 1);
 
   // Small products run side by side, big ones one after the other on all threads.
