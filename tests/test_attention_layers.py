@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from fastnn import Sequential, layers, masks, ops, utils
+from fastnn import Input, Sequential, layers, masks, ops, utils
 from fastnn.autograd import GradientTape, raw
 from fastnn.layers import AdditiveAttention, Attention, Embedding, GroupQueryAttention, MultiHeadAttention
 from fastnn.masks import mask_of, masked
@@ -76,8 +76,24 @@ def test_attention_takes_and_gives_the_masks_of_its_inputs(inputs):
     y = Attention()([q, v, k])
     np.testing.assert_array_equal(mask_of(y), QUERY_MASK)
     np.testing.assert_allclose(y, Attention()([raw(q), raw(v), k], mask=[QUERY_MASK, VALUE_MASK]))
-    with pytest.raises(ValueError, match=r"expected \[query, value\] or \[query, value, key\], got ndarray"):
-        Attention()(q)
+    for layer in (Attention(), AdditiveAttention()):
+        with pytest.raises(ValueError, match=r"\[query, value, key\], got one of shape \(None, 3, 4\)"):
+            layer(q)
+
+
+@pytest.mark.parametrize("make", [Attention, lambda: Attention(score_mode="concat"), AdditiveAttention])
+def test_further_axes_have_an_attention_each(rng, make):
+    q, v, k = (rng.standard_normal((2, 3, *shape)).astype(np.float32) for shape in ((4, 5), (6, 7), (6, 5)))
+    mask = [rng.random((2, 3, 4)) < 0.6, rng.random((2, 3, 6)) < 0.6]
+    layer = make()
+    y, weights = layer([q, v, k], mask=mask, return_attention_scores=True, use_causal_mask=True)
+    for i in range(3):
+        own = [m[:, i] for m in mask]
+        expected = layer([x[:, i] for x in (q, v, k)], mask=own, return_attention_scores=True, use_causal_mask=True)
+        np.testing.assert_allclose(y[:, i], expected[0], rtol=1e-6)
+        np.testing.assert_allclose(weights[:, i], expected[1], rtol=1e-6)
+    np.testing.assert_allclose(layer([q, v, k], mask=mask, use_causal_mask=True), y, rtol=1e-4, atol=1e-6)
+    assert layer([Input(x.shape[1:]) for x in (q, v, k)]).shape == (None, 3, 4, 7)
 
 
 def heads_by_hand(layer, q, v, k, seen, heads, kv_heads):
@@ -123,11 +139,34 @@ def test_attention_of_many_heads_is_the_formula_head_after_head(rng, inputs, lay
     y = layer(q, v, k, **options)
     expected, weights = heads_by_hand(layer, q, v, k, seen, heads, kv_heads)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
-    assert y.shape == layer.compute_output_shape(q.shape, v.shape, k.shape)
+    if isinstance(layer, MultiHeadAttention):
+        assert y.shape == layer.compute_output_shape(q.shape, v.shape, k.shape)
+    else:
+        assert y.shape == layer.compute_output_shape(q.shape, k.shape)
     again, found = layer(q, v, k, return_attention_scores=True, **options)
     np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found, weights, rtol=1e-4, atol=1e-5)
     assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+def test_shapes_of_inputs_that_do_not_go_together_are_refused():
+    by_heads, by_groups = MultiHeadAttention(4, 2), GroupQueryAttention(2, 4, 4)
+    for layer in (by_heads, by_groups):
+        with pytest.raises(ValueError, match="expected key and value of one length"):
+            layer.compute_output_shape((2, 4, 8), (2, 2, 8), (2, 1, 7))
+    with pytest.raises(ValueError, match="expected key and value of one length"):
+        by_heads(np.ones((2, 4, 8)), np.ones((2, 2, 8)), np.ones((2, 1, 7)))
+    with pytest.raises(ValueError, match="expected query and value of as many features"):
+        by_groups.compute_output_shape((2, 4, 8), (2, 2, 7))
+    with pytest.raises(ValueError, match=r"expected output_shape as integers, got 8\.0"):
+        MultiHeadAttention(2, 4, output_shape=8.0)
+
+
+def test_attention_by_groups_is_known_by_both_of_its_names():
+    layer = GroupQueryAttention(2, 4, 2)
+    config = {"class_name": "GroupedQueryAttention", "config": layer.get_config()}
+    assert layers.deserialize(config).get_config() == layer.get_config()
+    assert layers.GroupedQueryAttention is GroupQueryAttention
 
 
 def test_a_window_hides_what_is_further_away(inputs):

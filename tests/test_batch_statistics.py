@@ -9,6 +9,7 @@ import fastnn
 from fastnn import GradientTape
 from fastnn.layers import BatchNormalization, Dense, Input
 from fastnn.models import Sequential
+from fastnn.testing import gradcheck
 
 
 def batch(rng, *shape, dtype="float64"):
@@ -99,6 +100,45 @@ def test_masked_rows_do_not_count_in_renormalisation(rng):
     layers[0](x, training=True, mask=np.zeros((2, 3), bool))  # nothing counts, nothing moves
     for name, value in state_of(layers[0]).items():
         np.testing.assert_allclose(value, before[name], rtol=1e-14, atol=1e-15)
+
+
+def over_counted(x, mask, axis):
+    """Mean and variance of each channel over what mask, x's shape without its last axis, lets through."""
+    rows = np.moveaxis(x, axis, 0)
+    kept = np.moveaxis(np.broadcast_to(mask[..., None], x.shape), axis, 0)
+    values = [row[which] if which.any() else None for row, which in zip(rows, kept, strict=True)]
+    return [[np.nan if v is None else f(v) for v in values] for f in (np.mean, np.var)]
+
+
+@pytest.mark.parametrize("shape, axis", [((5, 4, 3), 1), ((3, 2, 3, 4), 1), ((3, 2, 3, 4), -2)])
+def test_a_mask_leaves_out_values_where_channels_are_not_last(rng, shape, axis):
+    """What counts differs from channel to channel then; one of which nothing does keeps its statistics."""
+    x, mask = batch(rng, *shape), rng.random(shape[:-1]) < 0.6
+    if axis == 1:
+        mask[:, 1] = False
+    layer = BatchNormalization(axis, momentum=0.9, dtype="float64")
+    y = layer(x, training=True, mask=mask)
+    mean, variance = map(np.array, over_counted(x, mask, axis))
+    counted = ~np.isnan(mean)
+    assert counted.sum() == shape[axis] - (axis == 1)
+    np.testing.assert_allclose(layer.moving_mean.numpy()[counted], 0.1 * mean[counted], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(layer.moving_variance.numpy()[counted], 0.9 + 0.1 * variance[counted], rtol=1e-12)
+    np.testing.assert_array_equal(layer.moving_mean.numpy()[~counted], 0)
+    np.testing.assert_array_equal(layer.moving_variance.numpy()[~counted], 1)
+    expected = (np.moveaxis(x, axis, -1) - mean) / np.sqrt(variance + 1e-3)
+    np.testing.assert_allclose(np.moveaxis(y, axis, -1)[..., counted], expected[..., counted], rtol=1e-10, atol=1e-12)
+
+
+def test_gradients_under_a_mask_where_channels_are_not_last(rng):
+    layer, mask = BatchNormalization(1, dtype="float64"), np.array([[1, 1], [0, 1], [1, 0]], bool)
+    gradcheck(lambda x: layer(x, training=True, mask=mask), batch(rng, 3, 2, 4))
+
+
+def test_a_mask_of_other_axes_is_refused(rng):
+    layer = BatchNormalization(1)
+    for training in (True, False):
+        with pytest.raises(ValueError, match=r"expected a mask of one axis less than x, got \(3,\), x \(3, 2, 4\)"):
+            layer(batch(rng, 3, 2, 4), training=training, mask=np.ones(3, bool))
 
 
 @pytest.mark.parametrize("limits", [{"rmax": 1, "rmin": 2}, {"dmax": -1}, {"r": 1}])

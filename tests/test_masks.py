@@ -106,6 +106,13 @@ class Match(layers.Layer):
         return left
 
 
+def test_layers_that_do_not_know_masks_say_so():
+    assert not layers.EinsumDense("ab,bc->ac", 3).supports_masking
+    pooled = layers.GlobalAveragePooling1D()
+    assert pooled.supports_masking and mask_of(pooled(embedded())) is None
+    assert pooled.compute_mask(embedded(), np.ones((3, 4), bool)) is None
+
+
 def test_own_layers_take_masks_and_make_them():
     x = embedded()
     np.testing.assert_allclose(MeanOfSteps()(x)[1], x[1, 0], rtol=1e-6)

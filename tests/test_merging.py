@@ -172,6 +172,14 @@ def test_merges_are_replayed_and_train_as_python_does(rng):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("layer", [layers.Add(), layers.Subtract(), layers.Maximum(), layers.Concatenate()])
+def test_masks_that_are_no_list_of_as_many_are_refused(layer):
+    a, mask = Input((4, 5)), np.ones((2, 4), bool)
+    for inputs, given in (([a, a], mask), (a, [None, None]), ([a, a], [None])):
+        with pytest.raises(ValueError, match="expected a list of inputs and one of as many masks, got"):
+            layer.compute_mask(inputs, given)
+
+
 def test_concatenate_of_inputs_without_masks_has_none():
     x = np.zeros((2, 3, 4), "float32")
     assert layers.Concatenate().compute_mask([x, x], [None, None]) is None

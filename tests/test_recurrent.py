@@ -292,6 +292,29 @@ def test_a_layer_at_every_step_is_the_layer_of_every_step(rng):
         layers.TimeDistributed(layers.Dense(2))(x[:, 0])
 
 
+class MaskedSum(layers.Layer):
+    """The sum of a vector, 0 where a mask says so."""
+
+    def call(self, x, mask=None):
+        y = ops.sum(x, axis=-1, keepdims=True)
+        return y if mask is None else ops.where(ops.expand_dims(mask, -1), y, 0.0)
+
+
+def test_a_layer_at_every_step_gets_the_mask_of_its_step(rng):
+    x, mask = random(rng, 2, 3, 4), np.array([[True, False, True], [False, True, True]])
+    np.testing.assert_allclose(layers.TimeDistributed(MaskedSum())(x, mask=mask)[..., 0], x.sum(-1) * mask, rtol=1e-5)
+    inner, images = layers.TimeDistributed(layers.LSTM(3)), random(rng, 2, 3, 5, 4)
+    steps = rng.random((2, 3, 5)) < 0.7
+    np.testing.assert_allclose(inner(images, mask=steps)[:, 1], inner.layer(images[:, 1], mask=steps[:, 1]), rtol=1e-6)
+    np.testing.assert_array_equal(inner(images, mask=mask), inner(images))  # says nothing about the steps inside
+    spread = layers.TimeDistributed(layers.Dense(2))
+    for given in (mask, steps):
+        np.testing.assert_array_equal(spread(x, mask=given), spread(x))  # Dense takes none
+    for shape in ((2, 4), (3, 3), (2,)):
+        with pytest.raises(ValueError, match=r"expected a mask of shape \(2, 3, ...\), got"):
+            spread(x, mask=np.ones(shape, bool))
+
+
 def test_wrappers_round_trip_and_are_recorded(rng, kind, tmp_path):
     x, y = random(rng, 24, 5, 3), random(rng, 24, 5, 1)
     results = []

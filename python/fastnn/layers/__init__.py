@@ -60,6 +60,7 @@ from fastnn.layers.merging import maximum as maximum
 from fastnn.layers.merging import minimum as minimum
 from fastnn.layers.merging import multiply as multiply
 from fastnn.layers.merging import subtract as subtract
+from fastnn.layers.multi_head_attention import GroupedQueryAttention as GroupedQueryAttention
 from fastnn.layers.multi_head_attention import GroupQueryAttention as GroupQueryAttention
 from fastnn.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from fastnn.layers.noise import AlphaDropout as AlphaDropout

@@ -43,7 +43,8 @@ class Attention(Layer):
     inputs: [query (n, tq, d), value (n, tk, dv)] and, if it is not the value, key (n, tk, d). mask: [of the query, of
     the value]: outputs of masked queries are 0, masked values are not seen. use_causal_mask: query i sees the keys up
     to i alone. Returns (n, tq, dv), with return_attention_scores also the softmax, (n, tq, tk); without it, and for
-    "dot", nothing of that size is made. Source: Luong et al., 2015.
+    "dot", nothing of that size is made. Axes between n and the steps, of the same lengths
+    in all inputs, each have an attention of their own. Source: Luong et al., 2015.
     """
 
     supports_masking = True
@@ -74,6 +75,8 @@ class Attention(Layer):
         if not isinstance(inputs, (list, tuple)) or len(inputs) not in (2, 3):
             got = len(inputs) if isinstance(inputs, (list, tuple)) else type(inputs).__name__
             raise ValueError(f"[{self.name}] expected [query, value] or [query, value, key], got {got}")
+        if any(part is None or isinstance(part, int) for part in inputs):  # the shape of one array
+            raise ValueError(f"[{self.name}] expected [query, value] or [query, value, key], got one of shape {inputs}")
 
     def _scores(self, query: Any, key: Any) -> Any:
         """(n, tq, tk) for query (n, tq, d) and key (n, tk, d)."""
@@ -101,7 +104,11 @@ class Attention(Layer):
             raise ValueError(f"[{self.name}] expected mask as [of the query, of the value], got {got}")
         query_mask, value_mask = (None, None) if mask is None else (mask[0], mask[1])
         rate = self.dropout if training else 0.0
-        weights = None
+        outer, weights = query.shape[:-2], None
+        if len(outer) > 1:
+            if value_mask is not None:
+                value_mask = ops.reshape(value_mask, (-1, value.shape[-2]))
+            query, value, key = (ops.reshape(x, (-1, *x.shape[-2:])) for x in (query, value, key))
         if self.score_mode == "dot" and not return_attention_scores and type(self)._scores is Attention._scores:
             y = self._tiled(query, key, value, value_mask, rate, use_causal_mask)
         else:
@@ -112,6 +119,9 @@ class Attention(Layer):
             if rate:
                 weights = ops.dropout(weights, rate, seed=self.seed_generator)
             y = ops.matmul(weights, value)
+        if len(outer) > 1:
+            y = ops.reshape(y, (*outer, *y.shape[-2:]))
+            weights = None if weights is None else ops.reshape(weights, (*outer, *weights.shape[-2:]))
         if query_mask is not None:
             y = ops.where(ops.expand_dims(query_mask, -1), y, 0.0)
         return (y, weights) if return_attention_scores else y

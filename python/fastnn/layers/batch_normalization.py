@@ -48,7 +48,7 @@ class BatchNormalization(ScaledNormalization):
 
     While training, mean and variance are those of the batch, and the moving ones follow them:
     m = momentum m + (1 - momentum) statistic. Otherwise, and where the layer is not trainable, the moving ones are
-    taken. axis: the channels. mask of a call: (n, ...), True for what counts in the statistics.
+    taken. axis: the channels. mask of a call: x's shape without its last axis, True for what counts in the statistics.
     x: (n, ..., c). Returns the same shape. gamma, beta, moving_mean, moving_variance: (c,).
     Source: Ioffe and Szegedy, 2015.
 
@@ -121,18 +121,23 @@ class BatchNormalization(ScaledNormalization):
     def sum_over_processes(self, sums: Array) -> Array:
         """The hook of `synchronized`: adds up, element by element, what each process hands in here.
 
-        sums: (c,) or (c + 1,). Called twice forward and twice backward, in every process alike. Returns the same shape.
+        sums: (c,), (c + 1,), or (2 c,) with a mask and channels that are not last. Called twice forward and twice
+        backward, in every process alike. Returns the same shape.
         """
         return sums
 
     def call(self, x: Any, training: bool | None = None, mask: Any = None, *, activation: str | None = None) -> Any:
         x = self._real(x)
+        if mask is not None and np.ndim(mask) != len(x.shape) - 1:
+            shapes = f"got {np.shape(mask)}, x {x.shape}"
+            raise ValueError(f"[{self.name}] expected a mask of one axis less than x, {shapes}")
         settings = {"axis": self.axis, "epsilon": self.epsilon, "activation": activation}
         weights = self.gamma, self.beta, self.moving_mean, self.moving_variance
         try:
             if not (training and self._trainable):
                 return ops.batch_norm_inference(x, *weights, **settings)
-            if self.renorm or self._has_company():
+            channels_last = self.axis in (-1, len(x.shape) - 1)
+            if self.renorm or self._has_company() or not (mask is None or channels_last):
                 return self._by_moments(x, mask, settings)
             y = ops.batch_norm(x, *weights, momentum=self.momentum, mask=mask, **settings)
         except ValueError as error:
@@ -163,25 +168,29 @@ class BatchNormalization(ScaledNormalization):
         return ops.batch_norm_inference(x, gamma, beta, mean, variance, **settings)
 
     def _moments(self, x: Any, mask: Any) -> tuple[Any, Any, Any]:
-        """(number of rows that count, mean, variance) of this process's batch, or of all of them."""
+        """(how many values of a channel count, mean, variance) of this process's batch, or of all of them.
+
+        The count is one number for all channels, (1,), where no mask tells them apart.
+        """
         axis = self.axis % len(x.shape)
         others = [i for i in range(len(x.shape)) if i != axis]
         if mask is None:
             kept = None
             own = ops.full((1,), prod(x.shape[i] for i in others), self._dtype)
         else:
-            if axis != len(x.shape) - 1:
-                raise ValueError(f"[batch_norm] expected axis to be the last where there is a mask, got {self.axis}")
-            kept = ops.broadcast_to(ops.cast(ops.expand_dims(mask, -1), self._dtype), (*x.shape[:-1], 1))
-            own = ops.reshape(ops.sum(kept), (1,))
+            channels_last = axis == len(x.shape) - 1
+            shape = (*x.shape[:-1], 1) if channels_last else x.shape
+            kept = ops.broadcast_to(ops.cast(ops.expand_dims(mask, -1), self._dtype), shape)
+            own = ops.reshape(ops.sum(kept), (1,)) if channels_last else ops.sum(kept, others)
 
         def total(values: Any) -> Any:
             return ops.sum(values if kept is None else ops.multiply(values, kept), others)
 
         sums = self._added_up(ops.concatenate([total(x), own], 0))
-        count = ops.stop_gradient(sums[-1:])
+        channels = x.shape[axis]
+        count = ops.stop_gradient(sums[channels:])
         share = ops.divide(1.0, ops.maximum(count, 1.0))
-        mean = ops.multiply(sums[:-1], share)
+        mean = ops.multiply(sums[:channels], share)
         about = ops.subtract(x, ops.reshape(mean, [-1 if i == axis else 1 for i in range(len(x.shape))]))
         return count, mean, ops.multiply(self._added_up(total(ops.square(about))), share)
 

@@ -33,8 +33,6 @@ class EinsumDense(Layer):
     A kernel drawn by variance has the fan in and the fan out that the equation says.
     """
 
-    supports_masking = True
-
     def __init__(
         self,
         equation: str,

@@ -78,9 +78,19 @@ class _Merge(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """A step counts where it does in one of the inputs; no mask if one has none."""
-        if previous_mask is None or any(mask is None for mask in previous_mask):
+        if previous_mask is None:
+            return None
+        _check_masks(inputs, previous_mask, self.name)
+        if any(mask is None for mask in previous_mask):
             return None
         return np.logical_or.reduce(previous_mask)
+
+
+def _check_masks(inputs: Any, masks: Any, name: str) -> None:
+    """Raises ValueError unless masks are as many as inputs, both in lists."""
+    if not (isinstance(inputs, (list, tuple)) and isinstance(masks, (list, tuple)) and len(inputs) == len(masks)):
+        a, b = (len(x) if isinstance(x, (list, tuple)) else type(x).__name__ for x in (inputs, masks))
+        raise ValueError(f"[{name}] expected a list of inputs and one of as many masks, got {a} and {b}")
 
 
 def _behind_batch(x: Any, axes: int) -> list[int]:
@@ -226,7 +236,10 @@ class Concatenate(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Masks one after the other where steps are; along the features, a step counts where it does in one input."""
-        if previous_mask is None or all(mask is None for mask in previous_mask):
+        if previous_mask is None:
+            return None
+        _check_masks(inputs, previous_mask, self.name)
+        if all(mask is None for mask in previous_mask):
             return None
         known = next(mask for mask in previous_mask if mask is not None)
         at = self.axis % len(inputs[0].shape)

@@ -13,7 +13,7 @@ from fastnn.arrays import PartialShape
 from fastnn.backend import constant
 from fastnn.layers.attention import both, causal_mask, masked_softmax
 from fastnn.layers.einsum_dense import as_matrix
-from fastnn.layers.layer import Layer
+from fastnn.layers.layer import Layer, registry
 from fastnn.random import SeedGenerator
 from fastnn.registry import serialize
 
@@ -95,8 +95,7 @@ class _Heads(Layer):
         self, query_shape: PartialShape, value_shape: PartialShape, key_shape: PartialShape | None = None
     ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
-        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
-            raise ValueError(f"[{self.name}] expected key and value of one length, got {key_shape} and {value_shape}")
+        self._check_lengths(value_shape, key_shape)
         self.query_dense = self._projected("query", query_shape, (self._heads, self._key_dim))
         self.key_dense = self._projected("key", key_shape, (self._kv_heads, self._key_dim))
         if self.use_gate:
@@ -105,6 +104,10 @@ class _Heads(Layer):
         self.value_dense = self._projected("value", value_shape, (self._kv_heads, self._value_dim))
         inside = (*query_shape[:-1], self._heads, self._value_dim)
         self.output_dense = self._projected("attention_output", inside, self._features(query_shape), axes=2)
+
+    def _check_lengths(self, value_shape: PartialShape, key_shape: PartialShape) -> None:
+        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
+            raise ValueError(f"[{self.name}] expected key and value of one length, got {key_shape} and {value_shape}")
 
     def _features(self, query_shape: PartialShape) -> tuple[int, ...]:
         """The axes of an output of one step."""
@@ -200,6 +203,7 @@ class _Heads(Layer):
     def compute_output_shape(  # type: ignore[override]
         self, query_shape: PartialShape, value_shape: PartialShape, key_shape: PartialShape | None = None
     ) -> PartialShape:
+        self._check_lengths(value_shape, value_shape if key_shape is None else key_shape)
         return (*query_shape[:-1], *self._features(query_shape))
 
     def get_config(self) -> dict[str, Any]:
@@ -275,6 +279,8 @@ class MultiHeadAttention(_Heads):
         super().__init__(num_heads, num_heads, key_dim, values, settings, **options)
         self.num_heads, self.key_dim, self.value_dim = num_heads, key_dim, self._value_dim
         axes = (output_shape,) if isinstance(output_shape, int) else output_shape or ()
+        if not isinstance(axes, (list, tuple)):
+            raise ValueError(f"[MultiHeadAttention] expected output_shape as integers, got {output_shape!r}")
         self._output_shape: tuple[int, ...] = tuple(axes)
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
 
@@ -359,6 +365,15 @@ class GroupQueryAttention(_Heads):
         self.head_dim, self.num_query_heads = head_dim, num_query_heads
         self.num_key_value_heads = num_key_value_heads
 
+    def compute_output_shape(  # type: ignore[override]
+        self, query_shape: PartialShape, value_shape: PartialShape, key_shape: PartialShape | None = None
+    ) -> PartialShape:
+        if query_shape[-1] != value_shape[-1]:
+            raise ValueError(
+                f"[{self.name}] expected query and value of as many features, got {query_shape} and {value_shape}"
+            )
+        return super().compute_output_shape(query_shape, value_shape, key_shape)
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
@@ -366,3 +381,8 @@ class GroupQueryAttention(_Heads):
             "num_query_heads": self.num_query_heads,
             "num_key_value_heads": self.num_key_value_heads,
         }
+
+
+#: The class's own name in Keras, which files and configurations hold.
+GroupedQueryAttention = GroupQueryAttention
+registry.add(GroupQueryAttention, "GroupedQueryAttention")

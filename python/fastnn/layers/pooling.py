@@ -204,6 +204,11 @@ class GlobalAveragePooling1D(_Global):
     """
 
     _axes = 1
+    _makes_masks = False
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """None: no steps are left."""
+        return None
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         self._check(inputs)

@@ -13,7 +13,8 @@ from fastnn.registry import serialize
 class TimeDistributed(Layer):
     """Applies a layer to every step of a sequence: y^<t> = layer(x^<t>), all of them in one call.
 
-    layer: what takes (n, ...). x: (n, t, ...). Returns (n, t, ...). mask: (n, t), handed on.
+    layer: what takes (n, ...). x: (n, t, ...). Returns (n, t, ...). mask: (n, t, ...), handed on; a layer whose call()
+    takes one gets that of its step, (n, ...). One of (n, t) reaches only layers of vectors: in others it says nothing.
     """
 
     supports_masking = True
@@ -35,13 +36,16 @@ class TimeDistributed(Layer):
 
     def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
         n, t, *rest = inputs.shape
-        options = {"mask": mask.reshape(n * t, *mask.shape[2:])} if self._masks_steps(mask) else {}
+        if mask is not None and mask.shape[:2] != (n, t):
+            raise ValueError(f"[{self.name}] expected a mask of shape ({n}, {t}, ...), got {mask.shape}")
+        options = {"mask": mask.reshape(n * t, *mask.shape[2:])} if self._hands_in(mask, rest) else {}
         y = self.layer(ops.reshape(inputs, (n * t, *rest)), training=training, **options)
         return ops.reshape(y, (n, t, *y.shape[1:]))
 
-    def _masks_steps(self, mask: Any) -> bool:
-        """Whether there is a mask inside each step, for the layer."""
-        return mask is not None and mask.ndim > 2 and self.layer.supports_masking
+    def _hands_in(self, mask: Any, step: list[int]) -> bool:
+        """Whether the layer gets the mask of its step, of shape `step`."""
+        takes = any(name == "mask" for *_, name in self.layer._mask_arguments)
+        return mask is not None and takes and (mask.ndim > 2 or len(step) == 1)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "layer": serialize(self.layer)}
