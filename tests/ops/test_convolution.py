@@ -80,7 +80,7 @@ def test_keras_names_choose_by_the_number_of_axes(rng):
         ),
         (
             lambda x: ops.separable_conv(np.ones((1, 2, 2, 1)), np.ones((1, 1, 1, 1)), np.ones((2, 1, 1, 1))),
-            r"\[separable_conv\] expected pointwise_kernel \(1, ..., c, o\), got shape \(2, 1, 1, 1\)",
+            r"\[separable_conv\] expected pointwise_kernel \(1, ..., 1, o\), got shape \(2, 1, 1, 1\)",
         ),
     ],
 )

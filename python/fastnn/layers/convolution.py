@@ -53,6 +53,14 @@ class Windowed(Layer):
         self.bias_constraint = constraints.get(bias_constraint)
         self._fused = FUSED.get(self.activation)
 
+    def _needs_one_step(self) -> None:
+        """Refuses strides together with dilation, as Keras does in these layers; ops take both."""
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"[{type(self).__name__}] expected strides or dilation_rate to be 1, "
+                f"got strides {self.strides}, dilation_rate {self.dilation_rate}"
+            )
+
     def _padding_of(self, padding: Padding) -> str | tuple[tuple[int, int], ...]:
         """A name in lower case, or (before, after) for each axis."""
         kind = type(self).__name__
@@ -166,6 +174,7 @@ class Convolution(Windowed):
             activity_regularizer=activity_regularizer,
             **options,
         )
+        self._needs_one_step()
         self.filters = positive(type(self).__name__, "filters", filters)
         self.groups = positive(type(self).__name__, "groups", groups)
         if self.filters % self.groups:
@@ -286,6 +295,7 @@ class TransposedConvolution(Windowed):
             activity_regularizer=activity_regularizer,
             **options,
         )
+        self._needs_one_step()
         kind = type(self).__name__
         self.filters = positive(kind, "filters", filters)
         self.output_padding = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn.arrays import PartialShape
 from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.layer import Layer
 from fastnn.ops.windows import channels_last
@@ -20,10 +21,10 @@ class ImageLayer(Layer):
         self.input_spec = InputSpec(ndim=self._axes + 2)
         self.built = True
 
-    def _check(self, inputs: Any) -> None:
-        """Raises ValueError unless inputs have as many axes as they should."""
-        if len(inputs.shape) != self._axes + 2:
-            self.input_spec.check(tuple(inputs.shape), self.name)
+    def _check(self, shape: PartialShape) -> None:
+        """Raises ValueError unless an input of this shape has as many axes as it should."""
+        if len(shape) != self._axes + 2:
+            self.input_spec.check(tuple(shape), self.name)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": "channels_last"}

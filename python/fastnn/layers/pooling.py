@@ -35,6 +35,7 @@ class _Windowed(ImageLayer):
         return type(self)._pool(inputs, self.pool_size, self.strides, self.padding)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        self._check(input_shape)
         windows = zip(input_shape[1:-1], self.pool_size, self.strides, strict=True)
         counts = (window_count(n, size, stride, self.padding, self.name) for n, size, stride in windows)
         return (input_shape[0], *counts, input_shape[-1])
@@ -109,9 +110,11 @@ class _Adaptive(ImageLayer):
         self.output_size = whole_numbers(output_size, self._axes, "output_size", type(self).__name__)
 
     def call(self, inputs: Any) -> Any:
+        self._check(inputs.shape)
         return type(self)._pool(inputs, self.output_size)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        self._check(input_shape)
         return (input_shape[0], *self.output_size, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
@@ -160,6 +163,7 @@ class _Global(ImageLayer):
         self.keepdims = bool(keepdims)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        self._check(input_shape)
         return (input_shape[0], *((1,) * self._axes if self.keepdims else ()), input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
@@ -168,14 +172,14 @@ class _Global(ImageLayer):
 
 class _GlobalMaxPooling(_Global):
     def call(self, inputs: Any) -> Any:
-        self._check(inputs)
+        self._check(inputs.shape)
         y = ops.adaptive_max_pool(inputs, 1)
         return y if self.keepdims else ops.reshape(y, (y.shape[0], y.shape[-1]))
 
 
 class _GlobalAveragePooling(_Global):
     def call(self, inputs: Any) -> Any:
-        self._check(inputs)
+        self._check(inputs.shape)
         return ops.mean(inputs, axis=tuple(range(1, self._axes + 1)), keepdims=self.keepdims)
 
 
@@ -211,7 +215,7 @@ class GlobalAveragePooling1D(_Global):
         return None
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        self._check(inputs)
+        self._check(inputs.shape)
         if mask is None:
             return ops.mean(inputs, axis=1, keepdims=self.keepdims)
         counts = ops.expand_dims(ops.cast(mask, self.compute_dtype), -1)

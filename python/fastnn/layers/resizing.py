@@ -17,7 +17,7 @@ class _Resizing(ImageLayer):
         """For each axis (before, after), of a number for all sides, of one for each axis, or of pairs."""
         if self._axes == 1 and isinstance(value, (tuple, list)):
             value = (value,)
-        found = paddings(value, self._axes, type(self).__name__)
+        found = paddings(value, self._axes, type(self).__name__, name)
         if isinstance(found, str):
             raise ValueError(f"[{type(self).__name__}] expected {name} of numbers or pairs, got {value!r}")
         return found
@@ -37,10 +37,11 @@ class _ZeroPadding(_Resizing):
         self.padding = self._setting(self._sides)
 
     def call(self, inputs: Any) -> Any:
-        self._check(inputs)
+        self._check(inputs.shape)
         return ops.pad(inputs, ((0, 0), *self._sides, (0, 0)))
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        self._check(input_shape)
         lengths = zip(input_shape[1:-1], self._sides, strict=True)
         return self._resized(input_shape, (None if n is None else n + sum(sides) for n, sides in lengths))
 
@@ -79,12 +80,12 @@ class _Cropping(_Resizing):
         self.cropping = self._setting(self._sides)
 
     def call(self, inputs: Any) -> Any:
-        self._check(inputs)
         self.compute_output_shape(inputs.shape)
         kept = (slice(a, n - b) for n, (a, b) in zip(inputs.shape[1:-1], self._sides, strict=True))
         return ops.getitem(inputs, (slice(None), *kept))
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        self._check(input_shape)
         lengths = []
         for n, (a, b) in zip(input_shape[1:-1], self._sides, strict=True):
             if n is not None and a + b >= n:
@@ -137,10 +138,11 @@ class _UpSampling(_Resizing):
         self.size: Any = self._times
 
     def call(self, inputs: Any) -> Any:
-        self._check(inputs)
+        self._check(inputs.shape)
         return ops.repeat_pixels(inputs, self._times)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        self._check(input_shape)
         lengths = zip(input_shape[1:-1], self._times, strict=True)
         return self._resized(input_shape, (None if n is None else n * k for n, k in lengths))
 
@@ -175,7 +177,7 @@ class UpSampling2D(_UpSampling):
             raise ValueError(f"[UpSampling2D] expected interpolation 'nearest' or 'bilinear', got {interpolation!r}")
 
     def call(self, inputs: Any) -> Any:
-        self._check(inputs)
+        self._check(inputs.shape)
         return ops.upsample2d(inputs, self._times, self.interpolation)
 
     def get_config(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive, recording
 from fastnn.backend import PackedKernel, float_pair, floats, kernels
 from fastnn.ops.dense import epilogue
+from fastnn.ops.windows import is_whole, per_axis
 
 #: What bindings take for the way a kernel moves: strides, dilations, 1 for padding "same", explicit padding (top,
 #: bottom, left, right), groups.
@@ -23,11 +24,11 @@ Padding = str | int | Sequence[Any]
 
 def lengths(op: str, name: str, value: Any, axes: int, least: int = 1) -> tuple[int, ...]:
     """value as one number for each axis. Raises ValueError."""
-    given = (value,) * axes if isinstance(value, int) else tuple(value) if isinstance(value, Sequence) else ()
-    if len(given) != axes or not all(isinstance(v, int) and not isinstance(v, bool) and v >= least for v in given):
+    given = per_axis(value, axes)
+    if len(given) != axes or not all(is_whole(v) and v >= least for v in given):
         wanted = "an integer" if axes == 1 else f"an integer or {axes} of them"
         raise ValueError(f"[{op}] expected {name} to be {wanted} >= {least}, got {value!r}")
-    return given
+    return tuple(int(v) for v in given)
 
 
 def pads(op: str, padding: Padding, axes: int) -> tuple[bool, tuple[tuple[int, int], ...]]:
@@ -37,25 +38,23 @@ def pads(op: str, padding: Padding, axes: int) -> tuple[bool, tuple[tuple[int, i
         if padding.lower() not in ("valid", "same"):
             raise ValueError(f"[{op}] expected padding 'valid', 'same', or numbers of zeros, got {padding!r}")
         return padding.lower() == "same", none
-    if isinstance(padding, int):
-        return False, (lengths(op, "padding", (padding, padding), 2, 0),) * axes  # type: ignore[return-value]
-    if axes == 1 and len(padding) == 2 and all(isinstance(p, int) for p in padding):
-        padding = (padding,)
-    if len(padding) != axes:
-        raise ValueError(f"[{op}] expected padding (before, after) for {axes} axes, got {padding!r}")
-    sides = ((p, p) if isinstance(p, int) else p for p in padding)
-    return False, tuple(lengths(op, "padding", tuple(p), 2, 0) for p in sides)  # type: ignore[misc]
+    given = per_axis(padding, axes)
+    if axes == 1 and len(given) == 2 and all(is_whole(p) for p in given):
+        given = (given,)
+    if len(given) != axes:
+        raise ValueError(f"[{op}] expected padding as a number or one pair for each of {axes} axes, got {padding!r}")
+    return False, tuple(lengths(op, "padding", p, 2, 0) for p in given)  # type: ignore[misc]
 
 
 def hashable(value: Any) -> Any:
     return tuple(map(hashable, value)) if isinstance(value, (list, tuple)) else value
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)  # 2.0 is not 2
 def _window(op: str, strides: Any, padding: Any, dilation_rate: Any, groups: Any) -> Window:
     axes = int(op[-2])
     steps, spread = lengths(op, "strides", strides, axes), lengths(op, "dilation_rate", dilation_rate, axes)
-    lengths(op, "groups", groups, 1)
+    (groups,) = lengths(op, "groups", groups, 1)
     same, sides = pads(op, padding, axes)
     if axes == 1:
         steps, spread, sides = (1, *steps), (1, *spread), ((0, 0), *sides)

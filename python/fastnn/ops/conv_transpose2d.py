@@ -24,7 +24,7 @@ def crops(stride: int, window: int, same: bool, sides: tuple[int, int], extra: i
     return window - 1 - before, window - 1 - (total - before)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)  # 2.0 is not 2
 def _window(op: str, kernel: Any, strides: Any, padding: Any, output_padding: Any, dilation_rate: Any) -> Window:
     axes = len(kernel)
     steps, spread = lengths(op, "strides", strides, axes), lengths(op, "dilation_rate", dilation_rate, axes)

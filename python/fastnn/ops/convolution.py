@@ -17,10 +17,22 @@ from fastnn.ops.getitem import getitem
 from fastnn.ops.transpose import reshape
 
 
-def _needs_axes(op: str, x: Any, w: Any) -> None:
-    for name, array, wanted in (("x", x, "(n, d, h, w, c)"), ("w", w, "(kd, kh, kw, in, out)")):
-        if raw(array).ndim != 5:
-            raise ValueError(f"[{op}] expected {name} with 5 axes {wanted}, got {raw(array).shape}")
+def _needs_axes(op: str, x: Any, w: Any, groups: int = 1, transposed: bool = False) -> None:
+    """Errors over three axes, before those of the planes."""
+    x_shape, w_shape = raw(x).shape, raw(w).shape
+    kernel = "(kd, kh, kw, o, c)" if transposed else "(kd, kh, kw, c / groups, o)"
+    for name, shape, wanted in (("x", x_shape, "(n, d, h, w, c)"), ("w", w_shape, kernel)):
+        if len(shape) != 5:
+            raise ValueError(f"[{op}] expected {name} with 5 axes {wanted}, got {shape}")
+    (groups,) = lengths(op, "groups", groups, 1)
+    channels = w_shape[4] if transposed else w_shape[3] * groups
+    if channels != x_shape[4]:
+        of_groups = "" if groups == 1 else f" / {groups}"
+        raise ValueError(
+            f"[{op}] expected w {kernel} with {x_shape[4]}{of_groups} channels in, got x {x_shape} and w {w_shape}"
+        )
+    if w_shape[4] % groups:
+        raise ValueError(f"[{op}] expected filters that groups divides, got groups {groups} and w {w_shape}")
 
 
 def _flat(x: Any) -> Any:
@@ -54,7 +66,7 @@ def conv3d(
     of all planes for each plane of the kernel. Returns (n, od, oh, ow, o).
     """
     op = "conv3d"
-    _needs_axes(op, x, w)
+    _needs_axes(op, x, w, groups)
     steps, spread = lengths(op, "strides", strides, 3), lengths(op, "dilation_rate", dilation_rate, 3)
     same, sides = pads(op, padding, 3)
     (n, d, height, width, c), kd = raw(x).shape, raw(w).shape[0]
@@ -97,7 +109,7 @@ def conv_transpose3d(
     x: real, (n, d, h, w, c). w: (kd, kh, kw, o, c). Returns (n, od, oh, ow, o).
     """
     op = "conv_transpose3d"
-    _needs_axes(op, x, w)
+    _needs_axes(op, x, w, transposed=True)
     steps, spread = lengths(op, "strides", strides, 3), lengths(op, "dilation_rate", dilation_rate, 3)
     same, sides = pads(op, padding, 3)
     extra = (None,) * 3 if output_padding is None else lengths(op, "output_padding", output_padding, 3, 0)
@@ -183,9 +195,11 @@ def separable_conv(
     inputs: (n, ..., c). depthwise_kernel: (..., c, m). pointwise_kernel: (1, ..., c m, o). Returns (n, ..., o).
     """
     y = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
-    if prod(pointwise_kernel.shape[:-2]) != 1:
+    channels = y.shape[-1]
+    if prod(pointwise_kernel.shape[:-2]) != 1 or pointwise_kernel.shape[-2] != channels:
         raise ValueError(
-            f"[separable_conv] expected pointwise_kernel (1, ..., c, o), got shape {tuple(pointwise_kernel.shape)}"
+            f"[separable_conv] expected pointwise_kernel (1, ..., {channels}, o), "
+            f"got shape {tuple(pointwise_kernel.shape)}"
         )
     return conv(y, pointwise_kernel)
 

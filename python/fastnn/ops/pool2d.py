@@ -63,7 +63,7 @@ def plan_of(shape: Shape, windows: Sequence[Windows]) -> Plan:
 _AXES = {1: "(n, t, c)", 2: "(n, h, w, c)", 3: "(n, d, h, w, c)"}
 
 
-@lru_cache(1024)
+@lru_cache(1024, typed=True)  # 2.0 is not 2
 def _plan_once(shape: Shape, axes: int, pool_size: Any, strides: Any, padding: Any, where: str) -> Plan:
     """Made once for each layer: that takes longer than pooling a small image."""
     if len(shape) != axes + 2:
@@ -80,7 +80,7 @@ def _planned(shape: Shape, axes: int, pool_size: Any, strides: Any, padding: Any
         return _plan_once.__wrapped__(shape, axes, pool_size, strides, padding, where)
 
 
-@lru_cache(1024)
+@lru_cache(1024, typed=True)  # 2.0 is not 2
 def _adaptive_plan(shape: Shape, output_size: int | Shape, where: str) -> Plan:
     if not 3 <= len(shape) <= 5:
         raise ValueError(f"[{where}] expected inputs of 3, 4 or 5 axes, channels last, got {shape}")
@@ -200,7 +200,7 @@ def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = N
     """
     channels_last(data_format, "adaptive_max_pool")
     x = floats(inputs)
-    size = output_size if isinstance(output_size, int) else tuple(output_size)
+    size = tuple(output_size) if isinstance(output_size, Sequence) else output_size
     return _max(x, _adaptive_plan(x.shape, size, "adaptive_max_pool"))
 
 
@@ -213,7 +213,7 @@ def adaptive_average_pool(inputs: Any, output_size: Any, data_format: str | None
     """
     channels_last(data_format, "adaptive_average_pool")
     x = floats(inputs)
-    size = output_size if isinstance(output_size, int) else tuple(output_size)
+    size = tuple(output_size) if isinstance(output_size, Sequence) else output_size
     return _mean(x, _adaptive_plan(x.shape, size, "adaptive_average_pool"))
 
 

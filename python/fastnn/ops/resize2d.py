@@ -68,7 +68,7 @@ def upsample2d(x: Any, size: Any, interpolation: str = "nearest") -> Any:
         raise ValueError(f"[upsample2d] expected interpolation 'nearest' or 'bilinear', got {interpolation!r}")
     if len(x.shape) != 4:
         raise ValueError(f"[upsample2d] expected x of shape (n, h, w, c), got {x.shape}")
-    if interpolation == "nearest":
-        return repeat_pixels(x, size)
     sh, sw = whole_numbers(size, 2, "size", "upsample2d")
+    if interpolation == "nearest":
+        return repeat_pixels(x, (sh, sw))
     return resize2d(x, (sh * x.shape[1], sw * x.shape[2]))

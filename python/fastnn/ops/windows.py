@@ -27,15 +27,26 @@ class Windows(NamedTuple):
 POINT = Windows(1, 1, 1)
 
 
+def is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def per_axis(value: Any, axes: int) -> tuple[Any, ...]:
+    """What is given for each axis; a single number stands for all. Empty where it is neither."""
+    if is_whole(value):
+        return (value,) * axes
+    return tuple(value) if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) else ()
+
+
 def whole_numbers(value: Any, axes: int, name: str, where: str, least: int = 1) -> Shape:
     """One integer per axis; a single one stands for all. Raises ValueError for another number of them, or less."""
-    given = (value,) * axes if isinstance(value, (int, np.integer)) else tuple(value)
-    if len(given) != axes or not all(isinstance(v, (int, np.integer)) and v >= least for v in given):
+    given = per_axis(value, axes)
+    if len(given) != axes or not all(is_whole(v) and v >= least for v in given):
         raise ValueError(f"[{where}] expected {name} of {axes} integers >= {least}, got {value!r}")
     return tuple(int(v) for v in given)
 
 
-def paddings(padding: Any, axes: int, where: str) -> str | tuple[tuple[int, int], ...]:
+def paddings(padding: Any, axes: int, where: str, name: str = "padding") -> str | tuple[tuple[int, int], ...]:
     """ "valid", "same", or for each axis how many elements are put before and behind it.
 
     padding: a name, a number for all sides, or for each axis a number or a pair (before, after).
@@ -44,12 +55,12 @@ def paddings(padding: Any, axes: int, where: str) -> str | tuple[tuple[int, int]
         if padding.lower() not in ("valid", "same"):
             raise ValueError(f"[{where}] expected padding 'valid', 'same', a number or pairs, got {padding!r}")
         return padding.lower()
-    given = (padding,) * axes if isinstance(padding, (int, np.integer)) else tuple(padding)
+    given = per_axis(padding, axes)
     if len(given) != axes:
-        raise ValueError(f"[{where}] expected padding of {axes} axes, got {padding!r}")
+        raise ValueError(f"[{where}] expected {name} as a number or one pair for each of {axes} axes, got {padding!r}")
     pairs = []
     for sides in given:
-        before, after = whole_numbers(sides, 2, "padding", where, 0)
+        before, after = whole_numbers(sides, 2, name, where, 0)
         pairs.append((before, after))
     return tuple(pairs)
 
