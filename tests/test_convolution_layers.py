@@ -191,7 +191,7 @@ def test_a_layer_finds_the_filter_it_is_shown(rng):
         (lambda: layers.Conv2D(4, (3, 3, 3)), r"\[Conv2D\] expected kernel_size to be an integer or 2 of them"),
         (lambda: layers.Conv2D(4, 3, padding="causal"), r"\[Conv2D\] expected padding 'valid', 'same' or .*'causal'"),
         (lambda: layers.Conv2D(4, 3, padding=-1), r"\[Conv2D\] expected padding to be .* >= 0"),
-        (lambda: layers.Conv2D(4, 3, padding=((1, 1), (2, 2), (0, 0))), r"\[Conv2D\] expected padding .* each of 2 axes"),
+        (lambda: layers.Conv2D(4, 3, padding=((1, 1), (2, 2), (0, 0))), r"\[Conv2D\] expected padding .* 2 axes"),
         (lambda: layers.Conv2D(4, 5, padding=1, name="a").build((None, 2, 8, 3)), r"\[a\] expected an input that"),
         (
             lambda: layers.Conv2D(4, 3, data_format="channels_first"),
