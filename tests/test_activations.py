@@ -84,13 +84,24 @@ def test_a_dense_layer_fuses_what_is_elementwise():
     assert set(activations.FUSED.values()) == set(NAMES) - {"glu", "softmax", "log_softmax", "sparsemax"}
 
 
-def test_functions_of_ones_own_cannot_be_serialized():
+def test_functions_that_no_name_would_lead_back_to_are_not_serialized():
     def relu(x):
         return x
 
-    for function in (relu, lambda x: x):
-        with pytest.raises(ValueError, match=r"\[activations.serialize\] expected a built-in activation"):
-            activations.serialize(function)
+    def swash(x):
+        return x
+
+    assert activations.serialize(swash) == "swash"
+    with pytest.raises(ValueError, match=r"\[activations.serialize\] expected another name than 'relu', which is taken"):
+        activations.serialize(relu)
+    with pytest.raises(ValueError, match="expected a function with a name, got a lambda"):
+        activations.serialize(lambda x: x)
+
+
+def test_an_activation_may_be_a_layer_and_comes_back_as_one():
+    described = activations.serialize(layers.LeakyReLU(0.25))
+    again = activations.get(described)
+    assert isinstance(again, layers.LeakyReLU) and again.get_config()["negative_slope"] == 0.25
 
 
 @pytest.mark.parametrize("options", [{"negative_slope": -1}, {"max_value": -1}, {"threshold": -1}])

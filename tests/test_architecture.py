@@ -21,10 +21,12 @@ PACKAGE = ROOT / "python/fastnn"
 LAYERS = [
     "errors",
     "arrays",
+    "dtype_policies",
     "structure",
     "backend",
     "recording",
     "random",
+    "custom_objects",
     "registry",
     "operators",
     "symbolic",
@@ -57,6 +59,7 @@ LAYERS = [
     "info",
     "cli",
     "__main__",
+    "saving",
     "utils",
     "__init__",
 ]

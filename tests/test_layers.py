@@ -480,7 +480,7 @@ def test_layers_describe_themselves():
     twin = layers.deserialize(layers.serialize(layers.Dense.from_config(config)))
     assert twin.get_config() == config and config["kernel_initializer"]["class_name"] == "HeNormal"
     np.testing.assert_array_equal(twin.kernel_initializer((2, 2)), fastnn.initializers.HeNormal(seed=4)((2, 2)))
-    with pytest.raises(ValueError, match="expected a built-in activation"):
+    with pytest.raises(ValueError, match="expected a function with a name, got a lambda"):
         layers.Dense(2, lambda x: x).get_config()
     with pytest.raises(ValueError, match=r"\[layers\] expected a known name such as .*'Dense'.*, got 'Denze'"):
         layers.deserialize({"class_name": "Denze", "config": {}})
@@ -501,3 +501,40 @@ def test_a_tape_follows_a_tensor_into_a_layer_of_another_dtype():
     gradient = tape.gradient(loss, first.kernel)
     assert (loss.dtype, gradient.dtype) == (np.float32, np.float64)
     np.testing.assert_allclose(gradient, 4 * np.sum(second.kernel.numpy(), axis=1) * np.ones((2, 1)), rtol=1e-6)
+
+
+def test_dtype_policies_say_a_layers_dtype():
+    layer = layers.Dense(2, dtype=fastnn.DTypePolicy("float64"))
+    policy = layer.dtype_policy
+    assert (policy.name, policy.compute_dtype, policy.variable_dtype) == ("float64",) * 3
+    assert policy == fastnn.dtype_policies.DTypePolicy.from_config(policy.get_config()) != fastnn.DTypePolicy()
+    assert layer.dtype == "float64" and fastnn.DTypePolicy().name == fastnn.floatx()
+    with pytest.raises(ValueError, match=r"\[DTypePolicy\] expected dtype float32 or float64, got float16"):
+        fastnn.DTypePolicy("float16")
+
+
+def test_a_layer_hands_its_own_weights_over_and_takes_them_back():
+    first, second, store = layers.BatchNormalization(), layers.BatchNormalization(), {}
+    for layer in (first, second):
+        layer.build((None, 3))
+    first.set_weights([np.full(3, i) for i in range(4)])
+    first.save_own_variables(store)
+    assert list(store) == ["0", "1", "2", "3"] and store["1"].tolist() == [1, 1, 1]
+    second.load_own_variables(store)
+    np.testing.assert_array_equal(second.get_weights(), first.get_weights())
+    store.pop("3")
+    with pytest.raises(ValueError, match="expected 4 weights, got 3, named 0, 1, 2"):
+        second.load_own_variables(store)
+
+
+def test_a_layer_is_built_as_another_was():
+    layer, twin = layers.Dense(3), layers.Dense(3)
+    assert layer.get_build_config() is None
+    layer(np.ones((2, 4)))
+    twin.build_from_config(layer.get_build_config())
+    assert twin.built and twin.kernel.shape == (4, 3)
+
+
+def test_trainable_is_true_or_false():
+    with pytest.raises(ValueError, match=r"\[Dense\] expected trainable True or False, got 'yes'"):
+        layers.Dense(2, trainable="yes")

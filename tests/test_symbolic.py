@@ -8,7 +8,7 @@ import pytest
 
 import fastnn
 from fastnn import layers, ops
-from fastnn.layers import Input, InputSpec, Layer
+from fastnn.layers import Dense, Input, InputLayer, InputSpec, Layer
 from fastnn.operators import dispatch
 from fastnn.symbolic import SymbolicTensor, is_symbolic, symbols
 
@@ -268,3 +268,27 @@ def test_the_commonest_mistakes_are_told_with_a_way_out(build, parts):
     text = message(lambda: build(Input((4,), name="x")))
     for part in parts:
         assert part in text, text
+
+
+def test_an_input_takes_a_symbolic_tensor_and_what_agrees_with_it():
+    free = fastnn.KerasTensor((2, 3), "float64")
+    layer = InputLayer((3,), 2, "float64", input_tensor=free)
+    assert layer.output is free and layer.batch_shape == (2, 3) and layer.dtype == "float64"
+    assert (layer.sparse, layer.ragged, layer.output.sparse, layer.call()) == (False, False, False, None)
+    taken = Dense(4)(Input((5,)))
+    beside = Input(tensor=taken)  # what a call has made stays its output
+    assert beside is not taken and beside.shape == taken.shape and taken.node is not beside.node
+    wrong = [{"shape": (4,)}, {"batch_shape": (2, 4)}, {"batch_size": 5}, {"dtype": "float32"}]
+    for options in wrong:
+        (name,) = options
+        with pytest.raises(ValueError, match=rf"\[InputLayer\] expected {name} of input_tensor, .*, got"):
+            InputLayer(input_tensor=fastnn.KerasTensor((2, 3), "float64"), **options)
+    with pytest.raises(ValueError, match="expected input_tensor as a symbolic tensor, got ndarray"):
+        InputLayer(input_tensor=np.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"expected batch_size or batch_shape, got 4 and \(2, 3\)"):
+        InputLayer(batch_size=4, batch_shape=(2, 3))
+    with pytest.warns(UserWarning, match="expected shape, got input_shape, its old name"):
+        assert InputLayer(input_shape=(2, 3)).batch_shape == (None, 2, 3)
+    assert InputLayer(batch_input_shape=(4, 2)).batch_shape == (4, 2)
+    with pytest.raises(TypeError, match="expected other arguments than form"):
+        InputLayer((2,), form=3)

@@ -25,6 +25,7 @@ if _TYPE_CHECKING:
     from fastnn import callbacks as callbacks
     from fastnn import classic as classic
     from fastnn import constraints as constraints
+    from fastnn import dtype_policies as dtype_policies
     from fastnn import initializers as initializers
     from fastnn import layers as layers
     from fastnn import losses as losses
@@ -33,10 +34,12 @@ if _TYPE_CHECKING:
     from fastnn import optimizers as optimizers
     from fastnn import random as random
     from fastnn import regularizers as regularizers
+    from fastnn import saving as saving
     from fastnn import testing as testing
     from fastnn import text as text
     from fastnn import utils as utils
     from fastnn import vision as vision
+    from fastnn.dtype_policies import DTypePolicy as DTypePolicy
     from fastnn.initializers import Initializer as Initializer
     from fastnn.layers import Input as Input
     from fastnn.layers import InputSpec as InputSpec
@@ -53,10 +56,11 @@ if _TYPE_CHECKING:
 
 # Imported when first used, so that `import fastnn` stays cheap.
 _MODULES = (
-    "activations", "applications", "callbacks", "classic", "constraints", "initializers", "layers", "losses", "metrics",
-    "models", "optimizers", "random", "regularizers", "testing", "text", "utils", "vision",
+    "activations", "applications", "callbacks", "classic", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics",
+    "models", "optimizers", "random", "regularizers", "saving", "testing", "text", "utils", "vision",
 )  # fmt: skip
 _NAMES = {
+    "DTypePolicy": "dtype_policies",
     "Initializer": "initializers",
     "Input": "layers",
     "InputSpec": "layers",

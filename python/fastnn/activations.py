@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from fastnn import ops
@@ -35,6 +35,8 @@ from fastnn.ops import tanh_shrink as tanh_shrink
 from fastnn.ops import threshold as threshold
 from fastnn.ops.dense import ACTIVATIONS
 from fastnn.registry import Registry
+from fastnn.registry import deserialize_keras_object as _from_description
+from fastnn.registry import serialize as _described
 
 _registry = Registry("activations")
 deserialize = _registry.deserialize
@@ -74,21 +76,26 @@ FUSED: dict[Callable[..., Any], str] = {f: f.__name__ for f in _FUNCTIONS if f._
 
 
 def get(identifier: Any) -> Callable[..., Any]:
-    """The function of that name; linear for None; a function or layer as it is."""
+    """The function of that name or description; linear for None; a function or layer as it is."""
     if identifier is None:
         return linear
+    if isinstance(identifier, Mapping):
+        described: Callable[..., Any] = _from_description(identifier)  # may be a layer
+        return described
     found: Callable[..., Any] = _registry.get(identifier)
     return found
 
 
-def serialize(activation: Callable[..., Any]) -> str:
-    """The name get() finds it by. Raises ValueError for a function of the user's own."""
-    name = getattr(activation, "__name__", None)
-    if name is None or name not in _registry or _registry.find(name) is not activation:
-        raise ValueError(
-            f"[activations.serialize] expected a built-in activation, got {activation!r}; make it a layer of your own"
-        )
-    return str(name)
+def serialize(activation: Callable[..., Any]) -> Any:
+    """What get() finds it by: a name, the description of a layer.
+
+    A function of the user's own is to be registered, or in custom_objects, where it is read. Raises ValueError for a
+    lambda, and for a function of the user's own that has the name of another.
+    """
+    described = _described(activation)
+    if isinstance(described, str) and described in _registry and _registry.find(described) is not activation:
+        raise ValueError(f"[activations.serialize] expected another name than {described!r}, which is taken")
+    return described
 
 
 class Recommendation(NamedTuple):

@@ -22,6 +22,8 @@ class SymbolicTensor(Operators):
 
     __slots__ = ("__weakref__", "dtype", "name", "node", "shape")
 
+    sparse = ragged = False  # for Keras's sake
+
     def __init__(self, shape: Any, dtype: DTypeLike | None = None, name: str | None = None) -> None:
         self.shape: PartialShape = tuple(shape)
         self.dtype = symbolic_dtype(dtype)

@@ -129,6 +129,7 @@ from fastnn.layers.spectral_normalization import SpectralNormalization as Spectr
 from fastnn.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastnn.layers.transformer import TransformerDecoder as TransformerDecoder
 from fastnn.layers.transformer import TransformerEncoder as TransformerEncoder
+from fastnn.layers.wrapper import Wrapper as Wrapper
 from fastnn.registry import serialize as serialize
 
 

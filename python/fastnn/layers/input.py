@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +14,9 @@ from fastnn.symbolic import Node, SymbolicTensor, symbolic_dtype
 class InputLayer(Layer):
     """States a model's input, `output`. shape: without the batch; batch_shape: with it. Passes its input through.
 
-    dtype: floating, integer or bool; floatx() if None. input_tensor: a symbolic tensor to take shape and dtype from.
-    optional: whether a model may be given None for it. sparse and ragged are there for Keras's sake and have to be
-    false.
+    dtype: floating, integer or bool; floatx() if None. input_tensor: a symbolic tensor to take shape and dtype from,
+    which is the output if no call has made it. optional: whether a model may be given None for it. sparse and ragged
+    are there for Keras's sake and have to be false.
     """
 
     def __init__(
@@ -30,12 +31,21 @@ class InputLayer(Layer):
         optional: bool = False,
         name: str | None = None,
         trainable: bool = True,
+        **options: Any,
     ) -> None:
+        if "input_shape" in options:
+            warnings.warn("[InputLayer] expected shape, got input_shape, its old name", stacklevel=2)
+            shape = options.pop("input_shape")
+        batch_shape = options.pop("batch_input_shape", batch_shape)
+        if options:
+            raise TypeError(f"[InputLayer] expected other arguments than {', '.join(sorted(options))}")
         if sparse or ragged:
             raise ValueError("[InputLayer] expected neither sparse nor ragged, got one: there are no such arrays")
         if input_tensor is not None:
-            shape, batch_shape = None, input_tensor.shape
-            dtype = input_tensor.dtype if dtype is None else dtype
+            _check_tensor(input_tensor, shape, batch_size, dtype, batch_shape)
+            shape, batch_size, batch_shape, dtype = None, None, input_tensor.shape, input_tensor.dtype
+        if batch_size is not None and batch_shape is not None:
+            raise ValueError(f"[InputLayer] expected batch_size or batch_shape, got {batch_size} and {batch_shape}")
         if (shape is None) == (batch_shape is None):
             raise ValueError(f"[InputLayer] expected either shape or batch_shape, got {shape} and {batch_shape}")
         given = batch_shape if shape is None else shape
@@ -49,14 +59,24 @@ class InputLayer(Layer):
         self.batch_shape: PartialShape = (batch_size, *shape) if shape is not None else tuple(batch_shape or ())
         self.optional = bool(optional)
         self.built = True
-        self._nodes = [Node(self, (), {}, SymbolicTensor(self.batch_shape, taken, self.name))]
+        free = input_tensor is not None and input_tensor.node is None
+        made = input_tensor if free else SymbolicTensor(self.batch_shape, taken, self.name)
+        self._nodes = [Node(self, (), {}, made)]
+
+    @property
+    def sparse(self) -> bool:
+        return False
+
+    @property
+    def ragged(self) -> bool:
+        return False
 
     @property
     def dtype(self) -> str:
         taken: np.dtype[Any] = self.output.dtype
         return taken.name
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Any = None) -> Any:
         return x
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
@@ -73,6 +93,21 @@ class InputLayer(Layer):
         taken = state.pop("_taken")
         self.__dict__.update(state)
         object.__setattr__(self, "_nodes", [Node(self, (), {}, SymbolicTensor(self.batch_shape, taken, self.name))])
+
+
+def _check_tensor(tensor: Any, shape: Any, batch_size: int | None, dtype: Any, batch_shape: Any) -> None:
+    """Raises ValueError unless tensor is symbolic, and is what the other arguments say, as far as they are given."""
+    if not isinstance(tensor, SymbolicTensor):
+        raise ValueError(f"[InputLayer] expected input_tensor as a symbolic tensor, got {type(tensor).__name__}")
+    given = {
+        "shape": (shape if shape is None else tuple(shape), tensor.shape[1:]),
+        "batch_size": (batch_size, tensor.shape[:1] and tensor.shape[0]),
+        "dtype": (dtype if dtype is None else np.dtype(dtype), tensor.dtype),
+        "batch_shape": (batch_shape if batch_shape is None else tuple(batch_shape), tensor.shape),
+    }
+    for name, (wanted, own) in given.items():
+        if wanted is not None and wanted != own:
+            raise ValueError(f"[InputLayer] expected {name} of input_tensor, {own}, got {wanted}")
 
 
 def Input(

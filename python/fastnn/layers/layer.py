@@ -15,6 +15,7 @@ import numpy as np
 from fastnn import backend, constraints, initializers, ops, regularizers
 from fastnn.arrays import Array, DTypeLike, PartialShape, float_dtype
 from fastnn.autograd import Tensor, Variable, raw
+from fastnn.dtype_policies import DTypePolicy
 from fastnn.layers.input_spec import check_inputs
 from fastnn.masks import mask_of, masks_of, set_mask
 from fastnn.masks import table as _masks
@@ -76,7 +77,9 @@ class Layer(Structural):
         if options:
             raise TypeError(f"[{type(self).__name__}] expected other arguments than {', '.join(sorted(options))}")
         self._dtype = float_dtype(_of_policy(dtype), type(self).__name__)
-        self._trainable = bool(trainable)
+        if not isinstance(trainable, bool):
+            raise ValueError(f"[{type(self).__name__}] expected trainable True or False, got {trainable!r}")
+        self._trainable = trainable
         self.name: str = name or unique_name(snake_case(type(self).__name__))
         self.built = False
         self._input_shape_hint: PartialShape | None = None if shape is None else (None, *shape)
@@ -386,6 +389,10 @@ class Layer(Structural):
         return self._dtype.name
 
     @property
+    def dtype_policy(self) -> DTypePolicy:
+        return DTypePolicy(self._dtype.name)
+
+    @property
     def compute_dtype(self) -> str:
         return self._dtype.name
 
@@ -507,6 +514,33 @@ class Layer(Structural):
         outputs = symbols(self._node("output").outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What build_from_config() needs; None before the layer is built."""
+        return None if self._build_shape is None else {"input_shape": self._build_shape}
+
+    def build_from_config(self, config: dict[str, Any] | None) -> None:
+        """Builds the layer as get_build_config() says that another was."""
+        if config and not self.built:
+            self._build_once(config["input_shape"])
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Puts copies of the weights of this layer, without those inside, into store: under "0", "1" ..., as Keras."""
+        for number, variable in enumerate(self._own_variables()):
+            store[str(number)] = variable._value.copy()
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        """Sets them to what save_own_variables() put there. Raises ValueError if number or shapes differ."""
+        own = self._own_variables()
+        if sorted(store, key=str) != sorted(map(str, range(len(own)))):
+            raise ValueError(f"[{self.name}] expected {len(own)} weights, got {len(store)}, named {', '.join(store)}")
+        for number, variable in enumerate(own):
+            variable.assign(store[str(number)])
+
+    def _own_variables(self) -> list[Variable]:
+        """The weights that are not in layers inside, trainable ones first."""
+        own = list(zip(self._variables, self._own_trainable, strict=True))
+        return [variable for first in (True, False) for variable, trainable in own if trainable is first]
+
     def __getstate__(self) -> dict[str, Any]:
         """A copy of a layer is in no graph yet."""
         return {name: value for name, value in self.__dict__.items() if name != "_nodes"}
@@ -574,7 +608,9 @@ def _mask_arguments(names: list[str]) -> Iterator[tuple[int, str, int, str]]:
 
 
 def _of_policy(dtype: Any) -> Any:
-    """dtype; of a dtype policy as Keras's configurations hold it, its name."""
+    """dtype; of a dtype policy, also as Keras's configurations hold it, its name."""
+    if isinstance(dtype, DTypePolicy):
+        return dtype.name
     return dtype["config"]["name"] if isinstance(dtype, dict) and "config" in dtype else dtype
 
 

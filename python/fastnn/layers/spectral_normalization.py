@@ -10,11 +10,10 @@ from fastnn import initializers, ops
 from fastnn.arrays import PartialShape
 from fastnn.autograd import Variable
 from fastnn.backend import kernels, weights_changed
-from fastnn.layers.layer import Layer, registry
-from fastnn.registry import serialize
+from fastnn.layers.wrapper import Wrapper
 
 
-class SpectralNormalization(Layer):
+class SpectralNormalization(Wrapper):
     """Divides the kernel of a layer by its largest singular value before every training call.
 
     layer: one with a kernel, or embeddings. power_iterations: steps of the power method in each call, which goes on
@@ -23,15 +22,13 @@ class SpectralNormalization(Layer):
     """
 
     def __init__(self, layer: Any, power_iterations: int = 1, **options: Any) -> None:
-        if not isinstance(layer, Layer):
-            raise ValueError(f"[SpectralNormalization] expected a layer, got {type(layer).__name__}")
-        super().__init__(**options)
+        super().__init__(layer, **options)
         if power_iterations <= 0:
             raise ValueError(f"[SpectralNormalization] expected power_iterations > 0, got {power_iterations}")
-        self.layer, self.power_iterations = layer, power_iterations
+        self.power_iterations = power_iterations
 
     def build(self, input_shape: PartialShape) -> None:
-        self.layer._build_once(input_shape)
+        super().build(input_shape)
         self.kernel = kernel = self._kernel()
         self.vector_u = self.add_weight(
             (1, kernel.shape[-1]),
@@ -74,10 +71,4 @@ class SpectralNormalization(Layer):
         return self.layer.compute_output_shape(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"layer": serialize(self.layer), "power_iterations": self.power_iterations}
-        return {**super().get_config(), **own}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        config = dict(config)
-        return cls(registry.deserialize(config.pop("layer"), custom_objects), **config)
+        return {**super().get_config(), "power_iterations": self.power_iterations}

@@ -6,11 +6,10 @@ from typing import Any
 
 from fastnn import ops
 from fastnn.arrays import PartialShape
-from fastnn.layers.layer import Layer, registry
-from fastnn.registry import serialize
+from fastnn.layers.wrapper import Wrapper
 
 
-class TimeDistributed(Layer):
+class TimeDistributed(Wrapper):
     """Applies a layer to every step of a sequence: y^<t> = layer(x^<t>), all of them in one call.
 
     layer: what takes (n, ...). x: (n, t, ...). Returns (n, t, ...). mask: (n, t, ...), handed on; a layer whose call()
@@ -19,16 +18,10 @@ class TimeDistributed(Layer):
 
     supports_masking = True
 
-    def __init__(self, layer: Any, **kwargs: Any) -> None:
-        if not isinstance(layer, Layer):
-            raise ValueError(f"[TimeDistributed] expected a layer, got {type(layer).__name__}")
-        super().__init__(**kwargs)
-        self.layer = layer
-
     def build(self, input_shape: PartialShape) -> None:
         if len(input_shape) < 3:
             raise ValueError(f"[{self.name}] expected an input with at least 3 axes (n, t, ...), got {input_shape}")
-        self.layer._build_once((input_shape[0], *input_shape[2:]))
+        super().build((input_shape[0], *input_shape[2:]))
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
         shape = self.layer.compute_output_shape((input_shape[0], *input_shape[2:]))
@@ -46,11 +39,3 @@ class TimeDistributed(Layer):
         """Whether the layer gets the mask of its step, of shape `step`."""
         takes = any(name == "mask" for *_, name in self.layer._mask_arguments)
         return mask is not None and takes and (mask.ndim > 2 or len(step) == 1)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "layer": serialize(self.layer)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        config = dict(config)
-        return cls(registry.deserialize(config.pop("layer"), custom_objects), **config)

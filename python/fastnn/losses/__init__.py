@@ -79,9 +79,11 @@ class _FunctionLoss(Loss):
         return self.fn(y_true, y_pred)
 
     def get_config(self) -> dict[str, _Any]:
-        raise ValueError(
-            f"[{self.name}] expected a built-in loss or a Loss class, got a function, which cannot be saved"
-        )
+        return {"fn": serialize(self.fn)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, _Any]) -> _Any:
+        return cls(_registry.find(config["fn"]))
 
 
 #: What is chosen by the shapes of labels and predictions.

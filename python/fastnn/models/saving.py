@@ -6,6 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fastnn.layers.layer import Layer, registry
 from fastnn.models.model import Model
 from fastnn.random import SeedGenerator
 from fastnn.registry import made_from_config, serialize
+from fastnn.structure import is_ours
 
 _WEIGHTS, _OPTIMIZER, _RANDOM = "weights/", "optimizer/", "random/"
 
@@ -145,14 +147,15 @@ def from_state(
     return model
 
 
-def own_classes(model: Model) -> dict[str, type]:
-    """The classes of a model's parts that are not fastnn's, by name: custom_objects for a copy."""
-    parts: list[Any] = list(model._walk())
+def own_classes(model: Model) -> dict[str, Any]:
+    """Classes and functions of a model's parts that are not fastnn's, by name: custom_objects for a copy."""
+    parts: list[Any] = [part for layer in model._walk() for part in (layer, *vars(layer).values())]
     for given in (model._compiled or {}).values():
-        parts += _leaves(given)
+        parts += [leaf for part in _leaves(given) for leaf in (part, getattr(part, "fn", None))]
     parts += [getattr(model.optimizer, "_schedule", None)]
-    found = {getattr(type(part), "_declared", type(part)) for part in parts if hasattr(part, "get_config")}
-    return {cls.__name__: cls for cls in found if cls.__module__.partition(".")[0] != __name__.partition(".")[0]}
+    found = [getattr(type(part), "_declared", type(part)) for part in parts if hasattr(part, "get_config")]
+    found += [part for part in parts if isfunction(part)]
+    return {item.__name__: item for item in found if not is_ours(item)}
 
 
 def _part(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:

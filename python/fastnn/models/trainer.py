@@ -19,7 +19,7 @@ from fastnn.masks import mask_of
 from fastnn.masks import table as masks
 from fastnn.metrics import Mean, Metric
 from fastnn.models.steps import Steps
-from fastnn.registry import serialize
+from fastnn.registry import serialize, serialize_keras_object
 from fastnn.structure import is_ours, parts_version, structure_changed, structure_version
 from fastnn.training import loop
 from fastnn.training.batches import (
@@ -129,7 +129,7 @@ class Trainer(Layer):
         return None if self._compiled is None else self._compiled["loss"]
 
     def get_compile_config(self) -> dict[str, Any] | None:
-        """What compile() was given, ready for JSON; None before. Raises ValueError for functions."""
+        """What compile() was given, ready for JSON; None before. Raises ValueError for a lambda."""
         if self._compiled is None:
             return None
         return {name: _config(part) for name, part in self._compiled.items()}
@@ -648,9 +648,7 @@ def _config(part: Any) -> Any:
         return [_config(value) for value in part]
     if part is None or isinstance(part, (str, int, float)):
         return part
-    if not hasattr(part, "get_config"):
-        raise ValueError(f"[save] expected objects with a configuration, got {part!r}, which cannot be saved")
-    return serialize(part)
+    return serialize_keras_object(part) if hasattr(part, "__name__") else serialize(part)
 
 
 def _made(config: Any, deserialize: Callable[..., Any], custom_objects: Mapping[str, Any] | None) -> Any:
