@@ -252,8 +252,8 @@ def page(modules: dict[str, tuple[list[Compared], list[str]]]) -> str:
         "Made by `scripts/keras_signatures.py` from the signatures of an installed Keras 3; every difference has a",
         f"reason there. {same} of {total} classes, methods and functions take the same arguments in the same order",
         "with the same defaults. Files have one format whatever their suffix: safetensors. Classes of one's own are",
-        "loaded through `custom_objects=`, in a scope, or once registered. Beyond Keras, `padding` of convolution layers may be numbers: zeros",
-        "on every side, or (before, after) for each axis.",
+        "loaded through `custom_objects=`, in a scope, or once registered. Beyond Keras, `padding` of convolution",
+        "layers may be numbers: zeros on every side, or (before, after) for each axis.",
     ]
     lines += ["", "## What behaves differently", "", "| | fastnn | Keras | why |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in BEHAVIOUR]

@@ -109,7 +109,7 @@ def test_names_may_be_added_by_hand():
 
 
 def test_a_class_without_a_configuration_is_not_registered():
-    with pytest.raises(ValueError, match=r"\[register_keras_serializable\] expected a class with get_config\(\), got A"):
+    with pytest.raises(ValueError, match=r"expected a class with get_config\(\), got A without it"):
         saving.register_keras_serializable()(type("A", (), {}))
 
 

@@ -56,8 +56,9 @@ if _TYPE_CHECKING:
 
 # Imported when first used, so that `import fastnn` stays cheap.
 _MODULES = (
-    "activations", "applications", "callbacks", "classic", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics",
-    "models", "optimizers", "random", "regularizers", "saving", "testing", "text", "utils", "vision",
+    "activations", "applications", "callbacks", "classic", "constraints", "dtype_policies", "initializers", "layers",
+    "losses", "metrics", "models", "optimizers", "random", "regularizers", "saving", "testing", "text", "utils",
+    "vision",
 )  # fmt: skip
 _NAMES = {
     "DTypePolicy": "dtype_policies",

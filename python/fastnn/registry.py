@@ -125,7 +125,7 @@ def serialize(item: Any) -> Any:
 
 
 def serialize_keras_object(obj: Any) -> Any:
-    """A description of an object, a function, an array, and of what stands in lists and dicts; anything else as it is."""
+    """A description of an object, function or array, and of those in lists and dicts; anything else as it is."""
     if isinstance(obj, Mapping):
         return {key: serialize_keras_object(part) for key, part in obj.items()}
     if isinstance(obj, (list, tuple)):
