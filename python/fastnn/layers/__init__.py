@@ -37,6 +37,8 @@ from fastnn.layers.embedding import Embedding as Embedding
 from fastnn.layers.embedding import Masking as Masking
 from fastnn.layers.gru import GRU as GRU
 from fastnn.layers.gru import GRUCell as GRUCell
+from fastnn.layers.image_size import CenterCrop as CenterCrop
+from fastnn.layers.image_size import Resizing as Resizing
 from fastnn.layers.input import Input as Input
 from fastnn.layers.input import InputLayer as InputLayer
 from fastnn.layers.input_spec import InputSpec as InputSpec
@@ -106,6 +108,7 @@ from fastnn.layers.position import RotaryEmbedding as RotaryEmbedding
 from fastnn.layers.position import SinePositionEncoding as SinePositionEncoding
 from fastnn.layers.position import TokenAndPositionEmbedding as TokenAndPositionEmbedding
 from fastnn.layers.preprocessing import Normalization as Normalization
+from fastnn.layers.preprocessing import Rescaling as Rescaling
 from fastnn.layers.recurrent import RNN as RNN
 from fastnn.layers.recurrent import StackedRNNCells as StackedRNNCells
 from fastnn.layers.regularization import ActivityRegularization as ActivityRegularization

@@ -12,6 +12,7 @@ from fastnn.arrays import Array, PartialShape, normalize_axes
 from fastnn.autograd import Tensor, raw
 from fastnn.backend import constant
 from fastnn.layers.layer import Layer
+from fastnn.registry import deserialize_keras_object, serialize_keras_object
 
 
 class Normalization(Layer):
@@ -112,3 +113,32 @@ def _batches(data: Any) -> Iterator[Array]:
             yield np.asarray(raw(batch[0] if isinstance(batch, tuple) else batch))
     else:
         raise TypeError(f"[Normalization] expected an array or batches, got {type(data).__name__}")
+
+
+class Rescaling(Layer):
+    """Numbers in another range: y = x scale + offset. x: numbers, any shape. Returns the layer's dtype.
+
+    scale, offset: numbers, or arrays that broadcast to x, of a number for each channel for instance.
+    """
+
+    supports_masking = True
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.scale, self.offset = scale, offset
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        scale, offset = (constant(np.asarray(value, self._dtype)) for value in (self.scale, self.offset))
+        return ops.add(ops.multiply(ops.cast(inputs, self._dtype), scale), offset)
+
+    def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"scale": self.scale, "offset": self.offset}
+        return {**super().get_config(), **serialize_keras_object(own)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**deserialize_keras_object(config))

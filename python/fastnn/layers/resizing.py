@@ -7,6 +7,7 @@ from typing import Any
 from fastnn import ops
 from fastnn.arrays import PartialShape
 from fastnn.layers.image_layer import ImageLayer
+from fastnn.ops.image import INTERPOLATIONS
 from fastnn.ops.windows import paddings, whole_numbers
 
 Pairs = tuple[tuple[int, int], ...]
@@ -163,7 +164,8 @@ class UpSampling1D(_UpSampling):
 class UpSampling2D(_UpSampling):
     """An image size times as large: (n, h, w, c) -> (n, h sh, w sw, c).
 
-    size: (sh, sw), or one number. interpolation: "nearest" repeats pixels, "bilinear" interpolates between them.
+    size: (sh, sw), or one number. interpolation: "nearest" repeats pixels; "bilinear", "bicubic", "lanczos3" and
+    "lanczos5" are sums over those around a place.
     """
 
     _axes = 2
@@ -173,12 +175,16 @@ class UpSampling2D(_UpSampling):
     ) -> None:
         super().__init__(size, data_format, **options)
         self.interpolation = interpolation.lower()
-        if self.interpolation not in ("nearest", "bilinear"):
-            raise ValueError(f"[UpSampling2D] expected interpolation 'nearest' or 'bilinear', got {interpolation!r}")
+        if self.interpolation not in INTERPOLATIONS:
+            expected = ", ".join(map(repr, INTERPOLATIONS))
+            raise ValueError(f"[UpSampling2D] expected interpolation {expected}, got {interpolation!r}")
 
     def call(self, inputs: Any) -> Any:
         self._check(inputs.shape)
-        return ops.upsample2d(inputs, self._times, self.interpolation)
+        if self.interpolation in ("nearest", "bilinear"):
+            return ops.upsample2d(inputs, self._times, self.interpolation)
+        size = [n * times for n, times in zip(inputs.shape[1:3], self._times, strict=True)]
+        return ops.image.resize(inputs, size, self.interpolation)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "interpolation": self.interpolation}

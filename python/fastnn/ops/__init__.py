@@ -1,6 +1,7 @@
 """The primitives: arrays in, arrays out; Tensors while a tape records. Names are Keras's where Keras has one."""
 
 from fastnn.operators import dispatch as _dispatch
+from fastnn.ops import image as image
 from fastnn.ops.activation import binary_step as binary_step
 from fastnn.ops.activation import celu as celu
 from fastnn.ops.activation import elu as elu
@@ -236,3 +237,4 @@ abs = absolute  # as in Keras
 amax, amin = max, min
 
 _dispatch.update({name: op for name, op in globals().items() if not name.startswith("_") and callable(op)})
+_dispatch["resize"] = image.resize
