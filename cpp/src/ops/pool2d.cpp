@@ -131,36 +131,54 @@ void max_pool_folded(const T* x, T* y, const Span& rows, const Pool2dShape& shap
 }
 FASTNN_INSTANTIATE(max_pool_folded)
 
-/// Gives dy to the largest element of one window and 0 to the others.
-template <class T, class At> static inline void give_to_largest(const T* x, T* dx, Index row, Index c,
-                                                                const Span& rows, const Span& kept,
-                                                                Index cols, Vec<T> dy, bool streams, At at) {
+/// Gives dy to the largest element of one window and 0 to the others, for n vectors of channels.
+template <int n, class T, class At>
+static inline void give_to_largest(const T* x, T* dx, Index row, Index c, const Span& rows, const Span& kept,
+                                   Index cols, const T* dy, bool streams, At at) {
   using V = Vec<T>;
   const V one = V::set(1), zero = V::set(0);
-  V m = V::set(T(-__builtin_inf())), place = zero, here = zero;
-  for (Index r = rows.begin; r < rows.end; ++r) {
-    for (Index q = 0; q < cols; ++q, here = here + one) {
-      const V v = at.load(x + r * row + q * c);
-      const auto better = (v > m) | (v != v);
-      m = select(better, v, m);
-      place = select(better, here, place);
-    }
-  }
+  V m[n], place[n], here = zero;
+  for (int v = 0; v < n; ++v) m[v] = V::set(T(-__builtin_inf())), place[v] = zero;
+  for (Index r = rows.begin; r < rows.end; ++r)
+    for (Index q = 0; q < cols; ++q, here = here + one)
+      for (int v = 0; v < n; ++v) {
+        const V value = at.load(x + r * row + q * c + v * V::lanes);
+        const auto better = (value > m[v]) | (value != value);
+        m[v] = select(better, value, m[v]);
+        place[v] = select(better, here, place[v]);
+      }
+  for (int v = 0; v < n; ++v) m[v] = at.load(dy + v * V::lanes);
   here = V::set(T((kept.begin - rows.begin) * cols));
   for (Index r = kept.begin; r < kept.end; ++r)
     for (Index q = 0; q < cols; ++q, here = here + one)
-      put(streams, at, dx + r * row + q * c, select(place == here, dy, zero));
+      for (int v = 0; v < n; ++v)
+        put(streams, at, dx + r * row + q * c + v * V::lanes, select(place[v] == here, m[v], zero));
+}
+
+/// The same for all channels of a window: four vectors of a pixel at a time, as far as there are so many, since
+/// a window as large as the image is a page and more for a single one.
+template <class T> static inline void give_to_largest_of_window(const T* x, T* dx, Index row, Index c,
+                                                                const Span& rows, const Span& kept,
+                                                                Index cols, const T* dy, bool streams) {
+  using V = Vec<T>;
+  constexpr int kVectors = 4;
+  Index i = 0;
+  for (; i + kVectors * V::lanes <= c; i += kVectors * V::lanes)
+    give_to_largest<kVectors>(x, dx, row, c, rows, kept, cols, dy, streams, Whole<V>{i});
+  row_each<T>(c - i, [&](auto at) {
+    give_to_largest<1>(x + i, dx + i, row, c, rows, kept, cols, dy + i, streams, at);
+  });
 }
 
 /// The same with a window of four, all of them kept.
 template <bool streams, class T, class At>
-static inline void give_to_largest_of_four(const T* x, T* dx, Index row, Index c, Vec<T> dy, At at) {
+static inline void give_to_largest_of_four(const T* x, T* dx, Index row, Index c, const T* given, At at) {
   using V = Vec<T>;
   const V a = at.load(x), b = at.load(x + c), d = at.load(x + row), e = at.load(x + row + c);
-  const V m = max(max(a, b), max(d, e)), zero = V::set(0);
+  const V m = max(max(a, b), max(d, e)), zero = V::set(0), dy = at.load(given);
   if (any((a != a) | (b != b) | (d != d) | (e != e))) {
     const Span two{0, 2};
-    return give_to_largest<T>(x, dx, row, c, two, two, 2, dy, streams, at);
+    return give_to_largest<1>(x, dx, row, c, two, two, 2, given, streams, at);
   }
   const auto first = a == m, second = b == m, third = d == m;
   put(streams, at, dx, select(first, dy, zero));
@@ -183,7 +201,7 @@ template <bool streams, class T> static inline void max_pool_backward_fours(cons
   for (Index j = 0; j < out; ++j, dy += c) {
     const Index first = cols[j].begin * c;
     row_each<T>(c, [=](auto at) {
-      give_to_largest_of_four<streams>(x + first, dx + first, row, c, at.load(dy), at);
+      give_to_largest_of_four<streams>(x + first, dx + first, row, c, dy, at);
     });
   }
 }
@@ -197,9 +215,7 @@ template <class T> static inline void max_pool_backward(const T* x, const T* dy,
                    : max_pool_backward_fours<false>(x + top, dy, dx + top, cols, out, c, row);
   for (Index j = 0; j < out; ++j, dy += c) {
     const Index first = cols[j].begin * c, width = cols[j].end - cols[j].begin;
-    row_each<T>(c, [&](auto at) {
-      give_to_largest<T>(x + first, dx + first, row, c, rows, kept, width, at.load(dy), streams, at);
-    });
+    give_to_largest_of_window(x + first, dx + first, row, c, rows, kept, width, dy, streams);
   }
 }
 

@@ -145,10 +145,13 @@ template <class T> void sum_backward_block(const T* dy, T* dx, const Block<2>& b
   dy += block.offset[0];
   dx += block.offset[1];
   const V d = V::set(divisor);
+  const T* const first = dx;
   for (Index r = 0; r < block.rows; ++r, dy += block.row_stride[0], dx += block.row_stride[1]) {
     if (block.col_stride[0] == 0) {
       const V v = V::set(*dy) / d;
       row_each<T>(block.cols, [&](auto at) { at.store(dx, v); });
+    } else if (r > 0 && block.row_stride[0] == 0) {  // the same quotients: dividing takes longer than storing
+      row_each<T>(block.cols, [&](auto at) { at.store(dx, at.load(first)); });
     } else {
       row_each<T>(block.cols, [&](auto at) { at.store(dx, at.load(dy) / d); });
     }
