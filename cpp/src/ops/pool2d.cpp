@@ -155,8 +155,8 @@ static inline void give_to_largest(const T* x, T* dx, Index row, Index c, const 
         put(streams, at, dx + r * row + q * c + v * V::lanes, select(place[v] == here, m[v], zero));
 }
 
-/// The same for all channels of a window: four vectors of a pixel at a time, as far as there are so many, since
-/// a window as large as the image is a page and more for a single one.
+/// The same for all channels of a window: four vectors of a pixel at a time, as far as there are so many. One
+/// alone goes down a window as large as the image in steps of up to some KiB, which takes half as long again.
 template <class T> static inline void give_to_largest_of_window(const T* x, T* dx, Index row, Index c,
                                                                 const Span& rows, const Span& kept,
                                                                 Index cols, const T* dy, bool streams) {
@@ -200,9 +200,7 @@ template <bool streams, class T> static inline void max_pool_backward_fours(cons
                                                                             Index c, Index row) {
   for (Index j = 0; j < out; ++j, dy += c) {
     const Index first = cols[j].begin * c;
-    row_each<T>(c, [=](auto at) {
-      give_to_largest_of_four<streams>(x + first, dx + first, row, c, dy, at);
-    });
+    row_each<T>(c, [=](auto at) { give_to_largest_of_four<streams>(x + first, dx + first, row, c, dy, at); });
   }
 }
 
