@@ -182,10 +182,9 @@ template <class T> class Winograd {
                 first = (at.image * s_.rows.out + at.row) * line + at.col * s_.o + q.first;
     const int rows = int(std::min<Index>(4, s_.rows.count - at.row)),
               cols = int(std::min<Index>(4, s_.cols.count - at.col));
-    const bool relu = is_relu(epilogue_);
-    run_.winograd_results(m, m_step, epilogue_.bias ? epilogue_.bias + q.first : nullptr, relu, y_ + first,
-                          line, s_.o, rows, cols, q.width);
-    if (relu || (epilogue_.activation == Unary::linear && !epilogue_.z)) return;
+    run_.winograd_results(m, m_step, epilogue_.bias ? epilogue_.bias + q.first : nullptr, is_relu(epilogue_),
+                          y_ + first, line, s_.o, rows, cols, q.width);
+    if (is_done_by_tiles(epilogue_)) return;
     for (int r = 0; r < rows; ++r) {
       const Index from = first + r * line;
       FASTNN_SELECT(epilogue_rows<T>)

@@ -18,4 +18,9 @@ template <class T> bool is_relu(const Epilogue<T>& epilogue) {
   return epilogue.activation == Unary::relu && !epilogue.z;
 }
 
+/// Whether nothing is left after the bias and perhaps relu.
+template <class T> bool is_done_by_tiles(const Epilogue<T>& epilogue) {
+  return is_relu(epilogue) || (epilogue.activation == Unary::linear && !epilogue.z);
+}
+
 }  // namespace fastnn::cpu

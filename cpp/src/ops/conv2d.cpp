@@ -225,8 +225,7 @@ template <class T> class Correlator {
       product.bias = epilogue_.bias ? epilogue_.bias + group * s_.group_o() : nullptr;
       for (Index i = panel; i < panel_end; ++i) {
         sum(product, i);
-        const bool done = epilogue_.activation == Unary::linear || epilogue_.activation == Unary::relu;
-        if (!done || epilogue_.z) finish(chunk, group, i);
+        if (!is_done_by_tiles(epilogue_)) finish(chunk, group, i);
       }
     }
   }
