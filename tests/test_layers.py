@@ -427,13 +427,31 @@ def test_weights_are_found_in_attributes_lists_and_dicts_also_when_filled_later(
     assert layer.trainable_variables == [] and not layer.blocks[1].trainable
 
 
-def test_attributes_before_super_init_are_refused():
+def test_attributes_may_be_set_before_super_init():
     class Early(Layer):
         def __init__(self):
             self.inner = layers.Dense(2)
+            self.sizes = [1, 2]
+            super().__init__()
 
-    with pytest.raises(RuntimeError, match=r"expected super\(\).__init__\(\) first, got self.inner"):
-        Early()
+        def call(self, x):
+            return self.inner(x)
+
+    layer = Early()
+    assert layer(np.ones((3, 4), np.float32)).shape == (3, 2)
+    assert len(layer.weights) == 2
+
+
+def test_a_forgotten_super_init_is_named():
+    class Forgetful(Layer):
+        def __init__(self):
+            self.inner = layers.Dense(2)
+
+        def call(self, x):
+            return self.inner(x)
+
+    with pytest.raises(RuntimeError, match=r"\[Forgetful\] expected its __init__\(\) to call super"):
+        Forgetful()(np.ones((3, 4), np.float32))
 
 
 def test_freezing_and_unfreezing_restores_what_each_weight_was():

@@ -281,3 +281,43 @@ def test_a_mask_is_kept_where_an_initial_state_comes_with_the_sequence(rng):
     added = layers.Add()([x, layers.MultiHeadAttention(2, 3)(x, x)])
     block = Model(inputs, added)
     np.testing.assert_array_equal(mask_of(block(WORDS)), WORDS != 0)
+
+
+class TemporalSoftmax(layers.Layer):
+    """Softmax over the steps that count; there is none without a mask."""
+
+    supports_masking = True
+
+    def call(self, x, mask=None):
+        assert mask is not None
+        weights = ops.multiply(ops.exp(x), ops.expand_dims(ops.cast(mask, "float32"), -1))
+        return ops.divide(weights, ops.sum(weights, axis=1, keepdims=True))
+
+
+def test_a_layer_of_ones_own_meets_the_mask_when_the_graph_is_made():
+    inputs = Input((None,), dtype="int32")
+    x = layers.Dense(1)(layers.Embedding(10, 4, mask_zero=True)(inputs))
+    assert x.mask_axes == 2
+    model = Model(inputs, TemporalSoftmax()(x))
+    tokens = np.array([[1, 2, 0], [3, 0, 0]])
+    y = model(tokens)
+    np.testing.assert_array_equal(y[..., 0] == 0, tokens == 0)
+    np.testing.assert_allclose(y.sum(1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("layer", "axes"),
+    [
+        (lambda: layers.LSTM(3, return_sequences=True), 2),
+        (lambda: layers.LSTM(3), 0),
+        (lambda: layers.Dropout(0.5), 2),
+        (lambda: layers.Bidirectional(layers.GRU(2, return_sequences=True)), 2),
+        (lambda: layers.Dense(2, drop_mask=True), 0),
+    ],
+)
+def test_symbolic_outputs_know_whether_a_mask_comes_with_them(layer, axes):
+    inputs = Input((4,), dtype="int32")
+    masked = layers.Embedding(5, 3, mask_zero=True)(inputs)
+    assert (masked.mask_axes, layers.Embedding(5, 3)(inputs).mask_axes) == (2, 0)
+    assert layer()(masked).mask_axes == axes
+    assert layers.Concatenate()([masked, masked]).mask_axes == 2

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastnn.arrays import DTypeLike, PartialShape, float_dtype
+from fastnn.arrays import Array, DTypeLike, PartialShape, float_dtype
+from fastnn.masks import set_mask
 from fastnn.operators import Operators, dispatch
 from fastnn.registry import unique_name
 
@@ -17,10 +18,11 @@ class SymbolicTensor(Operators):
     """What a model's input will be, or what a layer or an op will make of it.
 
     shape: the batch first as a rule; None where a length is not known yet. dtype: floatx() if None.
-    node: the call that makes it, None for what is yet to be given to an InputLayer.
+    node: the call that makes it, None for what is yet to be given to an InputLayer. mask_axes: how many of its axes, the
+    batch first, the mask will have that comes with its values; 0 for no mask.
     """
 
-    __slots__ = ("__weakref__", "dtype", "name", "node", "shape")
+    __slots__ = ("__weakref__", "dtype", "mask_axes", "name", "node", "shape")
 
     sparse = ragged = False  # for Keras's sake
 
@@ -29,6 +31,7 @@ class SymbolicTensor(Operators):
         self.dtype = symbolic_dtype(dtype)
         self.name = name
         self.node: Node | None = None
+        self.mask_axes = 0
 
     @property
     def ndim(self) -> int:
@@ -146,9 +149,20 @@ def probed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
     raise failure or ValueError("[symbolic] expected at least one probe")
 
 
+def stand_in(tensor: SymbolicTensor, unknown: int = 2) -> Array:
+    """Zeros in place of a symbolic tensor, with a mask that leaves nothing out if there will be one.
+
+    unknown: the length of axes whose length is not known.
+    """
+    x = np.zeros([unknown if length is None else length for length in tensor.shape], tensor.dtype)
+    if tensor.mask_axes:
+        set_mask(x, np.ones(x.shape[: tensor.mask_axes], bool))
+    return x
+
+
 def _on_zeros(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], probe: int) -> Any:
-    def zeros(tensor: SymbolicTensor) -> Any:
-        return np.zeros([probe if length is None else length for length in tensor.shape], tensor.dtype)
+    def zeros(tensor: SymbolicTensor) -> Array:
+        return stand_in(tensor, probe)
 
     return function(*replaced(args, zeros), **replaced(kwargs, zeros))
 

@@ -22,9 +22,29 @@ from fastnn.masks import table as _masks
 from fastnn.random import SeedGenerator
 from fastnn.registry import Registry, serialize, snake_case, unique_name
 from fastnn.structure import Structural, freezing_changed, is_ours, structure_changed, structure_version
-from fastnn.symbolic import Node, SymbolicTensor, is_symbolic, located, of_shapes, probed, shapes_of, symbols
+from fastnn.symbolic import (
+    Node,
+    SymbolicTensor,
+    is_symbolic,
+    located,
+    of_shapes,
+    probed,
+    replaced,
+    shapes_of,
+    stand_in,
+    symbols,
+)
 
 registry = Registry("layers")
+
+
+class _NotMade:
+    """What a layer whose __init__() has not called super().__init__() has in place of an attribute."""
+
+    def __get__(self, layer: Any, owner: type) -> Any:
+        if layer is None:
+            return self
+        raise RuntimeError(f"[{owner.__name__}] expected its __init__() to call super().__init__()")
 
 
 class _Call(threading.local):
@@ -67,10 +87,8 @@ class Layer(Structural):
         drop_mask: bool = False,
         **options: Any,
     ) -> None:
-        object.__setattr__(self, "_variables", [])
-        object.__setattr__(self, "_own_trainable", [])
-        object.__setattr__(self, "_sublayers", [])
-        object.__setattr__(self, "_containers", [])
+        if "_variables" not in self.__dict__:
+            self._begin_tracking()
         shape = options.pop("input_shape", None)
         if "input_dim" in options:
             shape = (options.pop("input_dim"),)
@@ -88,6 +106,8 @@ class Layer(Structural):
             self.activity_regularizer = regularizers.get(activity_regularizer)
         if drop_mask:
             self.drop_mask = True
+
+    _dtype: np.dtype[Any] = _NotMade()  # type: ignore[assignment]
 
     #: Whether an output gets a mask, and whether the input's is neither used nor handed on.
     supports_masking = False
@@ -227,12 +247,13 @@ class Layer(Structural):
     _sublayers: list[Layer]
     _containers: list[Any]
 
+    def _begin_tracking(self) -> None:
+        self.__dict__.update(_variables=[], _own_trainable=[], _sublayers=[], _containers=[])
+
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Variable, Layer, list, tuple, dict)):
-            if "_variables" not in self.__dict__:
-                raise RuntimeError(
-                    f"[{type(self).__name__}] expected super().__init__() first, got self.{name} = ... before it"
-                )
+            if "_variables" not in self.__dict__:  # before super().__init__(), as Keras allows
+                self._begin_tracking()
             if not name.startswith("_"):
                 self._track(value)
                 if isinstance(value, (list, dict)):
@@ -488,8 +509,20 @@ class Layer(Structural):
             if not self.built:
                 self._build_from(*args, **kwargs)
             node = Node(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+            if self.supports_masking and not self.drop_mask:
+                self._hand_on_mask_axes(args[0], node.outputs)
         self.__dict__.setdefault("_nodes", []).append(node)
         return node.outputs
+
+    def _hand_on_mask_axes(self, inputs: Any, outputs: Any) -> None:
+        """Says of symbolic outputs how many of their axes the mask will have that they get from compute_mask()."""
+        given = symbols(inputs)
+        if not self._makes_masks and not any(tensor.mask_axes for tensor in given):
+            return
+        x = replaced(inputs, stand_in)
+        masks = self.compute_mask(x, masks_of(x))
+        for output, own in zip(symbols(outputs), masks if isinstance(masks, (list, tuple)) else [masks], strict=False):
+            output.mask_axes = 0 if own is None else np.ndim(own)
 
     #: An InputSpec, or a list or dict of them, that calls on symbolic tensors are checked against; None for no check.
     input_spec: Any = None
