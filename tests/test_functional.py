@@ -622,3 +622,26 @@ def test_graph_of_keras_is_refused():
     written = {"name": "m", "trainable": True, "layers": [], "input_layers": [["a", 0, 0]], "output_layers": []}
     with pytest.raises(ValueError, match=r"\[Functional\] expected a graph that fastnn wrote"):
         model_from_json(json.dumps({"class_name": "Functional", "config": written}))
+
+
+def test_a_layer_whose_config_leaves_its_name_out():
+    class Plain(Layer):
+        def __init__(self, units=3):
+            super().__init__()
+            self.units = units
+
+        def build(self, input_shape):
+            self.w = self.add_weight((input_shape[-1], self.units))
+
+        def call(self, x):
+            return ops.matmul(x, self.w)
+
+        def get_config(self):
+            return {"units": self.units}
+
+    inputs = Input((4,))
+    model = Model(inputs, Plain(5)(Plain()(inputs)))
+    copy = Model.from_config(model.get_config(), custom_objects={"Plain": Plain})
+    copy.set_weights(model.get_weights())
+    x = np.ones((2, 4), np.float32)
+    np.testing.assert_array_equal(copy(x), model(x))

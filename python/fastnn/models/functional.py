@@ -188,7 +188,7 @@ class Functional(Model):
         return {
             "name": self.name,
             "trainable": self._trainable,
-            "layers": [serialize(layer) for layer in self._graph.layers],
+            "layers": [{**serialize(layer), "name": layer.name} for layer in self._graph.layers],
             "variables": [
                 {"shape": list(v.shape), "dtype": v.dtype.name, "trainable": v.trainable, "name": v.name}
                 for v in self._graph.variables()
@@ -207,7 +207,7 @@ def functional_from_config(cls: type, config: Mapping[str, Any], custom_objects:
     layers: dict[str, Any] = {}
     for description in config["layers"]:
         layer = deserialize(description, custom_objects)
-        layers[layer.name] = layer
+        layers[description.get("name", layer.name)] = layer  # a config of one's own may leave the name out
     variables = [
         Variable(np.zeros(v["shape"], v["dtype"]), trainable=v["trainable"], name=v["name"])
         for v in config["variables"]
