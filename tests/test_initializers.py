@@ -303,3 +303,8 @@ def test_an_array_stands_for_itself():
     layer = fastnn.layers.Dense(3, kernel_initializer=start)
     layer.build((None, 2))
     np.testing.assert_array_equal(layer.kernel, start)
+
+
+def test_lower_case_names_are_the_classes():
+    assert initializers.he_normal is initializers.HeNormal
+    assert initializers.zeros is initializers.Zeros

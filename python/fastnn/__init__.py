@@ -24,6 +24,7 @@ if _TYPE_CHECKING:
     from fastnn import applications as applications
     from fastnn import callbacks as callbacks
     from fastnn import classic as classic
+    from fastnn import config as config
     from fastnn import constraints as constraints
     from fastnn import dtype_policies as dtype_policies
     from fastnn import initializers as initializers
@@ -56,9 +57,9 @@ if _TYPE_CHECKING:
 
 # Imported when first used, so that `import fastnn` stays cheap.
 _MODULES = (
-    "activations", "applications", "callbacks", "classic", "constraints", "dtype_policies", "initializers", "layers",
-    "losses", "metrics", "models", "optimizers", "random", "regularizers", "saving", "testing", "text", "utils",
-    "vision",
+    "activations", "applications", "callbacks", "classic", "config", "constraints", "dtype_policies", "initializers",
+    "layers", "losses", "metrics", "models", "optimizers", "random", "regularizers", "saving", "testing", "text",
+    "utils", "vision",
 )  # fmt: skip
 _NAMES = {
     "DTypePolicy": "dtype_policies",

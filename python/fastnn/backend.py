@@ -1,4 +1,7 @@
-"""Which compiled module runs an array, and threads, memory and instruction sets. The only importer of _core."""
+"""Which compiled module runs an array, and threads, memory and instruction sets. The only importer of _core.
+
+It also has the names of Keras's keras.backend that are in config, for scripts that look for them here.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,16 @@ from numpy import ndarray
 
 from fastnn import _core
 from fastnn.arrays import F32, F64, Array, floatx
+from fastnn.config import backend as backend
+from fastnn.config import clear_session as clear_session
+from fastnn.config import epsilon as epsilon
+from fastnn.config import image_data_format as image_data_format
+from fastnn.config import is_float_dtype as is_float_dtype
+from fastnn.config import is_int_dtype as is_int_dtype
+from fastnn.config import result_type as result_type
+from fastnn.config import set_floatx as set_floatx
+from fastnn.config import set_image_data_format as set_image_data_format
+from fastnn.config import standardize_dtype as standardize_dtype
 
 __version__: str = _core.__version__
 
@@ -179,3 +192,4 @@ def build_info() -> dict[str, Any]:
         "available_threads": _core.available_threads(),
         "pool_limit": _core.pool_limit(),
     }
+

@@ -30,6 +30,11 @@ def unique_name(base: str) -> str:
     return f"{base}_{count}" if count else base
 
 
+def forget_names() -> None:
+    """unique_name() counts from the start again."""
+    _name_counts.clear()
+
+
 class Registry:
     """The classes or functions of one kind, found by class name, by snake_case name, or by an alias."""
 

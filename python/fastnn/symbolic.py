@@ -18,8 +18,8 @@ class SymbolicTensor(Operators):
     """What a model's input will be, or what a layer or an op will make of it.
 
     shape: the batch first as a rule; None where a length is not known yet. dtype: floatx() if None.
-    node: the call that makes it, None for what is yet to be given to an InputLayer. mask_axes: how many of its axes, the
-    batch first, the mask will have that comes with its values; 0 for no mask.
+    node: the call that makes it, None for what is yet to be given to an InputLayer.
+    mask_axes: how many of its axes, the batch first, the mask will have that comes with its values; 0 for no mask.
     """
 
     __slots__ = ("__weakref__", "dtype", "mask_axes", "name", "node", "shape")
@@ -50,6 +50,13 @@ class SymbolicTensor(Operators):
 
 
 KerasTensor = SymbolicTensor  # Keras's name
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether x is a symbolic tensor. Raises ValueError for what is neither that nor an array, as Keras does."""
+    if not hasattr(x, "shape") and not isinstance(x, (int, float)):
+        raise ValueError(f"[is_keras_tensor] expected an array or a symbolic tensor, got {type(x).__name__}")
+    return isinstance(x, SymbolicTensor)
 
 
 def symbolic_dtype(dtype: DTypeLike | None) -> np.dtype[Any]:

@@ -30,6 +30,12 @@ IdentityInitializer = Identity
 OrthogonalInitializer = Orthogonal
 STFTInitializer = STFT
 
+# Keras has the classes under these names, too.
+glorot_normal, glorot_uniform, he_normal, he_uniform = GlorotNormal, GlorotUniform, HeNormal, HeUniform
+lecun_normal, lecun_uniform, variance_scaling = LecunNormal, LecunUniform, VarianceScaling
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+identity, ones, orthogonal, stft, zeros = Identity, Ones, Orthogonal, STFT, Zeros
+
 _registry.add(Identity, "IdentityInitializer")
 _registry.add(Ones, "one")
 _registry.add(Orthogonal, "OrthogonalInitializer")
