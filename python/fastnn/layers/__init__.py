@@ -18,23 +18,15 @@ from fastnn.layers.conv_lstm import ConvLSTM1D as ConvLSTM1D
 from fastnn.layers.conv_lstm import ConvLSTM2D as ConvLSTM2D
 from fastnn.layers.conv_lstm import ConvLSTM3D as ConvLSTM3D
 from fastnn.layers.convolution import Conv1D as Conv1D
-from fastnn.layers.convolution import Conv1D as Convolution1D
 from fastnn.layers.convolution import Conv1DTranspose as Conv1DTranspose
-from fastnn.layers.convolution import Conv1DTranspose as Convolution1DTranspose
 from fastnn.layers.convolution import Conv2D as Conv2D
-from fastnn.layers.convolution import Conv2D as Convolution2D
 from fastnn.layers.convolution import Conv2DTranspose as Conv2DTranspose
-from fastnn.layers.convolution import Conv2DTranspose as Convolution2DTranspose
 from fastnn.layers.convolution import Conv3D as Conv3D
-from fastnn.layers.convolution import Conv3D as Convolution3D
 from fastnn.layers.convolution import Conv3DTranspose as Conv3DTranspose
-from fastnn.layers.convolution import Conv3DTranspose as Convolution3DTranspose
 from fastnn.layers.convolution import DepthwiseConv1D as DepthwiseConv1D
 from fastnn.layers.convolution import DepthwiseConv2D as DepthwiseConv2D
 from fastnn.layers.convolution import SeparableConv1D as SeparableConv1D
-from fastnn.layers.convolution import SeparableConv1D as SeparableConvolution1D
 from fastnn.layers.convolution import SeparableConv2D as SeparableConv2D
-from fastnn.layers.convolution import SeparableConv2D as SeparableConvolution2D
 from fastnn.layers.dense import Dense as Dense
 from fastnn.layers.dropout import Dropout as Dropout
 from fastnn.layers.dropout import SpatialDropout1D as SpatialDropout1D
@@ -141,6 +133,15 @@ from fastnn.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastnn.layers.transformer import TransformerDecoder as TransformerDecoder
 from fastnn.layers.transformer import TransformerEncoder as TransformerEncoder
 from fastnn.layers.wrapper import Wrapper as Wrapper
+
+# Keras's longer names.
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+)
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 from fastnn.registry import serialize as serialize
 
 
