@@ -192,4 +192,3 @@ def build_info() -> dict[str, Any]:
         "available_threads": _core.available_threads(),
         "pool_limit": _core.pool_limit(),
     }
-

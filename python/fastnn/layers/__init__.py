@@ -133,6 +133,7 @@ from fastnn.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastnn.layers.transformer import TransformerDecoder as TransformerDecoder
 from fastnn.layers.transformer import TransformerEncoder as TransformerEncoder
 from fastnn.layers.wrapper import Wrapper as Wrapper
+from fastnn.registry import serialize as serialize
 
 # Keras's longer names.
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
@@ -142,7 +143,6 @@ Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
     Conv3DTranspose,
 )
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
-from fastnn.registry import serialize as serialize
 
 
 def deserialize(config: _Mapping[str, _Any], custom_objects: _Mapping[str, _Any] | None = None) -> Layer:
