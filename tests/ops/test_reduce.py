@@ -221,3 +221,12 @@ def test_count_correct_refuses_what_does_not_fit():
         ops.count_correct(np.zeros((2, 3), np.float32), np.zeros(3, int))
     with pytest.raises(TypeError, match=r"\[count_correct\] expected integer labels, got float64"):
         ops.count_correct(np.zeros((2, 3), np.float32), np.zeros(2))
+
+
+@pytest.mark.parametrize("op", [ops.sum, ops.mean])
+def test_gradients_between_gaps_are_spread_as_dense_ones(rng, op):
+    """Rows of dy that do not lie one behind the other: each is divided and copied for itself."""
+    x, wide = rng.standard_normal((3, 4, 20)), rng.standard_normal((4, 50))
+    for dy in (wide[:, :20], wide[:, ::2][:, :20], wide[::-1, :20], np.broadcast_to(wide[0, :20], (4, 20))):
+        _, pullback = vjp(lambda x: op(x, axis=0), x)
+        np.testing.assert_array_equal(pullback(dy)[0], np.stack([dy / (3 if op is ops.mean else 1)] * 3))
