@@ -69,6 +69,18 @@ void lion(Array p, const Array& g, Array m, const Array& runs, const Maybe& scal
   });
 }
 
+void ftrl(Array p, const Array& g, Array s, Array z, const Array& runs, const Maybe& scales,
+          const Array& learning_rate, double clip_value, double weight_decay, double power, double l1,
+          double l2, double shrinkage, double beta) {
+  with_float("ftrl", "p", p, [&](auto element) {
+    using T = decltype(element);
+    const Step<T> all("ftrl", p, g, runs, scales, learning_rate);
+    invoke(&fastnn::cpu::ftrl<T>, all.p, all.g.data(), all.slot("s", s), all.slot("z", z), all.runs.data(),
+           all.runs.count(), all.scales, all.learning_rate,
+           fastnn::FtrlSettings{power, l1, l2, shrinkage, beta, {clip_value, weight_decay}});
+  });
+}
+
 }  // namespace
 
 void bind_optimizers(py::module_& m) {
@@ -84,4 +96,7 @@ void bind_optimizers(py::module_& m) {
         arg("learning_rate"), arg("clip_value"), arg("weight_decay"), arg("rho"), arg("epsilon"));
   m.def("lion", &lion, arg("p"), arg("g"), arg("m"), arg("runs"), arg("scales"), arg("learning_rate"),
         arg("clip_value"), arg("weight_decay"), arg("beta_1"), arg("beta_2"));
+  m.def("ftrl", &ftrl, arg("p"), arg("g"), arg("s"), arg("z"), arg("runs"), arg("scales"),
+        arg("learning_rate"), arg("clip_value"), arg("weight_decay"), arg("power"), arg("l1"), arg("l2"),
+        arg("shrinkage"), arg("beta"));
 }

@@ -56,6 +56,11 @@ struct LionSettings {
   UpdateSettings update = {};
 };
 
+struct FtrlSettings {
+  double power = -0.5, l1 = 0, l2 = 0, shrinkage = 0, beta = 0;
+  UpdateSettings update = {};
+};
+
 namespace cpu {
 
 /// Gradient descent. With s = lr (1 - dampening) g: p -= s without velocity (null). With it:
@@ -84,6 +89,12 @@ template <class T> void adadelta(T* p, const T* g, T* s, T* d, const Run* runs, 
 /// Lion (Chen et al., 2023): p -= lr sign(beta_1 m + (1 - beta_1) g), m = beta_2 m + (1 - beta_2) g.
 template <class T> void lion(T* p, const T* g, T* m, const Run* runs, Index run_count, const double* scales,
                              const double* learning_rate, const LionSettings& settings);
+
+/// FTRL-Proximal (McMahan et al., 2013) with l2 shrinkage. With q(s) = s^-power and n = s + g^2:
+/// z += g + 2 shrinkage p - (q(n) - q(s)) / lr p, s = n, p = (clip(z, -l1, l1) - z) / ((q(n) + beta) / lr + 2
+/// l2). power <= 0. Powers other than -1/2 and 0 are exp(-power log s), some units in the last place away.
+template <class T> void ftrl(T* p, const T* g, T* s, T* z, const Run* runs, Index run_count,
+                             const double* scales, const double* learning_rate, const FtrlSettings& settings);
 
 }  // namespace cpu
 }  // namespace fastnn

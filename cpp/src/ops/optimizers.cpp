@@ -20,6 +20,9 @@ FASTNN_DECLARE(void, adadelta_span,
 FASTNN_DECLARE(void, lion_span,
                (T * p, const T* g, T* m, Index n, const Before<T>& before, T rate, T beta_1, T added_1,
                 T beta_2, T added_2))
+FASTNN_DECLARE(void, ftrl_span,
+               (T * p, const T* g, T* s, T* z, Index n, const Before<T>& before, T rate, T power, T l1,
+                T ridge, T shrinkage))
 
 }  // namespace fastnn::cpu
 
@@ -106,6 +109,29 @@ template <class T> void lion_span(T* p, const T* g, T* m, Index n, const Before<
 }
 FASTNN_INSTANTIATE(lion_span)
 
+// rate: 1 / lr. power: that of s. ridge: what is added to power of s / lr. shrinkage: twice the setting.
+template <class T> void ftrl_span(T* p, const T* g, T* s, T* z, Index n, const Before<T>& before, T rate,
+                                  T power, T l1, T ridge, T shrinkage) {
+  using V = Vec<T>;
+  const V inverse = V::set(rate), low = V::set(-l1), high = V::set(l1), add = V::set(ridge),
+          shrink = V::set(shrinkage), zero = V::set(0), of_zero = V::set(power == 0),
+          exponent = V::set(power);
+  const auto each = [&](auto to_power) {
+    update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
+      const V before_it = at.load(s), linear = at.load(z);
+      const V square = fma(gradient, gradient, before_it), root = to_power(square);
+      const V moved = (root - to_power(before_it)) * inverse;
+      const V now = fnma(moved, weight, linear + fma(shrink, weight, gradient));
+      at.store(s, square);
+      at.store(z, now);
+      return (min(high, max(low, now)) - now) / fma(root, inverse, add);
+    });
+  };
+  if (power == T(0.5)) return each([](V x) { return sqrt(x); });
+  each([&](V x) { return select(x > zero, exp(exponent * log(x)), select(x < zero, x, of_zero)); });
+}
+FASTNN_INSTANTIATE(ftrl_span)
+
 }  // namespace fastnn::cpu::FASTNN_ISA
 #endif
 
@@ -175,6 +201,20 @@ template <class T> void lion(T* p, const T* g, T* m, const Run* runs, Index run_
                       });
 }
 FASTNN_INSTANTIATE(lion)
+
+template <class T> void ftrl(T* p, const T* g, T* s, T* z, const Run* runs, Index run_count,
+                             const double* scales, const double* learning_rate,
+                             const FtrlSettings& settings) {
+  check("ftrl", settings.power <= 0, "expected power <= 0, got ", settings.power);
+  const auto kernel = FASTNN_SELECT(ftrl_span<T>);
+  const double inverse = 1 / *learning_rate, ridge = settings.beta * inverse + 2 * settings.l2;
+  parallel_updates<T>("ftrl", runs, run_count, scales, *learning_rate, settings.update,
+                      [&](Index i, Index n, const Before<T>& before) {
+                        kernel(p + i, g + i, s + i, z + i, n, before, T(inverse), T(-settings.power),
+                               T(settings.l1), T(ridge), T(2 * settings.shrinkage));
+                      });
+}
+FASTNN_INSTANTIATE(ftrl)
 
 }  // namespace fastnn::cpu
 #endif

@@ -5,10 +5,13 @@ from typing import Any as _Any
 
 from fastnn.optimizers import schedules as schedules
 from fastnn.optimizers.adadelta import Adadelta as Adadelta
+from fastnn.optimizers.adafactor import Adafactor as Adafactor
 from fastnn.optimizers.adagrad import Adagrad as Adagrad
 from fastnn.optimizers.adam import Adam as Adam
 from fastnn.optimizers.adam import AdamW as AdamW
 from fastnn.optimizers.adamax import Adamax as Adamax
+from fastnn.optimizers.ftrl import Ftrl as Ftrl
+from fastnn.optimizers.lamb import Lamb as Lamb
 from fastnn.optimizers.lion import Lion as Lion
 from fastnn.optimizers.nadam import Nadam as Nadam
 from fastnn.optimizers.optimizer import Optimizer as Optimizer

@@ -13,6 +13,7 @@ import numpy as np
 from fastnn.arrays import Array
 from fastnn.autograd import Variable, raw
 from fastnn.backend import RecordedStep, full, kernels, weights_changed
+from fastnn.optimizers.numbers import Count, count, rate
 from fastnn.optimizers.plan import ACCUMULATOR, AVERAGE, Part, Plan
 from fastnn.optimizers.schedules.schedule import LearningRateSchedule
 from fastnn.optimizers.schedules.schedule import registry as schedules
@@ -41,6 +42,9 @@ class Optimizer(Structural):
     """
 
     free = frozenset({"learning_rate"})
+
+    #: Whether the rule wants every variable to be a run of its own.
+    per_variable = False
 
     def __init__(
         self,
@@ -126,11 +130,15 @@ class Optimizer(Structural):
 
     @property
     def learning_rate(self) -> Any:
-        """The rate of the next step."""
-        return float(self._schedule(self._batches())) if self._schedule else float(self._rate[0])
+        """The rate of the next step. Its assign() sets it, its numpy() gives it as an array, as Keras's variable."""
+        now = self._schedule(self._batches()) if self._schedule else self._rate[0]
+        return rate(float(now), self._set_learning_rate)
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
+        self._set_learning_rate(value)
+
+    def _set_learning_rate(self, value: LearningRate) -> None:
         if isinstance(value, LearningRateSchedule):
             self._schedule = value
             return
@@ -142,16 +150,44 @@ class Optimizer(Structural):
                 f"[{self._kind}] expected no number as learning_rate of an optimizer made with a "
                 f"{type(self._schedule).__name__}, got {value}"
             )
-        rate = float(value)
-        if not rate >= 0:
+        number = float(value)
+        if not number >= 0:
             raise ValueError(f"[{self._kind}] expected learning_rate >= 0, got {value}")
         self._schedule = None
-        self._rate[0] = rate
+        self._rate[0] = number
 
     @property
-    def iterations(self) -> int:
-        """Number of times the weights were changed."""
-        return int(self._step[0])
+    def iterations(self) -> Count:
+        """Number of times the weights were changed, a number with assign() and numpy() as Keras's variable."""
+        return count(int(self._step[0]), self._set_iterations)
+
+    def _set_iterations(self, value: int) -> None:
+        if value < 0:
+            raise ValueError(f"[{self._kind}] expected iterations >= 0, got {value}")
+        self._step[0] = value
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The state, as Variables that share its memory, in Keras's order: the number of steps, the learning rate
+        unless it is a schedule, and for each variable its slots.
+        """
+        found = [_sharing(self._step.reshape(()), "iteration")]
+        if self._schedule is None:
+            found.append(_sharing(self._rate.reshape(()), "learning_rate"))
+        for variable in self._variables:
+            for name, slot in self._slots[id(variable.storage)].items():
+                found.append(_sharing(variable.storage.slot(slot, variable), f"{variable.name}_{name}"))
+        return found
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets what `variables` holds. Raises ValueError before build(), and for another number or other shapes."""
+        if not self.built:
+            raise ValueError(f"[{self._kind}] expected build() before set_weights()")
+        own = self.variables
+        if len(own) != len(weights):
+            raise ValueError(f"[{self._kind}] expected {len(own)} weights, got {len(weights)}")
+        for variable, value in zip(own, weights, strict=True):
+            variable.assign(value)
 
     def _advance(self) -> None:
         """Puts into memory what kernels read there: the rate of this step and its number."""
@@ -337,13 +373,17 @@ class Optimizer(Structural):
         if fresh:  # unfrozen since
             self.build([*self._variables, *fresh])
         undecayed = {id(v) for v in variables if not self._decays(v)}
-        return [
-            Part(buffer.values, buffer.grads, self._slots[id(buffer)], runs)
-            for buffer in self._buffers
-            if len(
-                runs := buffer.runs((v for v in variables if v.storage is buffer), undecayed, merged=not self.clipnorm)
-            )
-        ]
+        merged = not (self.clipnorm or self.per_variable)
+        parts = []
+        for buffer in self._buffers:
+            own = [v for v in variables if v.storage is buffer and v.size]
+            own.sort(key=lambda v: buffer.offsets[id(v)])
+            if own:
+                runs = buffer.runs(own, undecayed, merged)
+                part = Part(buffer.values, buffer.grads, self._slots[id(buffer)], runs)
+                part.shapes = [v.shape for v in own]
+                parts.append(part)
+        return parts
 
     def _deliver(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         """Copies the gradients that lie elsewhere into the variables' flat buffers."""
@@ -506,16 +546,16 @@ class Optimizer(Structural):
 
     def get_config(self) -> dict[str, Any]:
         """The settings, ready for JSON. Raises ValueError if learning_rate is a function."""
-        rate: Any = self._schedule
-        if rate is None:
-            rate = float(self._rate[0])
-        elif not isinstance(rate, LearningRateSchedule):
+        planned: Any = self._schedule
+        if planned is None:
+            planned = float(self._rate[0])
+        elif not isinstance(planned, LearningRateSchedule):
             raise ValueError(f"[{self._kind}] expected a number as learning_rate to save, got a function")
         else:
-            rate = serialize(rate)
+            planned = serialize(planned)
         return {
             "name": self.name,
-            "learning_rate": rate,
+            "learning_rate": planned,
             "weight_decay": self.weight_decay,
             "clipnorm": self.clipnorm,
             "clipvalue": self.clipvalue,
@@ -530,10 +570,17 @@ class Optimizer(Structural):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Optimizer:
         """The optimizer of get_config()."""
-        rate = config.get("learning_rate")
-        if isinstance(rate, dict):
-            config = {**config, "learning_rate": schedules.deserialize(rate)}
+        planned = config.get("learning_rate")
+        if isinstance(planned, dict):
+            config = {**config, "learning_rate": schedules.deserialize(planned)}
         return cls(**config)
+
+
+def _sharing(memory: Array, name: str) -> Variable:
+    """A Variable whose value lies there."""
+    variable = Variable(np.zeros(memory.shape, memory.dtype), trainable=False, name=name)
+    variable._value = memory
+    return variable
 
 
 def _of_step(function: Callable[..., float]) -> Callable[[int], float]:

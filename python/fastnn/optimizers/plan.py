@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.arrays import Array
+from fastnn.arrays import Array, Shape
 
 #: Names of the slots that belong to no rule: sums of gradients, moving averages of weights.
 ACCUMULATOR, AVERAGE = "gradient_accumulator", "average"
@@ -16,10 +16,10 @@ class Part:
     values, grads: the weights, and the gradients that the rule reads. given: where gradients arrive, which is grads
     unless they are summed up over several steps. slots: buffers beside the weights. runs: int64, (r, 3): offset,
     length, whether weights decay there. scales: float64, (r,): factors of the gradients, or None. squares: their
-    squared norms, or None.
+    squared norms, or None. shapes: those of the variables of the runs, where each has a run of its own.
     """
 
-    __slots__ = ("given", "grads", "runs", "scales", "slots", "squares", "values")
+    __slots__ = ("given", "grads", "runs", "scales", "shapes", "slots", "squares", "values")
 
     def __init__(self, values: Array, given: Array, slots: dict[str, Array], runs: Array) -> None:
         self.values = values
@@ -27,6 +27,7 @@ class Part:
         self.grads = slots.get(ACCUMULATOR, given)
         self.slots = slots
         self.runs = runs
+        self.shapes: list[Shape] = [values.shape]
         self.scales: Array | None = None
         self.squares: Array | None = None
 
