@@ -152,6 +152,30 @@ def test_values_and_gradients_of_every_geometry(i, dtype):
         np.testing.assert_allclose(gradient, dx, rtol=tolerance, atol=tolerance * 10)
 
 
+SOME = [i for i, g in enumerate(SAMPLE) if g["n"]][::2]
+
+
+@pytest.mark.parametrize("i", SOME, ids=lambda i: "-".join(map(str, SAMPLE[i].values())))
+def test_equal_elements_of_every_geometry(i):
+    """Three values in all: nearly every window has its largest several times, and the first of them gets all."""
+    g = SAMPLE[i]
+    rng = np.random.default_rng(i)
+    x = rng.integers(0, 3, (g["n"], g["h"], g["w"], g["c"])).astype(np.float32)
+    (rows, above), (cols, beside) = found_windows(*(g[name] for name in ("window", "strides", "padding", "h", "w")))
+    padded = np.pad(x, ((0, 0), above, beside, (0, 0)), constant_values=-np.inf)
+    dy = rng.integers(1, 9, (g["n"], len(rows), len(cols), g["c"])).astype(np.float32)
+    dx = np.zeros_like(padded)
+    sample, channel = np.ogrid[: g["n"], : g["c"]]
+    for r, (top, bottom) in enumerate(rows):
+        for c, (left, right) in enumerate(cols):
+            place = padded[:, top:bottom, left:right].reshape(g["n"], -1, g["c"]).argmax(1)
+            dx[sample, top + place // (right - left), left + place % (right - left), channel] += dy[:, r, c]
+    settings = (g["window"], g["strides"], numbers(g["padding"], g["window"]))
+    _, pullback = vjp(lambda x: ops.max_pool2d(x, *settings), x)
+    wanted = dx[:, above[0] : above[0] + g["h"], beside[0] : beside[0] + g["w"]]
+    np.testing.assert_array_equal(pullback(dy)[0], wanted)
+
+
 @pytest.mark.parametrize(("pool", "fn"), [(ops.max_pool1d, np.max), (ops.avg_pool1d, np.mean)])
 def test_one_axis(rng, pool, fn):
     def reference(x):
