@@ -10,7 +10,7 @@ from fastnn import GradientTape, Variable, backend, ops, vjp
 from fastnn.autograd import Want
 from fastnn.backend import kernels
 from fastnn.ops import conv1d, conv2d
-from fastnn.testing import check_op, covering_sample, missing_pairs
+from fastnn.testing import check_op, covering, covering_sample, missing_pairs
 
 
 @pytest.fixture
@@ -172,20 +172,43 @@ def test_values_and_gradients_of_every_geometry(i, dtype):
     ],
 )
 def test_winograd_keeps_its_bound(rng, n, h, w, c, o, padding):
-    """Root mean square errors of float32, relative to the values, stay below 4e-6, the largest below 1e-4."""
-    arrays = [rng.standard_normal(s) for s in ((n, h, w, c), (3, 3, c, o), (o,))]
-    single = [a.astype(np.float32) for a in arrays]
-    y, pullback = vjp(lambda *given: conv2d(*given, padding=padding), *single)
-    slow = {"strides": (1, 1), "dilation": (1, 1), "groups": 1}
-    slow["padding"] = (padding,) * 2 if isinstance(padding, str) else ((padding,) * 2,) * 2
-    expected = reference(*(a.astype(np.float64) for a in single), **slow)
-    dy = rng.standard_normal(expected.shape).astype(np.float32)
-    dx_expected, dw_expected, *_ = reference_gradients(*(a.astype(np.float64) for a in (*single[:2], dy)), **slow)
+    keeps_bound(rng, n, h, w, c, o, padding)
+
+
+#: Sizes from 4 n to 4 n + 3, channels beside 32 and 64, tiles in padding alone: Winograd's way is taken for all of them.
+TILED = covering(
+    h=[12, 13, 14, 15],
+    w=[16, 17, 18, 19],
+    padding=["valid", "same", ((0, 3), (2, 0)), ((7, 2), (6, 9))],
+    c=[32, 33, 64],
+    o=[32, 40, 65],
+    n=[1, 3],
+    dtype=["float32", "float64"],
+)
+
+
+@pytest.mark.parametrize("g", TILED, ids=lambda g: "-".join(map(str, g.values())))
+def test_winograd_in_every_geometry(rng, g):
+    keeps_bound(rng, **g)
+
+
+def keeps_bound(rng, n, h, w, c, o, padding, dtype="float32"):
+    """Root mean square errors, relative to the values, stay below 4e-6 in float32, the largest below 1e-4."""
+    arrays = [rng.standard_normal(s).astype(dtype) for s in ((n, h, w, c), (3, 3, c, o), (o,))]
+    y, pullback = vjp(lambda *given: conv2d(*given, padding=padding), *arrays)
+    pairs = {str: (padding,) * 2, int: ((padding,) * 2,) * 2}.get(type(padding), padding)
+    slow = {"strides": (1, 1), "dilation": (1, 1), "groups": 1, "padding": pairs}
+    exact = [a.astype(np.float64) for a in arrays]
+    expected = reference(*exact, **slow)
+    dy = rng.standard_normal(expected.shape).astype(dtype)
+    dx_expected, dw_expected, *_ = reference_gradients(*exact[:2], dy.astype(np.float64), **slow)
     dx, dw, _ = pullback(dy)
+    scale = 1 if dtype == "float32" else 1e-8
     for got, wanted in ((y, expected), (dx, dx_expected), (dw, dw_expected)):
         size = np.sqrt(np.mean(wanted**2))
-        assert np.sqrt(np.mean((got - wanted) ** 2)) < 4e-6 * size
-        assert np.abs(got - wanted).max() < 1e-4 * size
+        assert got.dtype == dtype and got.shape == wanted.shape
+        assert np.sqrt(np.mean((got - wanted) ** 2)) < 4e-6 * scale * size
+        assert np.abs(got - wanted).max() < 1e-4 * scale * size
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
