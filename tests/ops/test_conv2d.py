@@ -175,7 +175,7 @@ def test_winograd_keeps_its_bound(rng, n, h, w, c, o, padding):
     keeps_bound(rng, n, h, w, c, o, padding)
 
 
-#: Sizes from 4 n to 4 n + 3, channels beside 32 and 64, tiles in padding alone: Winograd's way is taken for all of them.
+#: Sizes from 4 n to 4 n + 3, channels beside 32 and 64, tiles in padding alone. Winograd's way is taken for all.
 TILED = covering(
     h=[12, 13, 14, 15],
     w=[16, 17, 18, 19],
