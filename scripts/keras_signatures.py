@@ -52,7 +52,6 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("layers.LayerNormalization", "rms_scaling", "as in Keras up to 3.9"),
     ("layers.PReLU", "alpha_initializer=", "either spelling names it"),
     ("*Metric.add_*", "initializer=", "state begins at zero as a rule"),
-    ("initializers.STFT*", "side=", "which of the two parts is to be said"),
     ("losses.Mean*Error", "factor over_outputs", "half factors and sums, as textbooks have them"),
     ("optimizers.*", "epsilon_placement bias_correction dampening", "PyTorch's and textbooks' variants"),
     ("utils.plot_model", "to_file=", "drawings are SVG"),

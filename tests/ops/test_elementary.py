@@ -86,3 +86,52 @@ def test_sort(rng, axis):
     np.testing.assert_array_equal(ops.argsort(x, None), np.argsort(x, None))
     with pytest.raises(ValueError, match=r"\[argsort\] expected axis in \[-2, 2\), got 2"):
         ops.sort(x, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "low"),
+    [
+        ("arcsin", np.arcsin, -0.9),
+        ("arccos", np.arccos, -0.9),
+        ("arcsinh", np.arcsinh, -1.3),
+        ("arccosh", np.arccosh, 1.2),
+        ("arctanh", np.arctanh, -0.8),
+        ("cbrt", np.cbrt, 0.2),
+        ("cbrt", np.cbrt, -2.2),
+        ("trunc", np.trunc, 1.1),
+        ("nan_to_num", np.nan_to_num, -1),
+    ],
+)
+def test_inverse_functions(rng, name, reference, low):
+    x = rng.uniform(low, low + (0.8 if name == "trunc" else 1.7), (3, 5))
+    check_op(getattr(ops, name), reference, x)
+
+
+@pytest.mark.parametrize(("name", "reference"), [("arctan2", np.arctan2), ("hypot", np.hypot)])
+def test_functions_of_two(rng, name, reference):
+    a, b = rng.uniform(0.3, 2, (4, 5)) * rng.choice([-1, 1], (4, 5)), rng.uniform(0.3, 2, 5) * [1, -1, 1, -1, 1]
+    check_op(getattr(ops, name), reference, a, b)
+    check_op(ops.logaddexp, np.logaddexp, a, b)
+
+
+def test_ends_of_inverse_functions():
+    inf = np.inf
+    x, y = np.array([0, 0, 1, -1, 0, 1e30, -1e-30]), np.array([0.0, -1, 0, 0, 2, 1e30, -1e30])
+    np.testing.assert_allclose(ops.arctan2(x, y), np.arctan2(x, y), rtol=1e-12)
+    np.testing.assert_allclose(ops.arcsin(np.array([-1.0, 1])), [-np.pi / 2, np.pi / 2])
+    np.testing.assert_allclose(ops.arccos(np.array([-1.0, 1])), [np.pi, 0], atol=1e-12)
+    assert np.isnan(ops.arccos(np.array([1.5]))).all()
+    np.testing.assert_allclose(ops.arcsinh(np.array([1e-8, -1e200])), np.arcsinh([1e-8, -1e200]), rtol=1e-12)
+    np.testing.assert_allclose(ops.hypot(np.array([3e200, 0]), np.array([4e200, 0])), [5e200, 0])
+    np.testing.assert_array_equal(ops.logaddexp(np.array([inf, -inf, 1]), np.array([inf, -inf, -inf])), [inf, -inf, 1])
+    np.testing.assert_array_equal(ops.nan_to_num(np.array([np.nan, inf, -inf, 2]), 7.0, 8.0, 9.0), [7, 8, 9, 2])
+    np.testing.assert_array_equal(ops.trunc(np.array([-1.7, 1.7])), [-1, 1])
+    assert ops.trunc(np.array([3])).dtype.kind == "i"
+
+
+def test_closeness():
+    a, b = np.array([1, np.nan, np.inf, 2]), np.array([1 + 1e-7, np.nan, np.inf, 3])
+    np.testing.assert_array_equal(ops.isclose(a, b), [True, False, True, False])
+    np.testing.assert_array_equal(ops.isclose(a, b, equal_nan=True), [True, True, True, False])
+    assert ops.allclose(a[2:3], b[2:3]) is True
+    assert ops.allclose(a, b) is False

@@ -35,6 +35,7 @@ def cases():
         ("diagonal", {"offset": 1}),
         ("diagonal", {"axis1": 2, "axis2": 1}),
         ("trace", {"offset": -1}),
+        *(("rot90", {"k": k, "axes": axes}) for k in (-1, 0, 1, 2, 5) for axes in ((0, 1), (2, 0))),
     ]
 
 
@@ -134,3 +135,40 @@ def test_only_minus_one_stands_for_what_is_left():
     for shape in ((-2, 10), (-1, -1, 5), (-1, -2, 10)):
         with pytest.raises(ValueError, match=r"\[reshape\] expected a shape of 20 elements"):
             ops.reshape(np.zeros(20), shape)
+
+
+def test_vector_products(rng):
+    check_op(ops.cross, np.cross, rng.standard_normal((4, 3)), rng.standard_normal((5, 1, 3)))
+    a, b = rng.standard_normal((3, 4)), rng.standard_normal((4, 3))
+    check_op(lambda a, b: ops.cross(a, b, axisa=0, axisc=0), lambda a, b: np.cross(a, b, axisa=0, axisc=0), a, b)
+    with pytest.raises(ValueError, match=r"\[cross\] expected vectors of 3 components, got 4 and 3"):
+        ops.cross(np.ones(4), np.ones(3))
+
+
+@pytest.mark.parametrize("indexing", ["xy", "ij"])
+def test_grids(rng, indexing):
+    lines = [rng.standard_normal(n) for n in (2, 3, 4)]
+    for count in (0, 1, 2, 3):
+        found, wanted = ops.meshgrid(*lines[:count], indexing=indexing), np.meshgrid(*lines[:count], indexing=indexing)
+        assert len(found) == len(wanted)
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_places_and_members():
+    np.testing.assert_array_equal(ops.searchsorted([1, 2, 2, 5], np.array([2, 9]), side="right"), [3, 4])
+    np.testing.assert_array_equal(ops.digitize(np.array([0.0, 1, 6.5]), [1, 3, 6]), [0, 1, 3])
+    np.testing.assert_array_equal(ops.isin(np.array([1, 2]), [2, 7]), [False, True])
+    assert [a.tolist() for a in ops.nonzero(np.array([[0, 3], [4, 0]]))] == [[0, 1], [1, 0]]
+    with pytest.raises(ValueError, match=r"\[searchsorted\] expected a sequence with 1 axis"):
+        ops.searchsorted(np.ones((2, 2)), 1.0)
+
+
+def test_what_an_array_is():
+    x = np.ones((2, 3), np.float32)
+    y = ops.copy(x)
+    y[0] = 2
+    assert x.sum() == 6
+    assert ops.dtype(x) == "float32"
+    assert ops.is_tensor(x) and not ops.is_tensor([1.0]) and not ops.is_tensor(Input((2,)))
+    assert ops.empty_like(x, "float64").dtype == np.float64

@@ -79,3 +79,63 @@ def test_counts(rng):
     for axis in (None, 1, [0, 1]):
         given = axis if not isinstance(axis, list) else tuple(axis)
         np.testing.assert_array_equal(ops.count_nonzero(x, axis), np.count_nonzero(x, given))
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [None, 0, (0, -1)])
+def test_products(rng, axis, keepdims):
+    x = rng.uniform(0.5, 1.5, (3, 2, 5)) * rng.choice([-1, 1], (3, 2, 5))
+    check_op(ops.prod, np.prod, x, axis=axis, keepdims=keepdims)
+
+
+def test_products_with_zeros_have_gradients():
+    check_op(ops.prod, np.prod, np.array([[2.0, 0, 3], [0, 0, 1], [1, 2, 4]]), axis=1)
+    check_op(ops.cumprod, np.cumprod, np.array([[2.0, 0, 3], [0, 0, 1], [1, 2, 4]]), axis=1)
+
+
+def test_products_of_integers_and_of_nothing():
+    assert ops.prod(np.array([2, 3])).dtype.kind == "i"
+    assert ops.cumprod(np.array([2, 3])).tolist() == [2, 6]
+    np.testing.assert_array_equal(ops.prod(np.zeros((2, 0), "float32"), 1), [1, 1])
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+def test_products_so_far(rng, axis):
+    check_op(ops.cumprod, np.cumprod, rng.uniform(0.5, 1.5, (3, 7)), axis=axis)
+
+
+@pytest.mark.parametrize("method", ["linear", "lower", "higher", "midpoint", "nearest"])
+@pytest.mark.parametrize("axis", [None, 0, (0, 2)])
+def test_quantiles(rng, axis, method):
+    x = rng.permutation(np.linspace(-2, 3, 30)).reshape(3, 2, 5)
+    for keepdims in (False, True):
+        check_op(
+            lambda x, keepdims: ops.quantile(x, [0, 0.3, 1], axis, method, keepdims),
+            lambda x, keepdims: np.quantile(x, [0, 0.3, 1], axis, method=method, keepdims=keepdims),
+            x,
+            keepdims=keepdims,
+        )
+
+
+def test_medians_and_percentiles(rng):
+    x = rng.permutation(np.linspace(-2, 3, 12)).reshape(3, 4)
+    check_op(ops.median, np.median, x, axis=1, keepdims=True)
+    check_op(lambda x: ops.percentile(x, 40, 0), lambda x: np.percentile(x, 40, 0), x)
+    x[1, 2] = np.nan
+    np.testing.assert_array_equal(ops.median(x, 1), np.median(x, 1))
+
+
+def test_quantile_refuses():
+    for q, method, message in ((1.5, "linear", "expected q in"), (0.5, "middle", "expected method one of linear")):
+        with pytest.raises(ValueError, match=message):
+            ops.quantile(np.ones(3), q, method=method)
+    with pytest.raises(ValueError, match="expected at least one element"):
+        ops.median(np.ones((2, 0)), 1)
+
+
+def test_counts_of_numbers():
+    np.testing.assert_array_equal(ops.bincount(np.array([1, 3, 1]), minlength=6), [0, 2, 0, 1, 0, 0])
+    np.testing.assert_array_equal(ops.bincount(np.array([1, 3, 1]), np.array([0.5, 1, 2])), [0, 2.5, 0, 1])
+    np.testing.assert_array_equal(ops.bincount(np.array([[0, 0], [2, 1]])), [[2, 0, 0], [0, 1, 1]])
+    with pytest.raises(ValueError, match="expected x >= 0, got -1"):
+        ops.bincount(np.array([-1]))

@@ -64,7 +64,7 @@ class STFT(Initializer):
     """
 
     def __init__(
-        self, side: str, window: Any = "hann", scaling: str | None = "density", periodic: bool = False
+        self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False
     ) -> None:
         if side not in ("real", "imag"):
             raise ValueError(f"[STFT] expected side 'real' or 'imag', got {side!r}")

@@ -1,4 +1,4 @@
-"""New arrays, and what an array or Tensor is made of. Nothing here has a gradient."""
+"""New arrays, and what an array or Tensor is made of."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from fastnn import backend
 from fastnn.arrays import Array, DTypeLike, Shape, floatx
 from fastnn.autograd import Tensor, Variable, composite, primitive, raw
 from fastnn.backend import constant
+from fastnn.operators import Operators
+from fastnn.symbolic import is_symbolic
 
 
 def _shape(shape: int | Sequence[int]) -> Shape:
@@ -155,3 +157,24 @@ def size(x: Any) -> int | None:
 def stop_gradient(variable: Any) -> Any:
     """The same values, to which no gradient flows back."""
     return np.asarray(variable), None
+
+
+def empty_like(x: Any, dtype: DTypeLike | None = None) -> Array:
+    """A new array of x's shape, of zeros. dtype: x's by default."""
+    made: Array = zeros_like(x, dtype)
+    return made
+
+
+def copy(x: Any) -> Any:
+    """A new array of x's elements. Gradients go back to x."""
+    return convert_to_tensor(x) if isinstance(x, Operators) else np.array(x)
+
+
+def dtype(x: Any) -> str:
+    """The name of x's dtype."""
+    return str(x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype)
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether x is an array, a Tensor or a Variable."""
+    return isinstance(x, np.ndarray) or (isinstance(x, Operators) and not is_symbolic(x))

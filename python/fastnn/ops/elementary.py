@@ -8,24 +8,35 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.arrays import Array
 from fastnn.autograd import composite, raw
+from fastnn.ops.cast import cast
 from fastnn.ops.elementwise import (
     absolute,
     add,
+    arctan,
     cos,
     divide,
     equal,
     exp,
     expm1,
     floor,
+    greater,
+    less,
     less_equal,
     log,
+    log1p,
+    maximum,
+    minimum,
     multiply,
     negative,
     not_equal,
+    power,
     rint,
+    sign,
     sin,
     sqrt,
+    square,
     subtract,
     where,
 )
@@ -79,6 +90,77 @@ def sinh(x: Any) -> Any:
 def cosh(x: Any) -> Any:
     """Hyperbolic cosine: y = (e^x + e^-x) / 2."""
     return multiply(add(exp(x), exp(negative(x))), 0.5)
+
+
+@composite
+def arctan2(x1: Any, x2: Any) -> Any:
+    """Angle of the point (x2, x1), in [-pi, pi]: y = arctan(x1 / x2), in the quadrant of the two. 0 for (0, 0)."""
+    steep = greater(absolute(x1), absolute(x2))  # the smaller of the two is divided by the larger one
+    above, below = where(steep, x2, x1), where(steep, x1, x2)
+    angle = arctan(divide_no_nan(above, below))
+    side = cast(where(less(x1, 0.0), -1.0, 1.0), angle.dtype)
+    behind = where(less(x2, 0.0), multiply(side, _pi), 0.0)
+    return where(steep, subtract(multiply(side, _pi / 2), angle), add(angle, behind))
+
+
+@composite
+def arcsin(x: Any) -> Any:
+    """Inverse of the sine, in [-pi / 2, pi / 2]; NaN outside of [-1, 1]."""
+    return arctan2(x, sqrt(multiply(subtract(1.0, x), add(1.0, x))))
+
+
+@composite
+def arccos(x: Any) -> Any:
+    """Inverse of the cosine, in [0, pi]; NaN outside of [-1, 1]."""
+    return arctan2(sqrt(multiply(subtract(1.0, x), add(1.0, x))), x)
+
+
+@composite
+def arcsinh(x: Any) -> Any:
+    """Inverse of the hyperbolic sine: y = sign(x) ln(|x| + sqrt(x^2 + 1)), exact to the last bits near 0."""
+    size = absolute(x)
+    within = multiply(size, divide(size, add(1.0, hypot(size, 1.0))))
+    return multiply(sign(x), log1p(add(size, within)))
+
+
+def arccosh(x: Any) -> Any:
+    """Inverse of the hyperbolic cosine: y = ln(x + sqrt(x - 1) sqrt(x + 1)); NaN below 1."""
+    return log(add(x, multiply(sqrt(subtract(x, 1.0)), sqrt(add(x, 1.0)))))
+
+
+def arctanh(x: Any) -> Any:
+    """Inverse of the hyperbolic tangent: y = ln((1 + x) / (1 - x)) / 2, exact to the last bits near 0."""
+    return multiply(subtract(log1p(x), log1p(negative(x))), 0.5)
+
+
+@composite
+def hypot(x1: Any, x2: Any) -> Any:
+    """Length of the vector (x1, x2): y = sqrt(x1^2 + x2^2), taken so that nothing overflows."""
+    a, b = absolute(x1), absolute(x2)
+    larger = maximum(a, b)
+    return multiply(larger, sqrt(add(1.0, square(divide_no_nan(minimum(a, b), larger)))))
+
+
+@composite
+def logaddexp(x1: Any, x2: Any) -> Any:
+    """Logarithm of a sum: y = ln(e^x1 + e^x2), taken so that nothing overflows."""
+    larger = maximum(x1, x2)
+    gap = negative(absolute(subtract(x1, x2)))
+    return add(larger, log1p(exp(where(isnan(gap), 0.0, gap))))  # infinities of one sign differ by NaN
+
+
+@composite
+def cbrt(x: Any) -> Any:
+    """Cubic root. The gradient at 0 is infinite."""
+    return multiply(sign(x), power(absolute(x), 1 / 3))
+
+
+@composite
+def trunc(x: Any) -> Any:
+    """x without its fraction: the next integer towards 0. The gradient is 0. Integers stay integers."""
+    if _integral(x, 0):
+        return raw(x)
+    return multiply(sign(x), floor(absolute(x)))
 
 
 def _integral(x1: Any, x2: Any) -> bool:
@@ -146,3 +228,27 @@ def isfinite(x: Any) -> Any:
 
 def _single(x: Any) -> bool:
     return bool(getattr(x, "dtype", None) == np.float32)
+
+
+@composite
+def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """x with numbers in place of NaN and of infinities, by default the largest there are. Gradients are 0 there."""
+    if _integral(x, 0):
+        return raw(x)
+    largest = float(np.finfo(np.float32 if _single(x) else np.float64).max)
+    x = where(isnan(x), nan, x)
+    x = where(isposinf(x), largest if posinf is None else posinf, x)
+    return where(isneginf(x), -largest if neginf is None else neginf, x)
+
+
+@composite
+def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
+    """True where |x1 - x2| <= atol + rtol |x2|; infinities are close to themselves, NaN too with equal_nan."""
+    a, b = np.asarray(raw(x1)), np.asarray(raw(x2))
+    close: Array = np.isclose(a, b, rtol, atol, equal_nan)
+    return close
+
+
+def allclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Whether all elements of x1 and x2 are close, as isclose()."""
+    return bool(np.all(isclose(x1, x2, rtol, atol, equal_nan)))

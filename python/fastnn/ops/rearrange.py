@@ -10,8 +10,8 @@ import numpy as np
 from fastnn.arrays import Array, normalize_axes
 from fastnn.autograd import composite, raw
 from fastnn.backend import constant
-from fastnn.ops.concatenate import concatenate, split
-from fastnn.ops.elementwise import subtract, where
+from fastnn.ops.concatenate import concatenate, split, stack
+from fastnn.ops.elementwise import multiply, subtract, where
 from fastnn.ops.gather import take
 from fastnn.ops.getitem import getitem
 from fastnn.ops.reduce import sum
@@ -235,3 +235,53 @@ def diag(x: Any, k: int = 0) -> Any:
     row, col = np.indices((length, length))
     places = np.clip(np.minimum(row, col), 0, max(0, shape[0] - 1))
     return where(constant(col - row == k), take(x, constant(places), axis=0), 0.0)
+
+
+@composite
+def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    """array turned by k quarters, from the first of two axes towards the second. A view."""
+    a, b = (normalize_axes(axis, len(_shape(array)), "rot90")[0] for axis in axes)
+    if a == b:
+        raise ValueError(f"[rot90] expected two different axes, got {axes}")
+    turns = k % 4
+    if turns == 2:
+        return flip(array, (a, b))
+    if turns == 1:
+        return swapaxes(flip(array, b), a, b)
+    return flip(swapaxes(array, a, b), b) if turns == 3 else array
+
+
+def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
+    """For each x, (n_i,), an array with an axis for every x, along one of which x runs: the first and the second are
+    exchanged with indexing "xy", and are not with "ij"."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"[meshgrid] expected indexing 'xy' or 'ij', got {indexing!r}")
+    order = list(range(len(x)))
+    if indexing == "xy" and len(x) > 1:
+        order[:2] = [1, 0]
+    lines = [ravel(part) for part in x]
+    shape = [0] * len(x)
+    for axis, line in zip(order, lines, strict=True):
+        shape[axis] = _shape(line)[0]
+    return [
+        broadcast_to(reshape(line, [-1 if i == axis else 1 for i in range(len(x))]), shape)
+        for axis, line in zip(order, lines, strict=True)
+    ]
+
+
+@composite
+def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """Vector product. x1, x2: three components along axisa and axisb, else shapes that broadcast together; of axisc in
+    the result. axis: for all three."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = moveaxis(x1, axisa, -1), moveaxis(x2, axisb, -1)
+    if _shape(a)[-1] != 3 or _shape(b)[-1] != 3:
+        raise ValueError(f"[cross] expected vectors of 3 components, got {_shape(a)[-1]} and {_shape(b)[-1]}")
+    (a0, a1, a2), (b0, b1, b2) = ([getitem(v, (..., i)) for i in range(3)] for v in (a, b))
+    parts = [
+        subtract(multiply(a1, b2), multiply(a2, b1)),
+        subtract(multiply(a2, b0), multiply(a0, b2)),
+        subtract(multiply(a0, b1), multiply(a1, b0)),
+    ]
+    return moveaxis(stack(parts, -1), -1, axisc)

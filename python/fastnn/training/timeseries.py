@@ -46,7 +46,7 @@ def timeseries_dataset_from_array(
     seed: int | None = None,
     start_index: int | None = None,
     end_index: int | None = None,
-    format: str | None = None,
+    format: str = "tf",
 ) -> Windows:
     """Windows of a time series, for fit() and its like, or to be gone through.
 

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from fastnn import GradientTape, ops
+
+
+@pytest.fixture
+def isa():
+    """Control flow runs no kernel of its own."""
+
+
+def test_a_branch_is_called_alone():
+    assert ops.cond(np.array(True), lambda: 1, lambda: 1 / 0) == 1
+    assert ops.cond(0.0, lambda: 1 / 0, lambda: 2) == 2
+    branches = [lambda a: a + 1, lambda a: a * 10]
+    assert [ops.switch(i, branches, 4) for i in (-3, 0, 1, 9)] == [5, 5, 40, 40]
+
+
+def test_loops():
+    assert ops.while_loop(lambda i, s: i < 4, lambda i, s: (i + 1, s + i), (0, 0)) == (4, 6)
+    assert ops.while_loop(lambda i: True, lambda i: i + 1, 0, maximum_iterations=3) == 3
+    assert ops.while_loop(lambda i: False, lambda i: 1 / 0, [7]) == [7]
+    assert ops.fori_loop(2, 5, lambda i, total: total + i, 0) == 9
+
+
+def test_scan_carries_and_collects(rng):
+    xs = rng.standard_normal((5, 2))
+    carry, ys = ops.scan(lambda c, x: (c + x, c * 2), np.zeros(2), xs)
+    np.testing.assert_allclose(carry, xs.sum(0))
+    np.testing.assert_allclose(ys[1:], 2 * np.cumsum(xs, 0)[:-1])
+    _, back = ops.scan(lambda c, x: (c + x, c + x), np.zeros(2), xs, reverse=True)
+    np.testing.assert_allclose(back, np.cumsum(xs[::-1], 0)[::-1])
+    carry, pairs = ops.scan(lambda c, x: (c + 1, {"n": c}), 0, length=3)
+    assert carry == 3
+    np.testing.assert_array_equal(pairs["n"], [0, 1, 2])
+    with pytest.raises(ValueError, match=r"\[scan\] expected xs or a length"):
+        ops.scan(lambda c, x: (c, x), 0)
+
+
+def test_map_of_nestings_and_its_gradient(rng):
+    a, b = rng.standard_normal((4, 3)), rng.standard_normal((4, 3))
+    with GradientTape() as tape:
+        x = tape.watch(a)
+        y = ops.map(lambda pair: ops.sum(pair[0] * pair[1]), (x, b))
+    np.testing.assert_allclose(ops.convert_to_numpy(y), (a * b).sum(1))
+    np.testing.assert_allclose(tape.gradient(y, x), b)
+    np.testing.assert_allclose(ops.vectorized_map(lambda row: row * 2, a), 2 * a)
