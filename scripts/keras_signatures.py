@@ -31,7 +31,7 @@ MODULES = (
 REASONS: tuple[tuple[str, str, str], ...] = (
     ("*add_weight", "autocast aggregation overwrite_with_gradient", "one machine, one dtype per layer"),
     ("*Layer", "autocast", "one dtype per layer, to which inputs are cast"),
-    ("*add_variable", "aggregation", "one machine"),
+    ("*add_variable", "aggregation autocast", "one machine, one dtype per layer"),
     ("KerasTensor", "dtype= sparse ragged record_history", "made by Input() and by calls, not by hand"),
     ("Variable", "autocast aggregation synchronization layout", "one machine, one dtype per variable"),
     ("*.train_step", "state", "the step of Keras's JAX backend; ours is that of the others"),

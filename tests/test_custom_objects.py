@@ -136,6 +136,48 @@ def test_the_module_tells_losses_and_metrics_of_one_name_apart():
         assert isinstance(saving.deserialize_keras_object({**config, "module": module}), kind)
 
 
+class Plain(layers.Layer):
+    """A layer without get_config()."""
+
+    def __init__(self, units, ratio=0.5, *, shape=(1, 2), **options):
+        super().__init__(**options)
+        self.dense, self.ratio, self.shape = layers.Dense(units), ratio, shape
+
+    def call(self, x):
+        return self.dense(x) * self.ratio
+
+
+class Net(fastnn.Model):
+    """A model without get_config(), whose constructor takes no name."""
+
+    def __init__(self, units, activation=None):
+        super().__init__()
+        self.hidden = layers.Dense(units, activation)
+
+    def call(self, x):
+        return self.hidden(x)
+
+
+def test_what_a_constructor_was_given_is_kept_where_get_config_is_missing(tmp_path):
+    layer = Plain(3, shape=(4, 5), name="p", trainable=False)
+    config = layer.get_config()
+    assert config == {"units": 3, "shape": (4, 5), "name": "p", "trainable": False, "dtype": "float32"}
+    again = Plain.from_config(json.loads(json.dumps(config)))
+    assert again.dense.units == 3 and again.ratio == 0.5 and tuple(again.shape) == (4, 5)
+    x = np.ones((2, 3), "float32")
+    inputs = Input((3,))
+    functional = fastnn.Model(inputs, Plain(2, ratio=0.25)(inputs))
+    for model in (Sequential([inputs, Plain(2, 0.25)]), functional, Net(2, "relu")):
+        y = model(x)
+        model.save(tmp_path / "m.safetensors")
+        loaded = load_model(tmp_path / "m.safetensors", {"Plain": Plain, "Net": Net})
+        np.testing.assert_array_equal(loaded(x), y)
+        np.testing.assert_array_equal(copy.deepcopy(model)(x), y)
+    assert Net(4).get_config() == {"units": 4}
+    with pytest.raises(NotImplementedError, match=r"\[Plain\] expected get_config\(\) to be .* given ratio"):
+        Plain(3, ratio=np.ones(3)).get_config()
+
+
 class Twice(layers.Wrapper):
     """Holds a layer, and hands an object over in its configuration as it is."""
 

@@ -9,6 +9,7 @@ import pytest
 import fastnn
 from fastnn import GradientTape, Variable, layers, ops
 from fastnn.layers import Layer
+from fastnn.masks import masked
 
 
 class Scale(Layer):
@@ -556,3 +557,30 @@ def test_a_layer_is_built_as_another_was():
 def test_trainable_is_true_or_false():
     with pytest.raises(ValueError, match=r"\[Dense\] expected trainable True or False, got 'yes'"):
         layers.Dense(2, trainable="yes")
+
+
+def test_weights_that_are_no_floats_begin_with_zeros():
+    layer = layers.Layer(name="own")
+    count = layer.add_weight(dtype="int32", trainable=False)
+    flag = layer.add_weight((2,), dtype="bool", trainable=False)
+    ones = layer.add_variable((2, 2), "ones", dtype="int64", trainable=False, name="n")
+    assert (count.dtype, count.shape, count.numpy()) == (np.int32, (), 0) and flag.numpy().tolist() == [False, False]
+    assert ones.dtype == np.int64 and ones.numpy().tolist() == [[1, 1], [1, 1]] and ones.name == "n"
+    with pytest.raises(ValueError, match=r"\[own\] expected a shape first, got 'kernel'; names are given as name="):
+        layer.add_weight("kernel")
+
+
+def test_masks_come_in_the_kind_of_list_that_inputs_do():
+    seen = []
+
+    class Pair(layers.Layer):
+        supports_masking = True
+
+        def call(self, xs, xs_mask=None):
+            seen.append(xs_mask)
+            return xs[0]
+
+    a, mask = np.ones((2, 3), "float32"), np.ones(2, bool)
+    for kind in (list, tuple):
+        Pair()(kind((masked(a, mask), a)))
+        assert type(seen[-1]) is kind and seen[-1][1] is None

@@ -114,7 +114,7 @@ def test_penalties_of_activities_add_up(rng):
     model = Sequential([layers.Input((6,)), layers.ActivityRegularization(0.1, 0.01), layers.Dense(1, "relu")])
     model(x)
     (penalty,) = model.losses
-    np.testing.assert_allclose(penalty, 0.1 * np.abs(x).sum() + 0.01 * np.square(x).sum(), rtol=1e-5)
+    np.testing.assert_allclose(penalty, (0.1 * np.abs(x).sum() + 0.01 * np.square(x).sum()) / 4, rtol=1e-5)
     config = layers.ActivityRegularization(l2=0.5, name="a").get_config()
     assert (config["l1"], config["l2"]) == (0, 0.5) and "activity_regularizer" not in config
     assert layers.ActivityRegularization.from_config(config).get_config() == config

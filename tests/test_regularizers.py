@@ -144,7 +144,7 @@ def test_activity_is_penalised_by_call_and_forgotten_by_the_next(rng):
         model(x)
         hidden = np.maximum(x @ first.kernel.numpy() + first.bias.numpy(), 0)
         (penalty,) = model.losses
-        np.testing.assert_allclose(penalty, 0.1 * np.sum(np.abs(hidden)), rtol=1e-12)
+        np.testing.assert_allclose(penalty, 0.1 * np.sum(np.abs(hidden)) / rows, rtol=1e-12)
     y = rng.standard_normal((2, 1))
     model.compile(optimizers.SGD(0.1), "mse")
     np.testing.assert_allclose(
@@ -154,7 +154,7 @@ def test_activity_is_penalised_by_call_and_forgotten_by_the_next(rng):
         model(x)
         total = ops.add(model.losses[0], 0.0)
     (gradient,) = tape.gradient(total, [first.kernel])
-    np.testing.assert_allclose(gradient, 0.1 * x.T @ (hidden > 0), rtol=1e-12)
+    np.testing.assert_allclose(gradient, 0.1 * x.T @ (hidden > 0) / 2, rtol=1e-12)
 
 
 def test_own_layers_add_losses(rng):

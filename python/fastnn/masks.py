@@ -25,10 +25,10 @@ def mask_of(x: Any) -> Array | None:
 
 
 def masks_of(x: Any) -> Any:
-    """The mask of x; for a list or tuple a list of masks, None where there is none; None if there are none at all."""
+    """The mask of x; for a list or tuple one of masks, None where there is none; None if there are none at all."""
     if not isinstance(x, (list, tuple)):
         return mask_of(x)
-    found = [masks_of(part) for part in x]
+    found = [masks_of(part) for part in x] if isinstance(x, list) else tuple(masks_of(part) for part in x)
     return found if any(mask is not None for mask in found) else None
 
 

@@ -16,6 +16,7 @@ from fastnn import backend, constraints, initializers, ops, regularizers
 from fastnn.arrays import Array, DTypeLike, PartialShape, float_dtype
 from fastnn.autograd import Tensor, Variable, raw
 from fastnn.dtype_policies import DTypePolicy
+from fastnn.layers.given import Given, given_to
 from fastnn.layers.input_spec import check_inputs
 from fastnn.masks import mask_of, masks_of, set_mask
 from fastnn.masks import table as _masks
@@ -109,6 +110,15 @@ class Layer(Structural):
 
     _dtype: np.dtype[Any] = _NotMade()  # type: ignore[assignment]
 
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        layer = super().__new__(cls)
+        if not is_ours(cls) and cls.get_config is Layer.get_config:
+            object.__setattr__(layer, "_made_with", given_to(cls.__init__, args, options))
+        return layer
+
+    #: What the constructor was given, where get_config() has to tell by itself.
+    _made_with: Given | None = None
+
     #: Whether an output gets a mask, and whether the input's is neither used nor handed on.
     supports_masking = False
     drop_mask = False
@@ -186,13 +196,17 @@ class Layer(Structural):
         return previous_mask
 
     def get_config(self) -> dict[str, Any]:
-        """What the constructor needs to make this layer again."""
+        """What the constructor needs to make this layer again.
+
+        A class of one's own need not implement it if its constructor takes numbers, texts, None, and lists and dicts of
+        these alone: they are kept as they were given. Raises NotImplementedError where another object was given.
+        """
         config = {"name": self.name, "trainable": self._trainable, "dtype": self._dtype.name}
         if self.drop_mask:
             config["drop_mask"] = True
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        return config
+        return config if self._made_with is None else self._made_with.completed(config, type(self))
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -211,16 +225,39 @@ class Layer(Structural):
         regularizer: Any = None,
         constraint: Any = None,
     ) -> Variable:
-        """A new Variable of this layer. initializer: "glorot_uniform" for floating weights by default.
+        """A new Variable of this layer. initializer: "glorot_uniform" for floating weights by default, else "zeros".
 
         regularizer: its penalty, which `losses` holds. constraint: what an optimizer puts it through after each step.
         """
-        made = initializers.get("glorot_uniform" if initializer is None else initializer)
-        variable = Variable(made, tuple(shape or ()), dtype or self._dtype, trainable, name or "variable")
+        if isinstance(shape, str):
+            raise ValueError(f"[{self.name}] expected a shape first, got {shape!r}; names are given as name=")
+        kind = np.dtype(self._dtype if dtype is None else dtype)
+        floating = kind.kind == "f"
+        if initializer is None:
+            initializer = "glorot_uniform" if floating else "zeros"
+        made, lengths = initializers.get(initializer), tuple(shape or ())
+        if callable(made) and not floating:
+            made = np.asarray(made(lengths, self._dtype))
+        variable = Variable(made, lengths, kind, trainable, name or "variable")
         variable.path = f"{self.name}/{variable.name}"
         variable.regularizer, variable.constraint = regularizers.get(regularizer), constraints.get(constraint)
         self._track(variable)
         return variable
+
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: Any,
+        dtype: DTypeLike | None = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """add_weight(), with Keras's order of arguments here."""
+        return self.add_weight(
+            shape, initializer, dtype, trainable, name, regularizer=regularizer, constraint=constraint
+        )
 
     def _track(self, value: Any) -> None:
         if isinstance(value, Variable):
@@ -375,9 +412,10 @@ class Layer(Structural):
             layer.__dict__.pop("_losses", None)
 
     def _add_penalty(self, y: Any) -> None:
-        """Adds the penalty of the output y."""
+        """Adds the penalty of the output y, of one sample in the mean."""
         for part in y if isinstance(y, (list, tuple)) else [y]:
-            self.add_loss(self.activity_regularizer(part))  # type: ignore[misc]
+            penalty = self.activity_regularizer(part)  # type: ignore[misc]
+            self.add_loss(ops.divide(penalty, float(max(part.shape[0], 1))) if part.shape else penalty)
 
     def count_params(self) -> int:
         """Number of elements in all weights. Raises ValueError before the layer is built."""

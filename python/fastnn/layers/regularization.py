@@ -8,7 +8,7 @@ from fastnn.regularizers import L1L2
 
 
 class ActivityRegularization(Layer):
-    """Passes its input x through and adds l1 sum(|x|) + l2 sum(x^2) to the model's loss."""
+    """Passes its input x through and adds (l1 sum(|x|) + l2 sum(x^2)) / n to the model's loss, for n samples."""
 
     supports_masking = True
 
