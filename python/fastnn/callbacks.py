@@ -1,5 +1,6 @@
 """Keras's name for what lives in fastnn.training.callbacks."""
 
+from fastnn.training.callbacks import BackupAndRestore as BackupAndRestore
 from fastnn.training.callbacks import Callback as Callback
 from fastnn.training.callbacks import CallbackList as CallbackList
 from fastnn.training.callbacks import CSVLogger as CSVLogger
@@ -10,4 +11,5 @@ from fastnn.training.callbacks import LearningRateScheduler as LearningRateSched
 from fastnn.training.callbacks import ModelCheckpoint as ModelCheckpoint
 from fastnn.training.callbacks import ProgbarLogger as ProgbarLogger
 from fastnn.training.callbacks import ReduceLROnPlateau as ReduceLROnPlateau
+from fastnn.training.callbacks import SwapEMAWeights as SwapEMAWeights
 from fastnn.training.callbacks import TerminateOnNaN as TerminateOnNaN

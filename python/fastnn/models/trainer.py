@@ -78,6 +78,7 @@ class Trainer(Layer):
         cls._loss_takes_training = "training" in signature(cls.compute_loss).parameters
 
     _loss_takes_training = True
+    _initial_epoch: int | None = None
 
     # ---- compile ---------------------------------------------------------------------------------------------
 

@@ -132,7 +132,7 @@ class IterableEpochs(Epochs):
     def __init__(
         self, data: Iterable[Any], steps: int | None, class_weight: Mapping[int, float] | None, where: str
     ) -> None:
-        super().__init__(len(data) if isinstance(data, Sized) else None, steps)
+        super().__init__(_length(data), steps)
         self.data, self.class_weight, self.where = data, class_weight, where
         self._only = hasattr(data, "__next__")  # an iterator: there is one pass
         self._peeked: list[Any] = []
@@ -219,3 +219,11 @@ def _table_epochs(
     if batches.samples == 0:
         raise ValueError(f"[{where}] expected at least one sample, got none")
     return TableEpochs(batches, steps)
+
+
+def _length(data: Any) -> int | None:
+    """len(data), None if there is none; PyTorch's loaders of endless data have a len() that fails."""
+    try:
+        return len(data) if isinstance(data, Sized) else None
+    except TypeError:
+        return None

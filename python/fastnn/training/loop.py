@@ -23,6 +23,7 @@ class Trainable(Protocol):
 
     stop_training: bool
     stop_evaluating: bool
+    _initial_epoch: int | None  # what a callback wants fit() to begin with
 
     def _step_function(self, training: bool, figures: bool) -> Callable[[Batch], Logs | None]: ...
 
@@ -46,10 +47,11 @@ def fit(
 
     Ctrl-C raises KeyboardInterrupt after the running step. on_train_end is heard whatever ends training.
     """
-    model.stop_training = False
+    model.stop_training, model._initial_epoch = False, None
     logs: Logs = {}
     with Interrupts() as interrupts:
         callbacks.on_train_begin({})
+        initial_epoch = initial_epoch if model._initial_epoch is None else model._initial_epoch
         try:
             for epoch in range(initial_epoch, epochs):
                 model.reset_metrics()
