@@ -6,7 +6,7 @@ import pytest
 
 from fastnn import backend, losses, ops
 from fastnn.autograd import GradientTape, vjp
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 
 def collapsed(path, blank):
@@ -66,6 +66,76 @@ def test_the_gradient_of_longer_sequences_is_that_of_differences(rng, t, c, n):
     np.testing.assert_allclose(np.sum(pullback(np.ones(1))[0] * direction), (ends[1] - ends[0])[0] / 2e-6, rtol=1e-6)
     single = ops.ctc_loss(labels, logits.astype(np.float32), [n], [t])
     np.testing.assert_allclose(single, y, rtol=1e-5)
+
+
+def step_by_step(logits, labels, label_lengths, logit_lengths, blank):
+    """Forward through the labels with blanks between them, one place after the other, in probabilities."""
+    found = []
+    for x, label, n, t in zip(logits, labels, label_lengths, logit_lengths, strict=True):
+        places = [blank, *(part for one in label[:n] for part in (one, blank))]
+        ways, logs = [1.0, *[0.0] * (len(places) - 1)], 0.0  # before the first step: at the first blank, or none
+        for step, row in enumerate(np.exp(log_softmax(x[:t]))):
+            new = []
+            for s, place in enumerate(places):
+                reached = ways[s] + (ways[s - 1] if s else 0.0)
+                if s > 1 and place not in (blank, places[s - 2]):
+                    reached += ways[s - 2]
+                if step == 0:
+                    reached = float(s < 2)
+                new.append(reached * row[place])
+            total = sum(new) or 1.0
+            ways, logs = [one / total for one in new], logs + np.log(total)
+        end = ways[-1] + (ways[-2] if len(ways) > 1 else 0.0)
+        found.append(-np.log(end) - logs if end else np.inf)
+    return np.array(found)
+
+
+FACTORS = {
+    "n": [0, 1, 3, 32],
+    "t": [1, 2, 17],
+    "labels": [0, 1, 2, 7],
+    "classes": [2, 3, 17, 33],
+    "blank": ["first", "last"],
+    "lengths": ["whole", "shorter"],
+    "repeated": [False, True],
+}
+
+
+def fits(t, labels, repeated, classes, **others):
+    """Whether there is a path: equal neighbours need a blank between them."""
+    return labels + (max(labels - 1, 0) if repeated or classes == 2 else 0) <= t
+
+
+SAMPLE = covering_sample(FACTORS, fits, count=32)
+
+
+def test_every_pair_of_settings_that_has_a_path_is_in_the_sample():
+    too_long = {(("t", t), ("labels", n)) for t, n in (("1", "2"), ("1", "7"), ("2", "7"))}
+    assert missing_pairs(FACTORS, SAMPLE) == too_long
+
+
+@pytest.mark.parametrize("case", SAMPLE, ids=lambda case: "-".join(map(str, case.values())))
+def test_loss_and_gradient_step_by_step(rng, case):
+    n, t, longest, classes = case["n"], case["t"], case["labels"], case["classes"]
+    blank = 0 if case["blank"] == "first" else classes - 1
+    others = [c for c in range(classes) if c != blank]
+    turns = np.arange(n)[:, None] + np.arange(longest) * (not case["repeated"])
+    labels = np.array(others)[turns % len(others)]
+    label_lengths, logit_lengths = np.full(n, longest), np.full(n, t)
+    if case["lengths"] == "shorter":
+        label_lengths, logit_lengths = rng.integers(0, longest + 1, n), rng.integers(t - (t > 14) * 2, t + 1, n)
+    given = labels, label_lengths, logit_lengths, blank
+    check_op(
+        lambda x: ops.ctc_loss(labels, x, label_lengths, logit_lengths, blank),
+        lambda x: step_by_step(x, *given),
+        rng.standard_normal((n, t, classes)),
+    )
+
+
+def test_step_by_step_is_all_paths_added_up(rng):
+    logits = rng.standard_normal((3, 5, 3))
+    given = np.array([[1, 1], [2, 1], [1, 2]]), [2, 1, 0], [5, 4, 5], 0
+    np.testing.assert_allclose(step_by_step(logits, *given), plain(logits, *given))
 
 
 def test_a_target_that_does_not_fit_has_an_infinite_loss_and_no_gradient(rng):

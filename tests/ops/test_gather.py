@@ -5,13 +5,45 @@ import pytest
 
 from fastnn import backend, ops
 from fastnn.autograd import GradientTape, Variable, vjp
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 
 @pytest.mark.parametrize("inner", [1, 7, 8, 9, 15, 16, 17, 33])
 def test_takes_rows(rng, inner):
     indices = np.array([[3, 0, -1], [3, 3, -4]])
     check_op(ops.take, np.take, rng.standard_normal((4, inner)), indices, axis=0, linear=[0])
+
+
+FACTORS = {
+    "n": [0, 1, 3, 32],
+    "t": [0, 1, 2, 17],
+    "width": [1, 7, 16, 33],
+    "rows": [1, 5, 40],
+    "kind": ["int64", "int32", "uint8"],
+    "chosen": ["any", "one", "negative"],
+}
+SAMPLE = covering_sample(FACTORS, lambda kind, chosen, **others: (kind, chosen) != ("uint8", "negative"), count=30)
+
+
+def test_every_pair_of_settings_is_in_the_sample():
+    assert missing_pairs(FACTORS, SAMPLE) == {(("kind", "uint8"), ("chosen", "negative"))}
+
+
+@pytest.mark.parametrize("case", SAMPLE, ids=lambda case: "-".join(map(str, case.values())))
+def test_rows_of_a_table_by_sequences_of_indices(rng, case):
+    shape, rows = (case["n"], case["t"]), case["rows"]
+    indices = rng.integers(-rows if case["chosen"] == "negative" else 0, rows, shape)
+    if case["chosen"] == "one":
+        indices[...] = rows - 1
+
+    def reference(table, chosen):
+        y = np.zeros((*shape, case["width"]))
+        for at in np.ndindex(shape):
+            y[at] = table[chosen[at]]
+        return y
+
+    table = rng.standard_normal((rows, case["width"]))
+    check_op(lambda x, chosen: ops.take(x, chosen, 0), reference, table, indices.astype(case["kind"]), linear=[0])
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, 2, -1, -2])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fastnn import ops
-from fastnn.testing import check_op
+from fastnn.testing import check_op, covering_sample, missing_pairs
 
 
 def plain(x, start=0, wavelength=10000.0, scaling=1.0, positions=None):
@@ -22,6 +22,36 @@ def test_rotations_are_those_of_complex_numbers(rng, shape, options):
     settings = (options.get("start_index", 0), options.get("max_wavelength", 1e4), options.get("scaling_factor", 1.0))
     x = rng.standard_normal(shape)
     check_op(lambda x: ops.rotary_embedding(x, **options), lambda x: plain(x, *settings), x, linear=[0])
+
+
+FACTORS = {
+    "n": [0, 1, 3, 32],
+    "t": [0, 1, 2, 17],
+    "heads": [(), (1,), (3,)],
+    "d": [2, 8, 16, 34],
+    "start": [0, 7],
+    "wavelength": [1e4, 50.0],
+    "scaling": [1.0, 2.0],
+    "given": [False, True],
+}
+SAMPLE = covering_sample(FACTORS, count=30)
+
+
+def test_every_pair_of_settings_is_in_the_sample():
+    assert not missing_pairs(FACTORS, SAMPLE)
+
+
+@pytest.mark.parametrize("case", SAMPLE, ids=lambda case: "-".join(map(str, case.values())))
+def test_rotations_of_every_shape(rng, case):
+    x = rng.standard_normal((case["n"], case["t"], *case["heads"], case["d"]))
+    positions = rng.integers(0, 100, case["t"]) if case["given"] else None
+    settings = (case["start"], case["wavelength"], case["scaling"])
+    check_op(
+        lambda x: ops.rotary_embedding(x, *settings, positions),
+        lambda x: plain(x, *settings, positions),
+        x,
+        linear=[0],
+    )
 
 
 def test_products_depend_on_the_distance_of_positions_alone(rng):

@@ -494,6 +494,8 @@ template <class T> static void backward(const AttentionHead<T>& x, Index begin, 
         backward_block(x, w, added, keeper, i, least(kQueries, x.tq - i), j, cols, to,
                        begun || zeros || i > 0, add_queries);
       add_queries = true;
+    } else if (x.dbias) {
+      zero_rows(x.dbias + j, x.tk, x.tq, cols);
     }
     if (to.apart && to.dk) put_rows(to.dk, to.dk_row, x.dk + j * x.k_row, x.k_row, cols, x.d, x.accumulate);
     if (to.apart && to.dv)
