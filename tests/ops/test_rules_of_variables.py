@@ -83,7 +83,9 @@ NAMES = ["Ftrl", "Lamb", "Adafactor"]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("common", [{}, {"weight_decay": 0.2, "clipvalue": 0.3, "loss_scale_factor": 4.0}], ids=["plain", "common"])
+@pytest.mark.parametrize(
+    "common", [{}, {"weight_decay": 0.2, "clipvalue": 0.3, "loss_scale_factor": 4.0}], ids=["plain", "common"]
+)
 @pytest.mark.parametrize(("name", "rule", "settings", "given"), RULES, ids=lambda x: getattr(x, "__name__", str(x)))
 def test_steps_are_those_of_the_formula(rng, name, rule, settings, given, common, dtype):
     values = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
