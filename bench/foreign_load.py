@@ -41,7 +41,7 @@ def main() -> None:
     figures = {name: summary(found) for name, found in times.items()}
     for name, found in figures.items():
         print(f"{name:50} {found['median']:9.1f} {found['mean']:9.1f} {found['p99']:9.1f} us")
-    content = {**record.provenance(sys.argv[1:]), "unit": "us", "cases": figures}
+    content = {**record.provenance(sys.argv[1:], "bench.foreign_load"), "unit": "us", "cases": figures}
     Path(sys.argv[1]).write_text(json.dumps(content, indent=1) + "\n")
 
 

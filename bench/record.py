@@ -24,14 +24,14 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
 
 
-def provenance(arguments: list[str]) -> dict[str, Any]:
+def provenance(arguments: list[str], module: str = "bench.run") -> dict[str, Any]:
     """The commit, whether files differ from it, the date and the command line."""
     changed = _git("status", "--porcelain", "--", ".", ":!bench/results")
     return {
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(changed),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": without_folders(shlex.join(["python", "-m", "bench.run", *arguments])),
+        "command": without_folders(shlex.join(["python", "-m", module, *arguments])),
     }
 
 

@@ -1,4 +1,4 @@
-"""The benchmark harness: its cases, its records and tables, and that fastnn computes what NumPy does. No timing."""
+"""The benchmark harness: its cases, its records and tables, and that fastnn computes what NumPy does. No timing but in one slow test."""
 
 import importlib
 import os
@@ -189,3 +189,13 @@ def test_peak_memory_of_a_step_holds_weights_gradients_and_moments():
     megabytes = memory.peak("fastnn", "train/mlp_784_512_512_10/b128", threads=1, steps=2, rounds=1)
     weights = 4 * 4 * (784 * 512 + 512 * 512 + 512 * 10) / 2**20
     assert weights < megabytes < 4 * weights
+
+
+@pytest.mark.slow
+def test_a_step_of_a_recurrent_layer_costs_at_most_thirty_calls_of_numpy():
+    """The least of many calls of each, in turns: what else runs on the machine takes part in neither."""
+    from bench import call_overhead
+
+    found = call_overhead.figures(rounds=30)
+    for layer in ("LSTM", "GRU", "SimpleRNN"):
+        assert found[f"{layer}(128).step(wide)"]["multiple"] <= 30
