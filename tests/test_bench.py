@@ -1,4 +1,4 @@
-"""The benchmark harness: its cases, its records and tables, and that fastnn computes what NumPy does. No timing but in one slow test."""
+"""The benchmark harness: its cases, records and tables, and that fastnn computes what NumPy does. One slow test times."""
 
 import importlib
 import os
