@@ -1,4 +1,4 @@
-"""The benchmark harness: its cases, records and tables, and that fastnn computes what NumPy does. One slow test times."""
+"""The benchmark harness: its cases, records and tables, and that fastnn computes what NumPy does. One test is timed."""
 
 import importlib
 import os
