@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastnn import random
+from fastnn import Sequential, layers, ops, random
 
 N = 20_000
 
@@ -75,3 +75,25 @@ def test_what_makes_no_sense_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_dropout_is_that_of_ops(rng):
+    x = rng.standard_normal((40, 30)).astype("float32")
+    y = random.dropout(x, 0.25, noise_shape=(40, 1), seed=3)
+    np.testing.assert_array_equal(y, ops.dropout(x, 0.25, noise_shape=(40, 1), seed=3))
+    seed = random.SeedGenerator(3)
+    assert not np.array_equal(random.dropout(x, 0.5, seed=seed), random.dropout(x, 0.5, seed=seed))
+
+    class Noisy(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.seed_generator = random.SeedGenerator(7)
+
+        def call(self, x, training=False):
+            return random.dropout(x, 0.5, seed=self.seed_generator) if training else x
+
+    model = Sequential([layers.Input((3,)), Noisy(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    before = model.get_weights()[0].copy()
+    model.fit(np.ones((8, 3), "float32"), np.ones((8, 1), "float32"), verbose=0)
+    assert not np.array_equal(before, model.get_weights()[0])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import Array, DTypeLike, float_dtype
+from fastnn.operators import dispatch
 
 _seed = int.from_bytes(os.urandom(7), "little")
 _streams = 0
@@ -157,3 +158,8 @@ def binomial(
     trials = np.asarray(counts).astype(np.int64)
     drawn = as_generator(seed).numpy().binomial(trials, np.asarray(probabilities), size=tuple(shape))
     return np.asarray(drawn, float_dtype(dtype, "random.binomial"))
+
+
+def dropout(inputs: Any, rate: float, noise_shape: Sequence[int] | None = None, seed: Seed = None) -> Any:
+    """Drops elements at random and scales the others, so that the mean stays; see ops.dropout."""
+    return dispatch["dropout"](inputs, rate, noise_shape=noise_shape, seed=seed)
