@@ -9,6 +9,7 @@ from fastnn import Input, Sequential, layers, masks, ops, utils
 from fastnn.autograd import GradientTape, raw
 from fastnn.layers import AdditiveAttention, Attention, Embedding, GroupQueryAttention, MultiHeadAttention
 from fastnn.masks import mask_of, masked
+from fastnn.testing import covering, missing_pairs
 
 
 def softmax(s, mask=True):
@@ -68,6 +69,59 @@ def test_attention_of_one_head_is_the_formula(inputs, make, causal, hidden):
     np.testing.assert_allclose(found, weights, rtol=2e-5, atol=1e-6)
     twin = type(layer).from_config(layer.get_config())
     assert twin.get_config() == layer.get_config()
+
+
+ONE_HEAD = {
+    "layer": ["dot", "scaled dot", "concat", "scaled concat", "additive", "scaled additive"],
+    "n": [3, 1, 32],
+    "tq": [17, 2, 1, 0],
+    "tk": [17, 1, 2, 0],
+    "d": [7, 16, 33, 1],
+    "dv": [16, 7, 1, 33],
+    "query_mask": [True, False],
+    "value_mask": [True, False],
+    "causal": [False, True],
+    "training": [False, True],
+}
+ONE_HEAD_CASES = covering(**ONE_HEAD)
+
+
+@pytest.mark.parametrize("case", ONE_HEAD_CASES, ids=lambda case: "-".join(map(str, case.values())))
+def test_one_head_of_any_size_with_and_without_its_scores(rng, case):
+    n, tq, tk, d, dv = (case[name] for name in ("n", "tq", "tk", "d", "dv"))
+    query_mask = rng.random((n, tq)) < 0.7 if case["query_mask"] else None
+    value_mask = rng.random((n, tk)) < 0.7 if case["value_mask"] else None
+    seen = np.ones((n, tq, tk), bool) if value_mask is None else np.repeat(value_mask[:, None], tq, 1)
+    if case["causal"]:
+        seen = seen & (np.arange(tk) <= np.arange(tq)[:, None])
+    given = [rng.standard_normal(shape) for shape in ((n, tq, d), (n, tk, dv), (n, tk, d))]
+    found = []
+    for keep in (False, True):
+        options = {"use_scale": "scaled" in case["layer"], "dropout": 0.3, "seed": 7, "dtype": "float64"}
+        mode = {"score_mode": "concat"} if "concat" in case["layer"] else {}
+        layer = (AdditiveAttention if "additive" in case["layer"] else Attention)(**options, **mode)
+        layer.build([x.shape for x in given])
+        layer.set_weights([np.linspace(0.5, 1.5, w.size).reshape(w.shape) for w in layer.weights])
+        with GradientTape() as tape:
+            inputs = [tape.watch(x) for x in given]
+            y = layer(inputs, mask=[query_mask, value_mask], training=case["training"],
+                      return_attention_scores=keep, use_causal_mask=case["causal"])  # fmt: skip
+            loss = ops.sum(ops.square(y[0] if keep else y))
+        found.append([raw(y[0] if keep else y), *tape.gradient(loss, [*inputs, *layer.trainable_variables])])
+    for without, kept in zip(*found, strict=True):
+        np.testing.assert_allclose(without, kept, rtol=1e-9, atol=1e-10)
+    if not case["training"]:
+        q, v, k = given
+        scale = raw(layer.scale) if layer.scale is not None else 1.0
+        scores = (q * scale) @ k.swapaxes(1, 2)
+        if case["layer"] in ("additive", "scaled additive"):
+            scores = np.sum(scale * np.tanh(q[:, :, None] + k[:, None]), -1)
+        elif mode:
+            scores = raw(layer.concat_score_weight) * np.sum(np.tanh(scale * (q[:, :, None] + k[:, None])), -1)
+        expected = (softmax(scores, seen) if tk else scores) @ v
+        if query_mask is not None:
+            expected = np.where(query_mask[..., None], expected, 0)
+        np.testing.assert_allclose(found[0][0], expected, rtol=1e-9, atol=1e-12)
 
 
 def test_attention_takes_and_gives_the_masks_of_its_inputs(inputs):
@@ -167,6 +221,76 @@ def test_attention_by_groups_is_known_by_both_of_its_names():
     config = {"class_name": "GroupedQueryAttention", "config": layer.get_config()}
     assert layers.deserialize(config).get_config() == layer.get_config()
     assert layers.GroupedQueryAttention is GroupQueryAttention
+
+
+FACTORS = {
+    "n": [3, 1, 32],
+    "tq": [17, 2, 1, 0],
+    "tk": [17, 1, 2, 0],
+    "heads": [(4, 2), (2, 2), (1, 1), (3, 1)],
+    "size": [7, 16, 33, 1],
+    "attention_mask": [None, "heads", "steps", "of 0 and 1"],
+    "value_mask": [True, False],
+    "query_mask": [True, False],
+    "causal": [False, True],
+    "use_bias": [True, False],
+    "training": [False, True],
+    "gate": [False, True],
+}
+CASES = covering(**FACTORS)
+
+
+def test_the_samples_hold_every_pair_of_values():
+    assert not missing_pairs(FACTORS, CASES) and not missing_pairs(ONE_HEAD, ONE_HEAD_CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
+def test_heads_of_any_size_with_and_without_their_scores(rng, case):
+    """Both ways, tiled and with the scores kept, give the values and the gradients of all inputs and weights."""
+    (heads, kv_heads), size = case["heads"], case["size"]
+    n, tq, tk = case["n"], case["tq"], case["tk"]
+    options = {"dropout": 0.3, "seed": 7, "use_bias": case["use_bias"], "use_gate": case["gate"], "dtype": "float64"}
+    given = [rng.standard_normal(shape) for shape in ((n, tq, 5), (n, tk, 6), (n, tk, 4))]
+    seen, masks = np.ones((n, heads, tq, tk), bool), {"use_causal_mask": case["causal"]}
+    if case["attention_mask"] is not None:
+        attention_mask = rng.random((n, heads if case["attention_mask"] == "heads" else 1, tq, tk)) < 0.6
+        seen = seen & attention_mask
+        attention_mask = attention_mask if case["attention_mask"] == "heads" else attention_mask[:, 0]
+        dtype = np.float32 if case["attention_mask"] == "of 0 and 1" else bool
+        masks["attention_mask"] = attention_mask.astype(dtype)
+    for name, steps, axes in (("query_mask", tq, (1, 3)), ("value_mask", tk, (1, 2))):
+        if case[name]:
+            masks[name] = rng.random((n, steps)) < 0.7
+            seen = seen & np.expand_dims(masks[name], axes)
+    if case["causal"]:
+        seen = seen & (np.arange(tk) <= np.arange(tq)[:, None])
+
+    found = []
+    weights = None
+    for keep in (False, True):
+        layer = GroupQueryAttention(size, heads, kv_heads, **options)  # anew: dropout begins with the same step
+        layer.build(*(x.shape for x in given))
+        if weights is None:
+            weights = [rng.standard_normal(w.shape) / np.sqrt(w.shape[0]) for w in layer.weights]
+        layer.set_weights(weights)
+        with GradientTape() as tape:
+            inputs = [tape.watch(x) for x in given]
+            y = layer(*inputs, return_attention_scores=keep, training=case["training"], **masks)
+            loss = ops.sum(ops.square(y[0] if keep else y))
+        found.append([raw(y[0] if keep else y), *tape.gradient(loss, [*inputs, *layer.trainable_variables])])
+        scores = raw(y[1]) if keep else None
+    for without, kept in zip(*found, strict=True):
+        np.testing.assert_allclose(without, kept, rtol=1e-9, atol=1e-10)
+
+    q, _, k = given
+    projected = [
+        np.einsum("nti,ihd->nthd", x, raw(dense.kernel)) + (raw(dense.bias) if case["use_bias"] else 0)
+        for x, dense in ((q, layer.query_dense), (k, layer.key_dense))
+    ]
+    projected[1] = np.repeat(projected[1], heads // kv_heads, axis=2)
+    expected = np.einsum("nqhd,nkhd->nhqk", *projected) / np.sqrt(size)
+    expected = softmax(expected, seen) if tk else expected
+    np.testing.assert_allclose(scores, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_a_window_hides_what_is_further_away(inputs):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastnn import text, utils
+from fastnn.testing import covering, missing_pairs
 
 VOCABULARY, START, END = 4, 0, 3
 
@@ -109,6 +110,65 @@ def test_filters_leave_the_most_probable_tokens():
     np.testing.assert_allclose(text.filtered(logs, rejected=[1], top_k=1), [0, 0, 0, 1])
     with pytest.raises(ValueError, match=r"\[filtered\] expected temperature >= 0, top_k >= 1, 0 < top_p <= 1"):
         text.filtered(logs, top_p=0)
+
+
+FILTERS = {
+    "vocabulary": [17, 2, 33, 1],
+    "temperature": [1.0, 0.0, 0.5, 2.0],
+    "top_k": [None, 1, 3, 100],
+    "top_p": [None, 0.3, 0.9, 1.0],
+    "rejected": ["none", "the best", "all but one"],
+    "never": [False, True],
+    "equal": [False, True],
+}
+FILTER_CASES = covering(**FILTERS)
+
+
+def kept(p, temperature, top_k, top_p):
+    """What is left of the probabilities of a dict token -> probability: tokens are taken, the best first."""
+    p = {token: one ** (1 / (temperature or 1)) for token, one in p.items() if one > 0}
+    best = sorted(p, key=lambda token: (-p[token], token))[: 1 if temperature == 0 else top_k]
+    total, found = sum(p[token] for token in best), {}
+    for token in best:
+        if top_p is not None and sum(found.values()) >= top_p * total * (1 - 1e-12):
+            break
+        found[token] = p[token]
+    return {token: one / sum(found.values()) for token, one in found.items()}
+
+
+def test_the_sample_of_filters_holds_every_pair_of_values():
+    assert not missing_pairs(FILTERS, FILTER_CASES)
+
+
+@pytest.mark.parametrize("case", FILTER_CASES, ids=lambda case: "-".join(map(str, case.values())))
+def test_filters_together_leave_what_is_taken_token_by_token(rng, case):
+    vocabulary, *settings = (case[name] for name in ("vocabulary", "temperature", "top_k", "top_p"))
+    logs = np.zeros(vocabulary) if case["equal"] else rng.standard_normal(vocabulary)
+    if case["never"] and vocabulary > 1:
+        logs[rng.integers(vocabulary)] = -np.inf
+    ranked = np.argsort(-logs, kind="stable").tolist()
+    rejected = {"none": [], "the best": ranked[:1], "all but one": ranked[1:]}[case["rejected"]]
+    expected = kept({t: np.exp(logs[t]) for t in range(vocabulary) if t not in rejected}, *settings)
+    if not expected:
+        with pytest.raises(ValueError, match=r"\[filtered\] expected log_probs \(vocabulary,\) with a token that may"):
+            text.filtered(logs, *settings, rejected)
+        return
+    p = text.filtered(logs, *settings, rejected)
+    np.testing.assert_allclose(p, [expected.get(token, 0) for token in range(vocabulary)], rtol=1e-10)
+    step = lambda tokens, state: (logs[None], state)  # noqa: E731
+    drawn = text.sample(step, 0, None, 30, *settings, rejected, seed=1)
+    assert len(drawn) == 30 and set(drawn) <= set(expected)
+
+
+def test_nothing_is_drawn_where_no_token_may_come():
+    nan, none = np.array([np.nan, 0.0]), np.full(3, -np.inf)
+    for logs in (nan, none, np.zeros(0), np.zeros((2, 3))):
+        with pytest.raises(ValueError, match=r"\[filtered\] expected log_probs"):
+            text.filtered(logs)
+    step = lambda tokens, state: (np.zeros((1, 2)), state)  # noqa: E731
+    with pytest.raises(ValueError, match=r"\[greedy_search\] expected a token that may come, got none"):
+        text.greedy_search(step, 0, None, 3, rejected=[0, 1])
+    assert text.beam_search(step, 0, None, 3, rejected=[0, 1]) == []
 
 
 def test_samples_come_as_often_as_the_model_says(rng):

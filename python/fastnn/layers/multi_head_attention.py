@@ -148,6 +148,8 @@ class _Heads(Layer):
         seen = both(value_mask, key_mask)
         seen = None if seen is None else ops.expand_dims(seen, -2)
         if attention_mask is not None:
+            if seen is not None and attention_mask.ndim == seen.ndim + 1:  # (n, heads, tq, tk) and (n, 1, tk)
+                seen = ops.expand_dims(seen, 1)
             seen = both(ops.cast(attention_mask, bool), seen)
         q, k, v = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         y, weights = self._attend(q, k, v, seen, training, return_attention_scores, use_causal_mask)

@@ -107,6 +107,8 @@ def greedy_search(
         logs, state = _log_probs(step, np.array([tokens]), state)
         logs[:, list(rejected)] = -np.inf
         token = int(np.argmax(logs[0]))
+        if not logs[0, token] > -np.inf:
+            raise ValueError("[greedy_search] expected a token that may come, got none")
         if token == end:
             break
         tokens.append(token)
@@ -124,7 +126,8 @@ def filtered(
 
     log_probs: logits or log-probabilities, (vocabulary,). temperature: 0 for the most probable token alone. top_k: so
     many most probable tokens are left. top_p: the fewest most probable tokens that have this probability together.
-    rejected: tokens that are never drawn. Returns (vocabulary,), which sums to 1.
+    rejected: tokens that are never drawn. Returns (vocabulary,), which sums to 1. Raises ValueError for NaN, and if no
+    token is left.
     """
     logs = np.array(raw(log_probs), np.float64)
     if temperature < 0 or (top_k is not None and top_k < 1) or (top_p is not None and not 0 < top_p <= 1):
@@ -132,6 +135,8 @@ def filtered(
             f"[filtered] expected temperature >= 0, top_k >= 1, 0 < top_p <= 1, got {temperature}, {top_k}, {top_p}"
         )
     logs[list(rejected)] = -np.inf
+    if logs.ndim != 1 or not np.max(logs, initial=-np.inf) > -np.inf:
+        raise ValueError(f"[filtered] expected log_probs (vocabulary,) with a token that may come, got {logs}")
     order = np.argsort(-logs, kind="stable")
     if temperature == 0:
         top_k, temperature = 1, 1.0
