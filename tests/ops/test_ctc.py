@@ -6,7 +6,7 @@ import pytest
 
 from fastnn import backend, losses, ops
 from fastnn.autograd import GradientTape, vjp
-from fastnn.testing import check_op, covering_sample, missing_pairs
+from fastnn.testing import check_op, covering, missing_pairs
 
 
 def collapsed(path, blank):
@@ -68,74 +68,80 @@ def test_the_gradient_of_longer_sequences_is_that_of_differences(rng, t, c, n):
     np.testing.assert_allclose(single, y, rtol=1e-5)
 
 
-def step_by_step(logits, labels, label_lengths, logit_lengths, blank):
-    """Forward through the labels with blanks between them, one place after the other, in probabilities."""
-    found = []
-    for x, label, n, t in zip(logits, labels, label_lengths, logit_lengths, strict=True):
-        places = [blank, *(part for one in label[:n] for part in (one, blank))]
-        ways, logs = [1.0, *[0.0] * (len(places) - 1)], 0.0  # before the first step: at the first blank, or none
-        for step, row in enumerate(np.exp(log_softmax(x[:t]))):
-            new = []
-            for s, place in enumerate(places):
-                reached = ways[s] + (ways[s - 1] if s else 0.0)
-                if s > 1 and place not in (blank, places[s - 2]):
-                    reached += ways[s - 2]
-                if step == 0:
-                    reached = float(s < 2)
-                new.append(reached * row[place])
-            total = sum(new) or 1.0
-            ways, logs = [one / total for one in new], logs + np.log(total)
-        end = ways[-1] + (ways[-2] if len(ways) > 1 else 0.0)
-        found.append(-np.log(end) - logs if end else np.inf)
-    return np.array(found)
-
-
 FACTORS = {
-    "n": [0, 1, 3, 32],
-    "t": [1, 2, 17],
-    "labels": [0, 1, 2, 7],
-    "classes": [2, 3, 17, 33],
-    "blank": ["first", "last"],
-    "lengths": ["whole", "shorter"],
-    "repeated": [False, True],
+    "n": [3, 1, 32],
+    "t": [17, 2, 1, 0],
+    "l": [2, 1, 0, 17],
+    "c": [7, 2, 16, 33],
+    "blank": ["first", "last", "between"],
+    "labels": ["at random", "repeated", "no two alike"],
+    "label_lengths": ["some", "all"],
+    "logit_lengths": ["all", "some"],
 }
+CASES = covering(**FACTORS)
 
 
-def fits(t, labels, repeated, classes, **others):
-    """Whether there is a path: equal neighbours need a blank between them."""
-    return labels + (max(labels - 1, 0) if repeated or classes == 2 else 0) <= t
+def by_matrices(logits, labels, label_lengths, logit_lengths, blank):
+    """The probabilities of all states, blanks and labels by turns, times a matrix of the ways from each to each."""
+    losses = []
+    for x, label, n, t in zip(logits, labels, label_lengths, logit_lengths, strict=True):
+        states = [blank, *(one for k in label[:n] for one in (k, blank))]
+        ways = np.array(
+            [
+                [i in (j, j - 1) or (i == j - 2 and states[j] not in (blank, states[i])) for j in range(len(states))]
+                for i in range(len(states))
+            ],
+            float,
+        )
+        p = np.eye(len(states))[0]
+        for step, one in enumerate(np.exp(log_softmax(x[:t]))):
+            p = (p @ ways if step else (np.arange(len(states)) < 2).astype(float)) * one[states]
+        total = p[-2:].sum()
+        losses.append(-np.log(total) if total > 0 else np.inf)
+    return np.array(losses)
 
 
-SAMPLE = covering_sample(FACTORS, fits, count=32)
+def test_the_sample_holds_every_pair_of_values():
+    assert not missing_pairs(FACTORS, CASES)
 
 
-def test_every_pair_of_settings_that_has_a_path_is_in_the_sample():
-    too_long = {(("t", t), ("labels", n)) for t, n in (("1", "2"), ("1", "7"), ("2", "7"))}
-    assert missing_pairs(FACTORS, SAMPLE) == too_long
-
-
-@pytest.mark.parametrize("case", SAMPLE, ids=lambda case: "-".join(map(str, case.values())))
-def test_loss_and_gradient_step_by_step(rng, case):
-    n, t, longest, classes = case["n"], case["t"], case["labels"], case["classes"]
-    blank = 0 if case["blank"] == "first" else classes - 1
-    others = [c for c in range(classes) if c != blank]
-    turns = np.arange(n)[:, None] + np.arange(longest) * (not case["repeated"])
-    labels = np.array(others)[turns % len(others)]
-    label_lengths, logit_lengths = np.full(n, longest), np.full(n, t)
-    if case["lengths"] == "shorter":
-        label_lengths, logit_lengths = rng.integers(0, longest + 1, n), rng.integers(t - (t > 14) * 2, t + 1, n)
-    given = labels, label_lengths, logit_lengths, blank
-    check_op(
-        lambda x: ops.ctc_loss(labels, x, label_lengths, logit_lengths, blank),
-        lambda x: step_by_step(x, *given),
-        rng.standard_normal((n, t, classes)),
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
+def test_loss_and_gradient_of_padded_batches(rng, case):
+    """Of sequences of all lengths: what does not fit has an infinite loss and no gradient, all else that of the sum."""
+    n, t, l, c = (case[name] for name in ("n", "t", "l", "c"))  # noqa: E741
+    blank = {"first": 0, "last": c - 1, "between": c // 2}[case["blank"]]
+    classes = np.delete(np.arange(c), blank)
+    drawn = {
+        "at random": rng.integers(0, c - 1, (n, l)),
+        "repeated": np.arange(l) // 2 % (c - 1) + np.zeros((n, 1), int),
+        "no two alike": np.arange(l) % (c - 1) + np.zeros((n, 1), int),
+    }
+    labels = classes[drawn[case["labels"]]]
+    label_lengths, logit_lengths = (
+        np.full(n, most) if case[name] == "all" else rng.integers(0, most + 1, n)
+        for name, most in (("label_lengths", l), ("logit_lengths", t))
     )
+    for row, length in zip(labels, label_lengths, strict=True):
+        row[length:] = -1  # padding is not looked at
+    logits = rng.standard_normal((n, t, c))
+    rest = labels, label_lengths, logit_lengths, blank
+    fits = np.isfinite(by_matrices(logits, *rest))
+    check_op(
+        lambda x: ops.where(fits, ops.ctc_loss(labels, x, *rest[1:]), 0.0),
+        lambda x: np.where(fits, by_matrices(x, *rest), 0),
+        logits,
+    )
+    y, pullback = vjp(lambda x: ops.ctc_loss(labels, x, *rest[1:]), logits)
+    np.testing.assert_array_equal(np.isposinf(y), ~fits)
+    dx = pullback(np.ones(n))[0]
+    assert np.isfinite(dx).all() and not dx[~fits].any()
+    assert not dx[np.arange(t) >= logit_lengths[:, None]].any()
 
 
-def test_step_by_step_is_all_paths_added_up(rng):
-    logits = rng.standard_normal((3, 5, 3))
-    given = np.array([[1, 1], [2, 1], [1, 2]]), [2, 1, 0], [5, 4, 5], 0
-    np.testing.assert_allclose(step_by_step(logits, *given), plain(logits, *given))
+def test_the_two_references_agree(rng):
+    logits, labels = rng.standard_normal((2, 5, 4)), np.array([[1, 1, 3], [3, 1, 1]])
+    given = logits, labels, [3, 2], [5, 3], 2
+    np.testing.assert_allclose(by_matrices(*given), plain(*given), rtol=1e-12)
 
 
 def test_a_target_that_does_not_fit_has_an_infinite_loss_and_no_gradient(rng):

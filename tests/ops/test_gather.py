@@ -5,7 +5,9 @@ import pytest
 
 from fastnn import backend, ops
 from fastnn.autograd import GradientTape, Variable, vjp
-from fastnn.testing import check_op, covering_sample, missing_pairs
+from fastnn.layers import Embedding
+from fastnn.masks import mask_of
+from fastnn.testing import check_op, covering, covering_sample, missing_pairs
 
 
 @pytest.mark.parametrize("inner", [1, 7, 8, 9, 15, 16, 17, 33])
@@ -44,6 +46,57 @@ def test_rows_of_a_table_by_sequences_of_indices(rng, case):
 
     table = rng.standard_normal((rows, case["width"]))
     check_op(lambda x, chosen: ops.take(x, chosen, 0), reference, table, indices.astype(case["kind"]), linear=[0])
+
+
+EMBEDDING = {
+    "n": [3, 1, 32],
+    "t": [17, 2, 1, 0],
+    "rows": [40, 5, 2],
+    "width": [7, 16, 33, 1],
+    "dtype": ["int64", "int32", "uint8", "float32"],
+    "chosen": ["at random", "one alone", "each once", "ends"],
+    "mask_zero": [True, False],
+    "vectors": ["float32", "float64"],
+}
+EMBEDDINGS = covering(**EMBEDDING)
+
+
+def words_of(rng, kind, n, t, rows):
+    """Indices (n, t): many twice, all the same, none twice before all rows were there, or the first and last row."""
+    if kind == "at random":
+        return rng.integers(0, rows, (n, t))
+    if kind == "one alone":
+        return np.full((n, t), rows // 2)
+    order = rng.permutation(rows) if kind == "each once" else np.array([0, rows - 1])
+    return np.resize(order, n * t).reshape(n, t)
+
+
+def test_every_pair_of_settings_is_in_the_sample_of_embeddings():
+    assert not missing_pairs(EMBEDDING, EMBEDDINGS)
+
+
+@pytest.mark.parametrize("case", EMBEDDINGS, ids=lambda case: "-".join(map(str, case.values())))
+def test_embedding_gives_vectors_their_gradients_and_its_mask(rng, case):
+    words = words_of(rng, case["chosen"], case["n"], case["t"], case["rows"]).astype(case["dtype"])
+    layer = Embedding(case["rows"], case["width"], mask_zero=case["mask_zero"], dtype=case["vectors"])
+    table = rng.standard_normal((case["rows"], case["width"])).astype(case["vectors"])
+    layer.build()
+    layer.set_weights([table])
+    with GradientTape() as tape:
+        y = layer(words)
+        dy = rng.standard_normal(y.shape).astype(case["vectors"])
+        loss = ops.sum(y * dy)
+    assert y.dtype == case["vectors"] and y.shape == layer.compute_output_shape(words.shape)
+    expected = np.zeros(table.shape)
+    for i, slope in zip(words.ravel().astype(int), dy.reshape(-1, case["width"]), strict=True):
+        expected[i] += slope
+    np.testing.assert_array_equal(y.numpy(), table[words.astype(int)])
+    if case["mask_zero"]:
+        np.testing.assert_array_equal(mask_of(y), words != 0)
+    else:
+        assert mask_of(y) is None
+    limit = 2e-5 if case["vectors"] == "float32" else 1e-12
+    np.testing.assert_allclose(tape.gradient(loss, layer.embeddings), expected, rtol=limit, atol=limit)
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, 2, -1, -2])

@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
 import pytest
 
 from fastnn import ops
-from fastnn.testing import check_op, covering_sample, missing_pairs
+from fastnn.layers import SinePositionEncoding
+from fastnn.testing import check_op, covering, covering_sample, missing_pairs
 
 
 def plain(x, start=0, wavelength=10000.0, scaling=1.0, positions=None):
@@ -70,3 +73,24 @@ def test_positions_may_be_given(rng):
         ops.rotary_embedding(x, positions=[4, 0])
     with pytest.raises(ValueError, match=r"\[rotary_embedding\] expected x \(n, t, ..., d\) with an even d, got"):
         ops.rotary_embedding(np.zeros((2, 3, 5)))
+
+
+SINES = {"n": [3, 1, 32, 0], "t": [17, 2, 1, 0], "d": [7, 16, 33, 1], "start": [0, 7], "wavelength": [1e4, 50.0],
+         "dtype": ["float32", "float64"]}  # fmt: skip
+SINE_CASES = covering(**SINES)
+
+
+def test_the_sample_of_sines_holds_every_pair_of_values():
+    assert not missing_pairs(SINES, SINE_CASES)
+
+
+@pytest.mark.parametrize("case", SINE_CASES, ids=lambda case: "-".join(map(str, case.values())))
+def test_sines_and_cosines_take_turns(case):
+    n, t, d, start, wavelength, dtype = case.values()
+    y = SinePositionEncoding(wavelength, dtype=dtype)(np.zeros((n, t, d), dtype), start_index=start)
+    expected = np.zeros((n, t, d))
+    for p, i in np.ndindex(t, d):
+        angle = (start + p) / wavelength ** (2 * (i // 2) / d)
+        expected[:, p, i] = math.cos(angle) if i % 2 else math.sin(angle)
+    assert y.dtype == dtype
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-7 if dtype == "float32" else 1e-14)
