@@ -103,6 +103,24 @@ def test_what_is_registered_is_found_without_being_handed_over(tmp_path):
     assert model_from_json(model.to_json()).layers[0].activation is cube
 
 
+def test_a_registered_model_is_found_by_its_name_alone(tmp_path):
+    @saving.register_keras_serializable("nets")
+    class Doubled(fastnn.Model):
+        def __init__(self, units):
+            super().__init__()
+            self.dense = layers.Dense(units)
+
+        def call(self, x):
+            return self.dense(x) * 2.0
+
+    model, x = Doubled(3), np.ones((2, 4), "float32")
+    y = model(x)
+    model.save(tmp_path / "m.safetensors")
+    loaded = load_model(tmp_path / "m.safetensors")
+    assert type(loaded) is Doubled
+    np.testing.assert_array_equal(loaded(x), y)
+
+
 def test_names_may_be_added_by_hand():
     saving.get_custom_objects()["cube"] = cube
     assert layers.Dense(2, "cube").activation is cube

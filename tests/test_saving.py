@@ -233,6 +233,28 @@ def test_a_function_as_loss_leaves_the_training_state_out_with_a_warning(tmp_pat
     assert not load_model(tmp_path / "m.safetensors").compiled
 
 
+def test_weights_of_layers_with_automatic_names_are_found_where_some_do_not_fit(tmp_path):
+    """The first of a kind is the first, whatever number its name ends with."""
+
+    def network(*units):
+        return Sequential([layers.Input((3,)), *(layers.Dense(n) for n in units), layers.LayerNormalization()])
+
+    old, wider, deeper = network(4, 5), network(4, 6), network(4, 5, 5)
+    old.layers[-1].gamma.assign(np.full(5, 3.0))
+    old.save_weights(tmp_path / "w.safetensors")
+    for new in (wider, deeper):
+        before = new.get_weights()
+        with pytest.raises(ValueError, match="expected weights for this model"):
+            new.load_weights(tmp_path / "w.safetensors")
+        new.load_weights(tmp_path / "w.safetensors", skip_mismatch=True)
+        np.testing.assert_array_equal(new.layers[0].kernel, old.layers[0].kernel)
+        fresh = 4 if new is deeper else 2  # the kernel of a layer that the file does not have so
+        np.testing.assert_array_equal(new.get_weights()[fresh], before[fresh])
+    assert not np.array_equal(wider.layers[1].kernel.shape, old.layers[1].kernel.shape)
+    np.testing.assert_array_equal(deeper.layers[1].kernel, old.layers[1].kernel)
+    np.testing.assert_array_equal(deeper.layers[-1].gamma, np.full(5, 3.0))
+
+
 # ---- files that are not whole -------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import fastnn
 from fastnn import layers, losses, ops, optimizers
-from fastnn.layers import Layer
+from fastnn.layers import Input, Layer
 from fastnn.models import Sequential
 
 
@@ -245,3 +245,16 @@ def test_a_model_is_built_by_a_call_that_says_training(rng):
     assert model.predict(x, verbose=0).shape == (4, 2)
     with pytest.raises(ValueError, match="expected a model with layers, got none"):
         fastnn.Sequential()(x)
+
+
+def test_a_model_in_front_says_what_it_takes(tmp_path):
+    numbers = Input((5,), dtype="int32")
+    embedded = fastnn.Model(numbers, layers.Embedding(4, 3)(numbers))
+    filtered = Sequential([Input((6, 6, 3)), layers.Conv2D(4, 3)])
+    for front, x in ((embedded, np.ones((2, 5), "int32")), (filtered, np.ones((2, 6, 6, 3), "float32"))):
+        model = Sequential([front, layers.Flatten(), layers.Dense(1)])
+        assert model.built and model.input_shape == (None, *x.shape[1:]) and model.inputs[0].dtype == x.dtype
+        y = model(x)
+        model.save(tmp_path / "m.safetensors")
+        np.testing.assert_array_equal(fastnn.load_model(tmp_path / "m.safetensors")(x), y)
+    assert not Sequential([Sequential([layers.Dense(2)]), layers.Dense(1)]).built

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from inspect import isfunction
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from fastnn.io import safetensors
 from fastnn.layers.layer import Layer, registry
 from fastnn.models.model import Model
 from fastnn.random import SeedGenerator
-from fastnn.registry import made_from_config, serialize
+from fastnn.registry import serialize
 from fastnn.structure import is_ours
 
 _WEIGHTS, _OPTIMIZER, _RANDOM = "weights/", "optimizer/", "random/"
@@ -74,7 +76,8 @@ def load_weights(model: Model, filepath: str | os.PathLike[str], skip_mismatch: 
     """Sets the weights that save_weights() or save_model() wrote.
 
     They are found by the names of layers and weights; where a file has other names, by their order, if number and
-    shapes are the same. skip_mismatch: leave what does not fit as it is, instead of a ValueError.
+    shapes are the same. skip_mismatch: leave what does not fit as it is, instead of a ValueError; where no name is the
+    same, names count without the numbers they end with, the first of a kind being the first.
     """
     arrays, description = safetensors.read(filepath)
     if not model.built:
@@ -85,6 +88,8 @@ def load_weights(model: Model, filepath: str | os.PathLike[str], skip_mismatch: 
     if keys.keys() != found.keys() and [v.shape for v in keys.values()] == [found[key].shape for key in order]:
         found = {key: found[old] for key, old in zip(keys, order, strict=True)}
     if skip_mismatch:
+        if not keys.keys() & found.keys():
+            keys, found = _counted(keys, list(keys)), _counted(found, order)
         for key, variable in keys.items():
             if key in found and found[key].shape == variable.shape:
                 variable.assign(found[key])
@@ -92,10 +97,25 @@ def load_weights(model: Model, filepath: str | os.PathLike[str], skip_mismatch: 
     _set_weights(model, found)
 
 
+def _counted(by_key: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """The same by keys whose layers are numbered anew: what were dense_3 and dense_4 are dense#0 and dense#1."""
+    names: dict[str, str] = {}  # of layers, by where they hang
+    kinds: Counter[str] = Counter()
+    found = {}
+    for key in order:
+        layer, _, weight = key.rpartition("/")
+        if layer not in names:
+            kind = re.sub(r"_\d+(?=/|$)", "", layer)
+            names[layer] = f"{kind}#{kinds[kind]}"
+            kinds[kind] += 1
+        found[f"{names[layer]}/{weight}"] = by_key[key]
+    return found
+
+
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The model that to_json() described, with weights of its own."""
     config = json.loads(json_string)
-    return made_from_config(registry.find(config["class_name"], custom_objects), config["config"], custom_objects)
+    return registry.deserialize(config, custom_objects)
 
 
 def to_state(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -126,9 +146,7 @@ def from_state(
 ) -> Any:
     """The model of to_state()."""
     custom = dict(custom_objects or {})
-    config = description["model"]
-    cls = registry.find(config["class_name"], custom)
-    model = made_from_config(cls, config["config"], custom)
+    model = registry.deserialize(description["model"], custom)
     weights = _part(arrays, _WEIGHTS)
     if description.get("build_shape") is not None and weight_keys(model).keys() != weights.keys():
         Layer.compute_output_shape(model, tuple(description["build_shape"]))  # a call makes what build() left

@@ -75,8 +75,14 @@ class Sequential(Model):
         return layer
 
     def _maybe_build(self) -> None:
-        if self._layers and isinstance(self._layers[0], InputLayer):
-            self.build(self._layers[0].batch_shape)
+        first = self._layers[0] if self._layers else None
+        if isinstance(first, InputLayer):
+            self.build(first.batch_shape)
+            return
+        shape = getattr(first, "input_shape", None)
+        if isinstance(first, Model) and isinstance(shape, tuple):  # that of a model which knows what it takes
+            self._input_dtype = first.input.dtype
+            self.build(shape)
 
     @property
     def layers(self) -> list[Layer]:
