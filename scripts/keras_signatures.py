@@ -56,7 +56,6 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("optimizers.*", "epsilon_placement bias_correction dampening", "PyTorch's and textbooks' variants"),
     ("utils.plot_model", "to_file=", "drawings are SVG"),
     ("utils.plot_model", "splines", "an option of Graphviz, which is not needed"),
-    ("random.SeedGenerator", "name", "has no name"),
     ("ops.relu", "negative_slope max_value threshold", "as activations.relu"),
     ("ops.dot_product_attention", "dropout_rate seed", "dropout of the weights inside the kernel"),
     ("ops.convert_to_tensor", "sparse ragged", "arrays are dense"),

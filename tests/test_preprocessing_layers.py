@@ -131,3 +131,33 @@ def test_normalization_refuses():
         Normalization(name="own").adapt([])
     with pytest.raises(TypeError, match=r"\[Normalization\] expected an array or batches, got int"):
         Normalization().adapt(3)
+
+
+def test_mean_and_variance_can_be_looked_at(rng):
+    x = rng.standard_normal((6, 4, 3)).astype("float32")
+    layer = Normalization(axis=(1, 2))
+    with pytest.raises(AttributeError, match=r"expected a built layer, got one without mean; call adapt\(\) first"):
+        _ = layer.mean
+    layer.adapt(x)
+    assert layer.mean.shape == layer.variance.shape == (1, 4, 3)
+    np.testing.assert_allclose(layer.mean[0], x.mean(0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(layer.variance[0], x.var(0), rtol=1e-5)
+    given = Normalization(axis=1, mean=[1, 2, 3, 4], variance=2.0 * np.ones(4))
+    given.build((None, 4, 3))
+    np.testing.assert_array_equal(given.mean, [[[1], [2], [3], [4]]])
+    np.testing.assert_array_equal(given.variance, np.full((1, 4, 1), 2))
+
+
+def test_adapt_takes_a_dataset_of_batches(rng):
+    x = rng.standard_normal((8, 3)).astype("float32")
+
+    class Halves(fastnn.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return x[4 * index : 4 * index + 4], np.zeros(4)
+
+    layer = Normalization()
+    layer.adapt(Halves())
+    np.testing.assert_allclose(layer.mean[0], x.mean(0), rtol=1e-5, atol=1e-6)

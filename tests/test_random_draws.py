@@ -97,3 +97,10 @@ def test_dropout_is_that_of_ops(rng):
     before = model.get_weights()[0].copy()
     model.fit(np.ones((8, 3), "float32"), np.ones((8, 1), "float32"), verbose=0)
     assert not np.array_equal(before, model.get_weights()[0])
+
+
+def test_a_seed_generator_comes_back_from_its_configuration():
+    config = random.SeedGenerator(5, name="noise").get_config()
+    again = random.SeedGenerator.from_config(config)
+    assert config == {"seed": 5, "name": "noise"} == again.get_config()
+    np.testing.assert_array_equal(random.normal((3,), seed=again), random.normal((3,), seed=random.SeedGenerator(5)))

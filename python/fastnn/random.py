@@ -43,14 +43,14 @@ def next_stream() -> tuple[int, int]:
 class SeedGenerator:
     """A random stream and how far it has been used.
 
-    seed: None for the next stream of the program, or an integer for a stream of its own.
+    seed: None for the next stream of the program, or an integer for a stream of its own. name: for Keras's sake.
     state: uint64, (3,). Seed, stream and step, in memory so that kernels read the step when they run.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
             raise ValueError(f"[SeedGenerator] expected seed to be None or an integer >= 0, got {seed!r}")
-        self.seed = seed
+        self.seed, self.name = seed, name or "seed_generator"
         self.state: Array = np.array([*(next_stream() if seed is None else (int(seed), 0)), 0], np.uint64)
 
     def next(self) -> Array:
@@ -65,7 +65,11 @@ class SeedGenerator:
         return np.random.Generator(np.random.Philox(counter=[0, 0, 0, step], key=[seed, stream]))
 
     def get_config(self) -> dict[str, Any]:
-        return {"seed": self.seed}
+        return {"seed": self.seed, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        return cls(**config)
 
 
 def as_generator(seed: int | SeedGenerator | None) -> SeedGenerator:

@@ -60,6 +60,22 @@ class Normalization(Layer):
                 for v in (self.input_mean, self.input_variance)
             )
 
+    @property
+    def mean(self) -> Array:
+        """The mean, in a shape that broadcasts to inputs. Raises AttributeError before the layer is built."""
+        return self._known("mean", 0)
+
+    @property
+    def variance(self) -> Array:
+        """The variance, likewise."""
+        return self._known("variance", 1)
+
+    def _known(self, name: str, which: int) -> Array:
+        if not self.built:
+            raise AttributeError(f"[{self.name}] expected a built layer, got one without {name}; call adapt() first")
+        found = self._given[which] if self.input_mean is not None else self.weights[which]._value
+        return found.reshape([n or 1 for n in self._broadcast]).copy()
+
     def adapt(self, data: Any) -> None:
         """Takes mean and variance from data: an array, or batches of it. Forgets what was there before."""
         if self.input_mean is not None:
@@ -104,13 +120,19 @@ class Normalization(Layer):
         }
 
 
+def _inputs(batch: Any) -> Array:
+    return np.asarray(raw(batch[0] if isinstance(batch, tuple) else batch))
+
+
 def _batches(data: Any) -> Iterator[Array]:
     """The arrays of data, which may be a single one; of pairs the first."""
-    if hasattr(data, "shape"):
+    if hasattr(data, "num_batches"):  # a PyDataset
+        yield from (_inputs(data[number]) for number in range(data.num_batches))
+    elif hasattr(data, "shape"):
         yield np.asarray(raw(data))
     elif isinstance(data, Iterable):
         for batch in data:
-            yield np.asarray(raw(batch[0] if isinstance(batch, tuple) else batch))
+            yield _inputs(batch)
     else:
         raise TypeError(f"[Normalization] expected an array or batches, got {type(data).__name__}")
 
