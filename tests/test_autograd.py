@@ -144,7 +144,7 @@ def test_numpy_functions_and_operators_lead_to_ops(x, fn):
         np.testing.assert_allclose(dx[k], np.sum(fn(a, x + step) - fn(a, x - step)) / 2e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("fn", [np.linalg.det, np.arcsinh, np.cumprod, np.add.reduce, lambda t: np.add.at(t, [0], 1.0)])
+@pytest.mark.parametrize("fn", [np.linalg.det, np.frexp, np.unwrap, np.add.reduce, lambda t: np.add.at(t, [0], 1.0)])
 def test_numpy_functions_we_do_not_have_raise(x, fn):
     with GradientTape() as tape, pytest.raises(TypeError, match=r"expected arrays, got a Tensor; use fastnn\.ops or "):
         fn(tape.watch(x))

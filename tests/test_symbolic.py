@@ -72,8 +72,9 @@ def test_every_op_of_one_array_takes_a_symbolic_tensor():
         except (TypeError, ValueError):  # more arguments, or other axes
             needs_more.add(name)
             continue
-        if name in ("shape", "ndim", "size"):  # what is known of it
-            assert op(x) == {"shape": (None, 4), "ndim": 2, "size": None}[name]
+        known = {"shape": (None, 4), "ndim": 2, "size": None, "dtype": "float32", "is_tensor": False}
+        if name in known:
+            assert op(x) == known[name]
             continue
         if name in ("array", "convert_to_numpy", "unstack"):  # there are no values, and no number of samples
             with pytest.raises((TypeError, ValueError)):
@@ -125,8 +126,8 @@ def test_a_symbolic_tensor_has_no_values():
     for use in (float, bool, len, list, np.asarray):
         with pytest.raises(TypeError, match="has no values yet"):
             use(x)
-    with pytest.raises(TypeError, match=r"\[numpy.cumprod\] expected arrays, got a SymbolicTensor"):
-        np.cumprod(x)
+    with pytest.raises(TypeError, match=r"\[numpy.unwrap\] expected arrays, got a SymbolicTensor"):
+        np.unwrap(x)
 
 
 def test_building_a_graph_inside_a_tape_records_nothing():

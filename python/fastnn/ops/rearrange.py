@@ -251,6 +251,7 @@ def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     return flip(swapaxes(array, a, b), b) if turns == 3 else array
 
 
+@composite
 def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
     """For each x, (n_i,), an array with an axis for every x, along one of which x runs: the first and the second are
     exchanged with indexing "xy", and are not with "ij"."""
