@@ -88,12 +88,14 @@ BEHAVIOUR: tuple[tuple[str, str, str, str], ...] = (
      "`np.array(v)` is one where it is wanted"),
     ("`metric.variables` of built-in metrics", "empty; their state are attributes in float64", "Variables in floatx()",
      "sums of long epochs keep their digits"),
-    ("`optimizer.iterations`, `learning_rate`", "an `int` and a `float`, which can be set", "Variables",
-     "`state()` and `set_state()` hold all there is"),
+    ("`optimizer.iterations`, `learning_rate`", "an `int` and a `float` with `assign()` and `numpy()`", "Variables",
+     "they are read in every step; as Variables they are in `optimizer.variables`"),
+    ("a layer that does not support masks", "refuses one, unless `drop_mask=True`", "warns and loses it",
+     "padding that counts is a wrong result"),
     ("`on_train_end`", "heard also where an exception ends `fit`", "not then", "files are closed, bars end"),
     ("`STFT(window=...)`", "four names, or an array", "SciPy's names", "SciPy is not needed"),
     ("a loss in `compile`", "judges one output", "may judge a nested group of outputs", "losses are fused by output"),
-    ("classes of one's own", "`custom_objects=`", "`register_keras_serializable` too",
+    ("classes of one's own", "in `custom_objects=`, in a scope, or registered", "also imported by the module's name",
      "loading runs nothing that was not handed over"),
 )  # fmt: skip
 
