@@ -193,6 +193,10 @@ def test_what_a_constructor_was_given_is_kept_where_get_config_is_missing(tmp_pa
         np.testing.assert_array_equal(loaded(x), y)
         np.testing.assert_array_equal(copy.deepcopy(model)(x), y)
     assert Net(4).get_config() == {"units": 4}
+    sizes = [4, 5]
+    layer = Plain(3, shape=sizes)
+    sizes.append(6)
+    assert layer.get_config()["shape"] == [4, 5]
     with pytest.raises(NotImplementedError, match=r"\[Plain\] expected get_config\(\) to be .* given ratio"):
         Plain(3, ratio=np.ones(3)).get_config()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
@@ -41,7 +42,7 @@ def given_to(constructor: Callable[..., Any], args: tuple[Any, ...], options: di
             found[name] = value
     own = next(iter(bound.arguments))  # self
     found.pop(own, None)
-    plain = {name: value for name, value in found.items() if _is_plain(value)}
+    plain = {name: deepcopy(value) for name, value in found.items() if _is_plain(value)}
     return Given(plain, tuple(name for name in found if name not in plain))
 
 
