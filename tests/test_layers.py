@@ -438,9 +438,16 @@ def test_attributes_may_be_set_before_super_init():
         def call(self, x):
             return self.inner(x)
 
+    class Bare(Layer):
+        def __init__(self):
+            self.trainable = False
+            self.scale = Variable(np.ones(2, np.float32))
+            super().__init__()
+
     layer = Early()
     assert layer(np.ones((3, 4), np.float32)).shape == (3, 2)
     assert len(layer.weights) == 2
+    assert len(Bare().weights) == 1
 
 
 def test_a_forgotten_super_init_is_named():

@@ -285,7 +285,7 @@ class Layer(Structural):
     _containers: list[Any]
 
     def _begin_tracking(self) -> None:
-        self.__dict__.update(_variables=[], _own_trainable=[], _sublayers=[], _containers=[])
+        self.__dict__.update(_variables=[], _own_trainable=[], _sublayers=[], _containers=[], _trainable=True)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Variable, Layer, list, tuple, dict)):
@@ -363,6 +363,8 @@ class Layer(Structural):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
+        if "_variables" not in self.__dict__:  # before super().__init__(), which sets it anew
+            self._begin_tracking()
         freezing_changed()
         for layer in self._walk():
             layer._trainable = bool(value)
