@@ -71,8 +71,10 @@ def test_slices(rng):
 
     check_op(lambda x, part: ops.slice_update(x, (1, 1), part), reference, x, part)
     np.testing.assert_array_equal(ops.slice(x, (9, -3), (2, 3)), x[3:, :3])  # as near as it can be
-    with pytest.raises(ValueError, match=r"\[slice\] expected starts and a part for each axis of \(5, 4\)"):
-        ops.slice(x, (0, 0), (6, 1))
+    np.testing.assert_array_equal(ops.slice(x, (3, 0), (-1, 2)), x[3:, :2])
+    for shape in ((6, 1), (-2, 1), (1,)):
+        with pytest.raises(ValueError, match=r"\[slice\] expected starts and a part for each axis of \(5, 4\)"):
+            ops.slice(x, (0, 0), shape)
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1, None])

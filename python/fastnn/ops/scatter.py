@@ -114,9 +114,12 @@ def _turns(places: Array) -> list[Array]:
 def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
     """The part of inputs of a shape that begins at start_indices, one for each axis. A view.
 
-    A start beyond the last possible one counts as that, as in Keras on JAX.
+    A length of -1 stands for all that follow. A start out of range counts as the nearest possible one.
     """
-    starts = _starts(start_indices, np.shape(raw(inputs)), shape, "slice")
+    outer, given = np.shape(raw(inputs)), list(raw(start_indices))
+    if len(outer) == len(given) == len(shape):
+        shape = [n - int(raw(a)) if m == -1 else m for a, n, m in zip(given, outer, shape, strict=True)]
+    starts = _starts(given, outer, shape, "slice")
     return getitem(inputs, tuple(builtins.slice(a, a + n) for a, n in zip(starts, shape, strict=True)))
 
 
@@ -132,7 +135,7 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
 
 def _starts(given: Any, outer: Sequence[int], inner: Sequence[int], op: str) -> list[int]:
     starts = [int(raw(start)) for start in raw(given)]
-    if not len(starts) == len(outer) == len(inner) or any(m > n for n, m in zip(outer, inner, strict=False)):
+    if not len(starts) == len(outer) == len(inner) or any(not 0 <= m <= n for n, m in zip(outer, inner, strict=False)):
         raise ValueError(
             f"[{op}] expected starts and a part for each axis of {tuple(outer)}, got {starts} and {tuple(inner)}"
         )
