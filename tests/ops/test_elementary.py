@@ -53,6 +53,9 @@ def test_quotients_by_zero_are_zero_where_that_is_wanted(rng):
     da, db = pullback(np.ones_like(y))
     zero = b == 0
     assert np.all(da[zero] == 0) and np.all(db[zero] == 0) and np.all(np.isfinite([da, db]))
+    for number, expected in ((2, 0.5), (0, 0.0)):
+        y = ops.divide_no_nan(np.ones(3, "float32"), number)
+        assert y.dtype == np.float32 and np.all(y == expected)
 
 
 def test_round_to_decimals(rng):
@@ -127,6 +130,24 @@ def test_ends_of_inverse_functions():
     np.testing.assert_array_equal(ops.nan_to_num(np.array([np.nan, inf, -inf, 2]), 7.0, 8.0, 9.0), [7, 8, 9, 2])
     np.testing.assert_array_equal(ops.trunc(np.array([-1.7, 1.7])), [-1, 1])
     assert ops.trunc(np.array([3])).dtype.kind == "i"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_infinities_and_nan(dtype):
+    some = np.array([0, 1, -2, np.inf, -np.inf, np.nan], dtype)
+    a, b = np.meshgrid(some, some)
+    np.testing.assert_allclose(ops.arctan2(a, b), np.arctan2(a, b), rtol=1e-6)
+    length = np.where(np.isnan(a) | np.isnan(b), np.nan, np.hypot(a, b))  # NaN stays, as always
+    np.testing.assert_allclose(ops.hypot(a, b), length, rtol=1e-6)
+    wide = np.array([*some, np.finfo(dtype).max, -1e9, 2e9], dtype)
+    np.testing.assert_allclose(ops.arcsinh(wide), np.arcsinh(wide), rtol=1e-6)
+
+
+def test_gradients_at_0():
+    zero = np.zeros(1)
+    for function, slope in ((ops.arcsinh, 1.0), (ops.cbrt, np.inf)):
+        y, pullback = vjp(function, zero)
+        np.testing.assert_array_equal(pullback(np.ones_like(y))[0], [slope])
 
 
 def test_closeness():

@@ -97,7 +97,9 @@ def arctan2(x1: Any, x2: Any) -> Any:
     """Angle of the point (x2, x1), in [-pi, pi]: y = arctan(x1 / x2), in the quadrant of the two. 0 for (0, 0)."""
     steep = greater(absolute(x1), absolute(x2))  # the smaller of the two is divided by the larger one
     above, below = where(steep, x2, x1), where(steep, x1, x2)
-    angle = arctan(divide_no_nan(above, below))
+    infinite = isinf(above)  # and so is below, unless it is NaN
+    above, below = where(infinite, sign(above), above), where(infinite, sign(below), below)
+    angle = arctan(where(isnan(above), above, divide_no_nan(above, below)))
     side = cast(where(less(x1, 0.0), -1.0, 1.0), angle.dtype)
     behind = where(less(x2, 0.0), multiply(side, _pi), 0.0)
     return where(steep, subtract(multiply(side, _pi / 2), angle), add(angle, behind))
@@ -118,9 +120,22 @@ def arccos(x: Any) -> Any:
 @composite
 def arcsinh(x: Any) -> Any:
     """Inverse of the hyperbolic sine: y = sign(x) ln(|x| + sqrt(x^2 + 1)), exact to the last bits near 0."""
-    size = absolute(x)
-    within = multiply(size, divide(size, add(1.0, hypot(size, 1.0))))
-    return multiply(sign(x), log1p(add(size, within)))
+    return _odd(_arcsinh, x)
+
+
+def _arcsinh(x: Any) -> Any:
+    """arcsinh of x >= 0; ln 2x where 1 is lost beside x^2 in any case."""
+    large = greater(x, 1e9)
+    some, much = where(large, 1.0, x), where(large, x, 1.0)
+    within = multiply(some, divide(some, add(1.0, hypot(some, 1.0))))
+    return where(large, add(log(much), _ln(2)), log1p(add(some, within)))
+
+
+def _odd(function: Any, x: Any) -> Any:
+    """function, known for x >= 0, of any x: f(-x) = -f(x). sign(x) would have no gradient at 0."""
+    below = less(x, 0.0)
+    y = function(where(below, negative(x), x))
+    return where(below, negative(y), y)
 
 
 def arccosh(x: Any) -> Any:
@@ -138,7 +153,8 @@ def hypot(x1: Any, x2: Any) -> Any:
     """Length of the vector (x1, x2): y = sqrt(x1^2 + x2^2), taken so that nothing overflows."""
     a, b = absolute(x1), absolute(x2)
     larger = maximum(a, b)
-    return multiply(larger, sqrt(add(1.0, square(divide_no_nan(minimum(a, b), larger)))))
+    smaller = where(isinf(larger), 0.0, minimum(a, b))
+    return multiply(larger, sqrt(add(1.0, square(divide_no_nan(smaller, larger)))))
 
 
 @composite
@@ -152,7 +168,7 @@ def logaddexp(x1: Any, x2: Any) -> Any:
 @composite
 def cbrt(x: Any) -> Any:
     """Cubic root. The gradient at 0 is infinite."""
-    return multiply(sign(x), power(absolute(x), 1 / 3))
+    return _odd(lambda size: power(size, 1 / 3), x)
 
 
 @composite
@@ -171,7 +187,8 @@ def _integral(x1: Any, x2: Any) -> bool:
 def divide_no_nan(x1: Any, x2: Any) -> Any:
     """Quotient, 0 where x2 is 0: y = x1 / x2. The gradient is 0 there too."""
     none = equal(x2, 0.0)
-    return where(none, 0.0, divide(x1, where(none, 1.0, x2)))
+    by = (x2 or 1.0) if isinstance(x2, (int, float)) else where(none, 1.0, x2)  # a number of Python's stays one
+    return where(none, 0.0, divide(x1, by))
 
 
 @composite
