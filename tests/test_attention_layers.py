@@ -414,10 +414,88 @@ def test_recorded_steps_with_attention_are_those_of_python(rng):
         (lambda: MultiHeadAttention(2, 3, sliding_window=0), r"expected sliding_window to be a positive integer, got"),
         (lambda: GroupQueryAttention(3, 4, 3), r"expected a number of heads that is a multiple of 3, got 4"),
         (lambda: Attention(score_mode="sum"), r"\[Attention\] expected score_mode 'dot' or 'concat', got 'sum'"),
-        (lambda: Attention(name="a")([CAUSAL] * 2, mask=[None]), r"\[a\] expected mask as \[of the .*, got 1 masks"),
-        (lambda: Attention()([CAUSAL] * 2, mask=CAUSAL), r"expected mask as \[of the .*, got ndarray"),
+        (
+            lambda: Attention(name="a")([CAUSAL[None]] * 2, mask=[None]),
+            r"\[a\] expected mask as \[of the .*, got 1 masks",
+        ),
+        (lambda: Attention()([CAUSAL[None]] * 2, mask=CAUSAL), r"expected mask as \[of the .*, got ndarray"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+EACH = [Attention, AdditiveAttention, MultiHeadAttention, GroupQueryAttention, "encoder", "decoder"]
+
+
+def called(kind, query, value, **options):
+    """What a layer of this kind makes of two sequences; the same weights each time."""
+    utils.set_random_seed(3)
+    if kind in (Attention, AdditiveAttention):
+        return kind()([query, value], **options)
+    if kind == "encoder":
+        return layers.TransformerEncoder(8, 2)(query)
+    if kind == "decoder":
+        return layers.TransformerDecoder(8, 2)(query, value)
+    return (MultiHeadAttention(2, 3) if kind is MultiHeadAttention else GroupQueryAttention(3, 4, 2))(query, value)
+
+
+@pytest.mark.parametrize("kind", EACH)
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool", "float64", "float16", ">f4"])
+def test_numbers_of_any_kind_come_out_in_the_dtype_of_the_layer(rng, kind, dtype):
+    query, value = (rng.integers(0, 2, shape) for shape in ((2, 3, 4), (2, 5, 4)))
+    y = called(kind, query.astype(dtype), value.astype(dtype))
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y, called(kind, query.astype(np.float32), value.astype(np.float32)))
+
+
+@pytest.mark.parametrize("kind", EACH)
+def test_strided_and_read_only_inputs_are_left_alone(rng, kind):
+    given = [rng.standard_normal(shape).astype(np.float32) for shape in ((2, 3, 4), (2, 5, 4))]
+    expected, changed = called(kind, *given), []
+    for x in given:
+        gaps = np.full(tuple(2 * length for length in x.shape[::-1]), np.nan, np.float32).T[::2, ::2, ::2]
+        gaps[...] = x
+        gaps.flags.writeable = False
+        changed.append(gaps)
+    np.testing.assert_array_equal(called(kind, *changed), expected)
+    for x, gaps in zip(given, changed, strict=True):
+        np.testing.assert_array_equal(gaps, x)
+
+
+@pytest.mark.parametrize("kind", EACH)
+@pytest.mark.parametrize(("n", "tq", "tk"), [(0, 3, 4), (2, 0, 4), (2, 3, 0), (0, 0, 0)])
+def test_no_sequences_and_sequences_without_steps(kind, n, tq, tk):
+    with GradientTape() as tape:
+        query, value = (tape.watch(np.ones((n, t, 4), np.float32)) for t in (tq, tk))
+        loss = ops.sum(called(kind, query, value))
+    gradients = tape.gradient(loss, [query] if kind == "encoder" else [query, value])
+    for x, dx in zip((query, value), gradients, strict=False):
+        assert dx.shape == x.shape and np.isfinite(dx).all()
+
+
+@pytest.mark.parametrize("kind", EACH[:4])
+@pytest.mark.parametrize("shape", [(), (4,)])
+def test_what_is_no_sequence_is_refused(kind, shape):
+    expected = r"expected (inputs \(n, t, d\)|query, value and key \(n, t, ..., features\)), got"
+    with pytest.raises(ValueError, match=expected):
+        called(kind, np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+
+
+def test_other_features_than_the_layer_was_built_for_are_refused():
+    layer = MultiHeadAttention(2, 3)
+    layer(np.zeros((2, 3, 4)), np.zeros((2, 5, 6)))
+    with pytest.raises(ValueError, match=r"\[query\] expected x \(..., 4\), got \(2, 3, 5\)"):
+        layer(np.zeros((2, 3, 5)), np.zeros((2, 5, 6)))
+    with pytest.raises(ValueError, match=r"\[key\] expected x \(..., 6\), got \(2, 5, 7\)"):
+        layer(np.zeros((2, 3, 4)), np.zeros((2, 5, 7)))
+
+
+def test_masks_may_be_lists(inputs):
+    q, v, k = inputs
+    layer = MultiHeadAttention(2, 3)
+    attention_mask = np.broadcast_to(CAUSAL, (2, 3, 5))
+    expected = layer(q, v, k, query_mask=QUERY_MASK, value_mask=VALUE_MASK, attention_mask=attention_mask)
+    lists = {"query_mask": QUERY_MASK.tolist(), "value_mask": VALUE_MASK.tolist()}
+    np.testing.assert_array_equal(layer(q, v, k, **lists, attention_mask=attention_mask.tolist()), expected)

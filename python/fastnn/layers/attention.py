@@ -28,6 +28,11 @@ def both(a: Any, b: Any) -> Any:
     return ops.logical_and(a, b)
 
 
+def as_floats(layer: Layer, x: Any) -> Any:
+    """x in the layer's dtype, integers and booleans too."""
+    return x if x.dtype == layer._dtype else ops.cast(x, layer._dtype)
+
+
 def masked_softmax(scores: Any, mask: Any) -> Any:
     """Softmax over the last axis, of what mask lets through; zeros where that is nothing."""
     if mask is None:
@@ -77,6 +82,9 @@ class Attention(Layer):
             raise ValueError(f"[{self.name}] expected [query, value] or [query, value, key], got {got}")
         if any(part is None or isinstance(part, int) for part in inputs):  # the shape of one array
             raise ValueError(f"[{self.name}] expected [query, value] or [query, value, key], got one of shape {inputs}")
+        shapes = [tuple(part if isinstance(part, (list, tuple)) else part.shape) for part in inputs]
+        if any(len(shape) < 3 for shape in shapes):
+            raise ValueError(f"[{self.name}] expected inputs (n, t, d), got {', '.join(map(str, shapes))}")
 
     def _scores(self, query: Any, key: Any) -> Any:
         """(n, tq, tk) for query (n, tq, d) and key (n, tk, d)."""
@@ -97,8 +105,8 @@ class Attention(Layer):
         use_causal_mask: bool = False,
     ) -> Any:
         self._check(inputs)
-        query, value = inputs[0], inputs[1]
-        key = inputs[2] if len(inputs) > 2 else value
+        query, value = (as_floats(self, x) for x in inputs[:2])
+        key = as_floats(self, inputs[2]) if len(inputs) > 2 else value
         if mask is not None and not (isinstance(mask, (list, tuple)) and 2 <= len(mask) <= len(inputs)):
             got = f"{len(mask)} masks" if isinstance(mask, (list, tuple)) else type(mask).__name__
             raise ValueError(f"[{self.name}] expected mask as [of the query, of the value], got {got}")

@@ -11,7 +11,7 @@ import numpy as np
 from fastnn import constraints, initializers, ops, regularizers
 from fastnn.arrays import PartialShape
 from fastnn.backend import constant
-from fastnn.layers.attention import both, causal_mask, masked_softmax
+from fastnn.layers.attention import as_floats, both, causal_mask, masked_softmax
 from fastnn.layers.einsum_dense import as_matrix
 from fastnn.layers.layer import Layer, registry
 from fastnn.random import SeedGenerator
@@ -45,8 +45,13 @@ class Projection(Layer):
         return self.add_weight(shape, initializer, name=name, regularizer=regularizer, constraint=constraint)
 
     def call(self, x: Any) -> Any:
+        x = as_floats(self, x)
+        inside = x.shape[x.ndim - self._axes :]
+        if inside != self.kernel.shape[: self._axes]:
+            expected = ", ".join(map(str, self.kernel.shape[: self._axes]))
+            raise ValueError(f"[{self.name}] expected x (..., {expected}), got {x.shape}")
         outside, units = x.shape[: x.ndim - self._axes], prod(self._shape)
-        rows = x if self._axes == 1 else ops.reshape(x, (*outside, prod(x.shape[x.ndim - self._axes :])))
+        rows = x if self._axes == 1 else ops.reshape(x, (*outside, prod(inside)))
         kernel = ops.reshape(self.kernel, (rows.shape[-1], units))
         bias = None if self.bias is None else ops.reshape(self.bias, (units,))
         y = ops.dense(rows, kernel, bias, activation=self._activation)
@@ -95,6 +100,10 @@ class _Heads(Layer):
         self, query_shape: PartialShape, value_shape: PartialShape, key_shape: PartialShape | None = None
     ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
+        shapes = (query_shape, value_shape, key_shape)
+        if any(len(shape) < 2 or shape[-1] is None for shape in shapes):
+            got = ", ".join(str(tuple(shape)) for shape in shapes)
+            raise ValueError(f"[{self.name}] expected query, value and key (n, t, ..., features), got {got}")
         self._check_lengths(value_shape, key_shape)
         self.query_dense = self._projected("query", query_shape, (self._heads, self._key_dim))
         self.key_dense = self._projected("key", key_shape, (self._kv_heads, self._key_dim))
@@ -148,12 +157,14 @@ class _Heads(Layer):
         seen = both(value_mask, key_mask)
         seen = None if seen is None else ops.expand_dims(seen, -2)
         if attention_mask is not None:
+            attention_mask = ops.cast(attention_mask, bool)
             if seen is not None and attention_mask.ndim == seen.ndim + 1:  # (n, heads, tq, tk) and (n, 1, tk)
                 seen = ops.expand_dims(seen, 1)
-            seen = both(ops.cast(attention_mask, bool), seen)
+            seen = both(attention_mask, seen)
         q, k, v = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         y, weights = self._attend(q, k, v, seen, training, return_attention_scores, use_causal_mask)
         if query_mask is not None:  # a query that is masked sees nothing
+            query_mask = ops.cast(query_mask, bool)
             y = ops.where(ops.expand_dims(query_mask, tuple(range(query_mask.ndim, y.ndim))), y, 0.0)
             if weights is not None and weights.ndim == 4:
                 weights = ops.where(ops.expand_dims(query_mask, (1, 3)), weights, 0.0)

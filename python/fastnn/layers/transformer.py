@@ -6,6 +6,7 @@ from typing import Any
 
 from fastnn import activations, initializers, ops
 from fastnn.arrays import PartialShape
+from fastnn.layers.attention import as_floats
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.layer import Layer
@@ -132,6 +133,7 @@ class TransformerEncoder(_Block):
             attended, weights = self.self_attention(y, y, return_attention_scores=True, **options)
             return attended
 
+        x = as_floats(self, x)
         y = self._part(x, self.self_attention_layer_norm, self.self_attention_dropout, work)
         y = self._feed_forward(y)
         return (y, weights) if return_attention_scores else y
@@ -189,7 +191,7 @@ class TransformerDecoder(_Block):
             "use_causal_mask": use_causal_mask,
         }
         y = self._part(
-            decoder_sequence,
+            as_floats(self, decoder_sequence),
             self.self_attention_layer_norm,
             self.self_attention_dropout,
             lambda x: self.self_attention(x, x, **own),
