@@ -222,6 +222,23 @@ def test_beams_find_what_greedy_decoding_misses():
     assert ops.ctc_decode(logits, [2], "beam_search", beam_width=2)[0][0, 0].tolist() == [1, -1]
     with pytest.raises(ValueError, match=r"\[ctc_decode\] expected strategy 'greedy' or 'beam_search', got 'best'"):
         ops.ctc_decode(logits, [2], "best")
+    for strategy in ("greedy", "beam_search"):
+        for length in (3, -1):
+            with pytest.raises(ValueError, match=r"\[ctc_decode\] expected lengths in \[0, 2\], got"):
+                ops.ctc_decode(logits, [length], strategy)
+        with pytest.raises(ValueError, match=r"\[ctc_decode\] expected mask_index in \[0, 2\), got 2"):
+            ops.ctc_decode(logits, [2], strategy, mask_index=2)
+        labels, scores = ops.ctc_decode(logits[:, :0], [0], strategy)
+        assert labels.shape == (1, 1, 0) and scores.tolist() == [[0]]
+
+
+def test_a_class_that_cannot_come_is_left_out():
+    logits = np.zeros((1, 3, 3))
+    logits[0, 1] = [0, -np.inf, 0]
+    check = plain(logits, np.array([[1]]), [1], [3], 0)
+    y, pullback = vjp(lambda x: ops.ctc_loss([[1]], x, [1], [3]), logits)
+    np.testing.assert_allclose(y, check, rtol=1e-12)
+    assert np.isfinite(pullback(np.ones(1))[0]).all()
 
 
 # ---- the loss ----

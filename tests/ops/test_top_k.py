@@ -72,3 +72,19 @@ def test_what_makes_no_sense_is_refused():
         ops.top_k(np.zeros((2, 3)), 4)
     with pytest.raises(ValueError, match=r"\[top_k\] expected x with at least 1 axis, got a scalar"):
         ops.top_k(1.0, 1)
+    with pytest.raises(TypeError):
+        ops.top_k(np.zeros(3), 1.5)
+
+
+def test_integers_that_floats_have_not_got_keep_their_order_and_their_values():
+    big = 2**62
+    for dtype in (np.int64, np.uint64):
+        x = np.array([[big, big + 1, big + 1, 3], [big + 3, big + 2, big + 1, big]]).astype(dtype)
+        values, places = ops.top_k(x, 2)
+        np.testing.assert_array_equal(places, [[1, 2], [0, 1]])
+        np.testing.assert_array_equal(values, [[big + 1, big + 1], [big + 3, big + 2]])
+        assert values.dtype == dtype and places.dtype == np.int64
+        with pytest.raises(ValueError, match=r"\[top_k\] expected k in \[0, 4\], got 5"):
+            ops.top_k(x, 5)
+    lowest = np.array([np.iinfo(np.int64).min, 0, np.iinfo(np.int64).max])
+    assert ops.top_k(lowest, 3)[1].tolist() == [2, 1, 0]

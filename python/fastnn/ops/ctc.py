@@ -60,7 +60,8 @@ def ctc_decode(
     each step, collapsed; "beam_search" for the most probable labels, with `beam_width` prefixes kept from step to step.
     merge_repeated: for "greedy"; False to leave repeated classes as they are.
     Returns (labels, scores): labels int64, (top_paths, n, t), -1 beyond their end; scores of "greedy" are the negative
-    sums of the largest logits, (n, 1), those of "beam_search" the log-probabilities, (n, top_paths).
+    sums of the largest logits, (n, 1), those of "beam_search" the log-probabilities, (n, top_paths). Raises ValueError
+    for lengths and classes out of range.
     Source: Graves et al., 2006; Hannun et al., 2014, algorithm 1.
     """
     logits = floats(raw(inputs))
@@ -68,6 +69,10 @@ def ctc_decode(
     if logits.ndim != 3 or lengths.shape != logits.shape[:1]:
         got = f"{logits.shape} and {lengths.shape}"
         raise ValueError(f"[ctc_decode] expected inputs (n, t, classes) and lengths (n,), got {got}")
+    if np.any(lengths < 0) or np.any(lengths > logits.shape[1]):
+        raise ValueError(f"[ctc_decode] expected lengths in [0, {logits.shape[1]}], got {lengths}")
+    if not 0 <= mask_index < logits.shape[2]:
+        raise ValueError(f"[ctc_decode] expected mask_index in [0, {logits.shape[2]}), got {mask_index}")
     if strategy == "greedy":
         return _greedy(logits, lengths, merge_repeated, mask_index)
     if strategy != "beam_search":
