@@ -28,11 +28,6 @@ def both(a: Any, b: Any) -> Any:
     return ops.logical_and(a, b)
 
 
-def as_floats(layer: Layer, x: Any) -> Any:
-    """x in the layer's dtype, integers and booleans too."""
-    return x if x.dtype == layer._dtype else ops.cast(x, layer._dtype)
-
-
 def masked_softmax(scores: Any, mask: Any) -> Any:
     """Softmax over the last axis, of what mask lets through; zeros where that is nothing."""
     if mask is None:
@@ -48,8 +43,8 @@ class Attention(Layer):
     inputs: [query (n, tq, d), value (n, tk, dv)] and, if it is not the value, key (n, tk, d). mask: [of the query, of
     the value]: outputs of masked queries are 0, masked values are not seen. use_causal_mask: query i sees the keys up
     to i alone. Returns (n, tq, dv), with return_attention_scores also the softmax, (n, tq, tk); without it, and for
-    "dot", nothing of that size is made. Axes between n and the steps, of the same lengths
-    in all inputs, each have an attention of their own. Source: Luong et al., 2015.
+    "dot", nothing of that size is made. Axes between n and the steps, of the same lengths in all inputs, each have an
+    attention of their own. Source: Luong et al., 2015.
     """
 
     supports_masking = True
@@ -105,8 +100,8 @@ class Attention(Layer):
         use_causal_mask: bool = False,
     ) -> Any:
         self._check(inputs)
-        query, value = (as_floats(self, x) for x in inputs[:2])
-        key = as_floats(self, inputs[2]) if len(inputs) > 2 else value
+        query, value = (self._real(x) for x in inputs[:2])
+        key = self._real(inputs[2]) if len(inputs) > 2 else value
         if mask is not None and not (isinstance(mask, (list, tuple)) and 2 <= len(mask) <= len(inputs)):
             got = f"{len(mask)} masks" if isinstance(mask, (list, tuple)) else type(mask).__name__
             raise ValueError(f"[{self.name}] expected mask as [of the query, of the value], got {got}")

@@ -67,7 +67,7 @@ class Resizing(_ImageSize):
         return {name: getattr(self, name) for name in names}
 
     def call(self, inputs: Any) -> Any:
-        y = ops.image.resize(ops.cast(inputs, self._dtype), (self.height, self.width), **self._settings())
+        y = ops.image.resize(self._real(inputs), (self.height, self.width), **self._settings())
         if inputs.dtype.kind == "f":
             return y
         limits = np.iinfo(inputs.dtype)
@@ -88,7 +88,7 @@ class CenterCrop(_ImageSize):
     """
 
     def call(self, inputs: Any) -> Any:
-        x = ops.cast(inputs, self._dtype)
+        x = self._real(inputs)
         top, left = x.shape[-3] - self.height, x.shape[-2] - self.width
         if top < 0 or left < 0:
             return ops.image.resize(x, (self.height, self.width), crop_to_aspect_ratio=True)

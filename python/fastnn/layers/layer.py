@@ -88,8 +88,7 @@ class Layer(Structural):
         drop_mask: bool = False,
         **options: Any,
     ) -> None:
-        if "_variables" not in self.__dict__:
-            self._begin_tracking()
+        self._begin_tracking()
         shape = options.pop("input_shape", None)
         if "input_dim" in options:
             shape = (options.pop("input_dim"),)
@@ -285,12 +284,13 @@ class Layer(Structural):
     _containers: list[Any]
 
     def _begin_tracking(self) -> None:
-        self.__dict__.update(_variables=[], _own_trainable=[], _sublayers=[], _containers=[], _trainable=True)
+        """What is set may come before super().__init__(), as in Keras: whoever is first begins."""
+        if "_variables" not in self.__dict__:
+            self.__dict__.update(_variables=[], _own_trainable=[], _sublayers=[], _containers=[], _trainable=True)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Variable, Layer, list, tuple, dict)):
-            if "_variables" not in self.__dict__:  # before super().__init__(), as Keras allows
-                self._begin_tracking()
+            self._begin_tracking()
             if not name.startswith("_"):
                 self._track(value)
                 if isinstance(value, (list, dict)):
@@ -363,8 +363,7 @@ class Layer(Structural):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        if "_variables" not in self.__dict__:  # before super().__init__(), which sets it anew
-            self._begin_tracking()
+        self._begin_tracking()
         freezing_changed()
         for layer in self._walk():
             layer._trainable = bool(value)
@@ -617,6 +616,10 @@ class Layer(Structural):
     def __getstate__(self) -> dict[str, Any]:
         """A copy of a layer is in no graph yet."""
         return {name: value for name, value in self.__dict__.items() if name != "_nodes"}
+
+    def _real(self, x: Any) -> Any:
+        """An array or Tensor in this layer's dtype: integers and booleans, too, which _cast() leaves as they are."""
+        return x if x.dtype is self._dtype or x.dtype == self._dtype else ops.cast(x, self._dtype)
 
     def _cast(self, x: Any) -> Any:
         """Floating inputs in this layer's dtype, whatever nesting they come in; anything else as it is."""

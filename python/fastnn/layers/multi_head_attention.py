@@ -11,7 +11,7 @@ import numpy as np
 from fastnn import constraints, initializers, ops, regularizers
 from fastnn.arrays import PartialShape
 from fastnn.backend import constant
-from fastnn.layers.attention import as_floats, both, causal_mask, masked_softmax
+from fastnn.layers.attention import both, causal_mask, masked_softmax
 from fastnn.layers.einsum_dense import as_matrix
 from fastnn.layers.layer import Layer, registry
 from fastnn.random import SeedGenerator
@@ -45,7 +45,7 @@ class Projection(Layer):
         return self.add_weight(shape, initializer, name=name, regularizer=regularizer, constraint=constraint)
 
     def call(self, x: Any) -> Any:
-        x = as_floats(self, x)
+        x = self._real(x)
         inside = x.shape[x.ndim - self._axes :]
         if inside != self.kernel.shape[: self._axes]:
             expected = ", ".join(map(str, self.kernel.shape[: self._axes]))

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastnn import constraints, initializers, ops, regularizers
 from fastnn.arrays import PartialShape
-from fastnn.autograd import Tensor, Variable
+from fastnn.autograd import Variable
 from fastnn.layers.layer import Layer
 from fastnn.registry import serialize
 
@@ -34,10 +34,6 @@ class _Normalization(Layer):
             raise ValueError(
                 f"[{self.name}] expected axis in [{-ndim}, {ndim}) for input {tuple(input_shape)}, got {axis}"
             )
-
-    def _real(self, x: Any) -> Any:
-        """x in this layer's dtype: integers and booleans, too."""
-        return x if type(x) is Tensor or x.dtype is self._dtype else ops.cast(x, self._dtype)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
         axes = getattr(self, "axis", -1)

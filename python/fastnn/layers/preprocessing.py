@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn import ops
 from fastnn.arrays import Array, PartialShape, normalize_axes
-from fastnn.autograd import Tensor, raw
+from fastnn.autograd import raw
 from fastnn.backend import constant
 from fastnn.layers.layer import Layer
 from fastnn.registry import deserialize_keras_object, serialize_keras_object
@@ -99,7 +99,7 @@ class Normalization(Layer):
         self.adapt_variance.assign(squares / count)
 
     def call(self, inputs: Any) -> Any:
-        x = inputs if type(inputs) is Tensor or inputs.dtype is self._dtype else ops.cast(inputs, self._dtype)
+        x = self._real(inputs)
         known = self.input_mean is not None
         mean, variance = self._given if known else (self.adapt_mean._value, self.adapt_variance._value)
         center = ops.reshape(constant(mean) if known else mean, self._broadcast)
@@ -152,7 +152,7 @@ class Rescaling(Layer):
 
     def call(self, inputs: Any) -> Any:
         scale, offset = (constant(np.asarray(value, self._dtype)) for value in (self.scale, self.offset))
-        return ops.add(ops.multiply(ops.cast(inputs, self._dtype), scale), offset)
+        return ops.add(ops.multiply(self._real(inputs), scale), offset)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
         return input_shape

@@ -13,7 +13,7 @@ import numpy as np
 from fastnn import activations, backend, constraints, initializers, ops, regularizers
 from fastnn.activations import FUSED
 from fastnn.arrays import Array, PartialShape
-from fastnn.autograd import Tensor, Variable, raw, recording
+from fastnn.autograd import Variable, raw, recording
 from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.layer import Layer, registry
 from fastnn.random import SeedGenerator
@@ -454,8 +454,7 @@ class FusedRNN(RNN):
         zero_masked = self.zero_output_for_mask and mask is not None
         if not cell._is_fused() or (zero_masked and not self.return_sequences):
             return super()._run(x, states, mask, training)
-        if type(x) is not Tensor and x.dtype is not self._dtype:
-            x = ops.cast(x, self._dtype)  # integers and booleans
+        x = self._real(x)
         drop = None
         if training:
             if 0 < cell.dropout < 1:

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastnn import activations, initializers, ops
 from fastnn.arrays import PartialShape
-from fastnn.layers.attention import as_floats
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.layer import Layer
@@ -133,7 +132,7 @@ class TransformerEncoder(_Block):
             attended, weights = self.self_attention(y, y, return_attention_scores=True, **options)
             return attended
 
-        x = as_floats(self, x)
+        x = self._real(x)
         y = self._part(x, self.self_attention_layer_norm, self.self_attention_dropout, work)
         y = self._feed_forward(y)
         return (y, weights) if return_attention_scores else y
@@ -191,7 +190,7 @@ class TransformerDecoder(_Block):
             "use_causal_mask": use_causal_mask,
         }
         y = self._part(
-            as_floats(self, decoder_sequence),
+            self._real(decoder_sequence),
             self.self_attention_layer_norm,
             self.self_attention_dropout,
             lambda x: self.self_attention(x, x, **own),
