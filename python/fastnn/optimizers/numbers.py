@@ -11,16 +11,25 @@ from fastnn.arrays import Array
 from fastnn.autograd import raw
 
 
-class Rate(float):
-    """A learning rate. assign() sets the optimizer's."""
+class _Settable:
+    """A number of the type _kind. assign() sets the optimizer's; numpy() gives it as an array."""
 
+    _kind: Any
+    _dtype: Any
     _set: Callable[[Any], None]
 
+    @classmethod
+    def of(cls, value: float, set_to: Callable[[Any], None]) -> Any:
+        """value, whose assign() calls set_to."""
+        made = cls._kind.__new__(cls, value)
+        made._set = set_to
+        return made
+
     def assign(self, value: Any) -> None:
-        self._set(float(np.asarray(raw(value)).item()))
+        self._set(self._kind(np.asarray(raw(value)).item()))
 
     def numpy(self) -> Array:
-        return np.asarray(float(self), np.float32)
+        return np.asarray(self._kind(self), self._dtype)
 
     @property
     def value(self) -> Array:
@@ -28,36 +37,16 @@ class Rate(float):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies are plain numbers."""
-        return float, (float(self),)
+        return self._kind, (self._kind(self),)
 
 
-class Count(int):
-    """A number of steps. assign() sets the optimizer's."""
+class Rate(_Settable, float):
+    """A learning rate."""
 
-    _set: Callable[[Any], None]
-
-    def assign(self, value: Any) -> None:
-        self._set(int(np.asarray(raw(value)).item()))
-
-    def numpy(self) -> Array:
-        return np.asarray(int(self), np.int64)
-
-    @property
-    def value(self) -> Array:
-        return self.numpy()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copies are plain numbers."""
-        return int, (int(self),)
+    _kind, _dtype = float, np.float32
 
 
-def rate(value: float, set_to: Callable[[Any], None]) -> Rate:
-    made = Rate(value)
-    made._set = set_to
-    return made
+class Count(_Settable, int):
+    """A number of steps."""
 
-
-def count(value: int, set_to: Callable[[Any], None]) -> Count:
-    made = Count(value)
-    made._set = set_to
-    return made
+    _kind, _dtype = int, np.int64

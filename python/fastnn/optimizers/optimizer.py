@@ -13,7 +13,7 @@ import numpy as np
 from fastnn.arrays import Array
 from fastnn.autograd import Variable, raw
 from fastnn.backend import RecordedStep, full, kernels, weights_changed
-from fastnn.optimizers.numbers import Count, count, rate
+from fastnn.optimizers.numbers import Count, Rate
 from fastnn.optimizers.plan import ACCUMULATOR, AVERAGE, Part, Plan
 from fastnn.optimizers.schedules.schedule import LearningRateSchedule
 from fastnn.optimizers.schedules.schedule import registry as schedules
@@ -132,7 +132,7 @@ class Optimizer(Structural):
     def learning_rate(self) -> Any:
         """The rate of the next step. Its assign() sets it, its numpy() gives it as an array, as Keras's variable."""
         now = self._schedule(self._batches()) if self._schedule else self._rate[0]
-        return rate(float(now), self._set_learning_rate)
+        return Rate.of(float(now), self._set_learning_rate)
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
@@ -159,7 +159,8 @@ class Optimizer(Structural):
     @property
     def iterations(self) -> Count:
         """Number of times the weights were changed, a number with assign() and numpy() as Keras's variable."""
-        return count(int(self._step[0]), self._set_iterations)
+        found: Count = Count.of(int(self._step[0]), self._set_iterations)
+        return found
 
     def _set_iterations(self, value: int) -> None:
         if value < 0:
