@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -12,6 +11,9 @@ import numpy as np
 
 from fastnn.io import safetensors
 from fastnn.training.callbacks.callback import Callback
+
+#: Ends of the names of the files: the weights; the optimizer's state, with the epoch that is reached.
+_WEIGHTS, _STATE = ".weights.safetensors", ".optimizer.safetensors"
 
 
 class BackupAndRestore(Callback):
@@ -50,7 +52,7 @@ class BackupAndRestore(Callback):
         try:
             self._restore("latest")
         except (OSError, ValueError):
-            if not self._path("previous.json").exists():
+            if not self._path("previous" + _STATE).exists():
                 raise
             self._restore("previous")
 
@@ -70,23 +72,22 @@ class BackupAndRestore(Callback):
 
     def _save(self) -> None:
         Path(self.backup_dir).mkdir(parents=True, exist_ok=True)
-        if self.double_checkpoint and self._path("latest.json").exists():
-            for suffix in (".weights.safetensors", ".optimizer.safetensors", ".json"):
+        if self.double_checkpoint and self._path("latest" + _STATE).exists():
+            for suffix in (_WEIGHTS, _STATE):
                 shutil.copyfile(self._path("latest" + suffix), self._path("previous" + suffix))
         optimizer = self.model.optimizer
-        self.model.save_weights(self._path("latest.weights.safetensors"), overwrite=True)
+        self.model.save_weights(self._path("latest" + _WEIGHTS), overwrite=True)
         planned = optimizer.get_config()["learning_rate"]
-        safetensors.write(self._path("latest.optimizer.safetensors"), optimizer.state(), {})
         rate = planned if isinstance(planned, float) else None
-        self._path("latest.json").write_text(json.dumps({"epoch": self._epoch, "learning_rate": rate}))
+        reached = {"epoch": self._epoch, "learning_rate": rate}
+        safetensors.write(self._path("latest" + _STATE), optimizer.state(), reached)
 
     def _restore(self, name: str) -> None:
         """Nothing if there is nothing to restore. Raises ValueError for files that are not whole."""
-        if not self._path(f"{name}.json").exists():
+        if not self._path(name + _STATE).exists():
             return
-        found = json.loads(self._path(f"{name}.json").read_text())
-        state, _ = safetensors.read(self._path(f"{name}.optimizer.safetensors"))
-        self.model.load_weights(self._path(f"{name}.weights.safetensors"))
+        state, found = safetensors.read(self._path(name + _STATE))
+        self.model.load_weights(self._path(name + _WEIGHTS))
         optimizer = self.model.optimizer
         if not optimizer.built:
             optimizer.build(self.model.trainable_variables)
