@@ -76,10 +76,10 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     shape = np.shape(raw(inputs))
     places, depth = _flat(indices, shape, "scatter_update"), np.shape(raw(indices))[-1]
     rows = reshape(updates, (len(places), *shape[depth:]))
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"[scatter_update] expected reduction None, add, max, min or mul, got {reduction!r}")
     if reduction == "add":
         return add(inputs, scatter(indices, updates, shape))
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"[scatter_update] expected reduction None, add, max, min or mul, got {reduction!r}")
     combine = _REDUCTIONS[reduction]
     count = int(np.prod(shape[:depth], dtype=np.int64))
     y = reshape(inputs, (count, *shape[depth:]))
@@ -93,7 +93,6 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
 
 _REDUCTIONS: dict[str | None, Any] = {
     None: lambda old, new: new,
-    "add": add,
     "max": maximum,
     "min": minimum,
     "mul": multiply,
