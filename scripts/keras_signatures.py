@@ -188,7 +188,8 @@ def compare(path: str, ours: Callable[..., Any], theirs: Callable[..., Any]) -> 
 def public(module: Any) -> Iterator[tuple[str, Any]]:
     for name in sorted(dir(module)):
         thing = getattr(module, name, None)
-        if not name.startswith("_") and callable(thing) and not inspect.ismodule(thing):
+        foreign = str(getattr(thing, "__module__", "")).startswith(("typing", "collections"))  # imported, not offered
+        if not name.startswith("_") and callable(thing) and not inspect.ismodule(thing) and not foreign:
             yield name, thing
 
 
