@@ -152,6 +152,24 @@ def test_a_target_that_does_not_fit_has_an_infinite_loss_and_no_gradient(rng):
     assert not dx[0].any() and dx[1].any()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_of_what_is_no_number_is_none(value):
+    logits = np.zeros((2, 3, 3))
+    logits[0, 1, 2] = value
+    y, pullback = vjp(lambda x: ops.ctc_loss([[1], [1]], x, [1, 1], [3, 3]), logits)
+    assert np.isnan(y[0]) and np.isfinite(y[1])
+    (dx,) = pullback(np.ones(2))
+    assert np.isnan(dx[0]).all() and np.isfinite(dx[1]).all()
+
+
+def test_what_lies_behind_the_end_is_not_read():
+    logits = np.zeros((1, 4, 3))
+    logits[0, 3] = np.nan
+    y, pullback = vjp(lambda x: ops.ctc_loss([[1]], x, [1], [3]), logits)
+    (dx,) = pullback(np.ones(1))
+    assert np.isfinite(y).all() and np.isfinite(dx).all()
+
+
 def test_empty_targets_and_outputs():
     logits = np.zeros((2, 3, 2))
     np.testing.assert_allclose(ops.ctc_loss(np.zeros((2, 0), int), logits, [0, 0], [3, 0]), [3 * np.log(2), 0])

@@ -50,13 +50,16 @@ template <class T> static void fill(T* x, Index n, T value) {
   row_each<T>(n, [&](auto at) { at.store(x, Vec<T>::set(value)); });
 }
 
-/// y = ln softmax(x).
-template <class T> static void log_softmax_row(const T* x, T* y, Index n) {
+/// y = ln softmax(x). Returns 0, or NaN where x holds one or +infinity or -infinity alone.
+template <class T> static T log_softmax_row(const T* x, T* y, Index n) {
   using V = Vec<T>;
   const V m = V::set(row_max(x, n));
   const T total = row_sum<T>(n, [&](auto at) { return exp_below(at.load(x, kNever<T>) - m); });
   const V shift = m + log(V::set(total));
   row_each<T>(n, [&](auto at) { at.store(y, at.load(x) - shift); });
+  T nothing[1];
+  (shift - shift).store_n(nothing, 1);
+  return nothing[0];
 }
 
 /// ln(e^a + e^b + e^c), with -infinity for 0.
@@ -99,10 +102,12 @@ template <class T> struct CtcRows {
   }
 };
 
-/// ln Z, and alpha of all steps.
+/// ln Z, and alpha of all steps. NaN where a step has one, which log_add() would take for a probability of 0.
 template <class T> static T ctc_forward(const CtcSample<T>& x, const CtcRows<T>& w) {
+  T nothing = 0;
   for (Index t = 0; t < x.steps; ++t)
-    log_softmax_row(x.logits + t * x.classes, w.logs + t * x.classes, x.classes);
+    nothing += log_softmax_row(x.logits + t * x.classes, w.logs + t * x.classes, x.classes);
+  if (nothing != 0) return nothing;
   for (Index t = 0; t < x.steps; ++t) {
     T* const now = w.alpha + t * w.row + kBefore;
     w.emit(x, t);
@@ -168,8 +173,8 @@ template <class T> void ctc_sample(const CtcSample<T>& x) {
   const T log_z = nothing ? (x.labels_count == 0 ? T(0) : kNever<T>) : ctc_forward(x, w);
   if (x.loss) *x.loss = T(0) - log_z;
   if (!x.dlogits || nothing) return;
-  if (log_z == kNever<T>)
-    fill(x.dlogits, x.steps * x.classes, T(0));
+  if (log_z == kNever<T> || log_z != log_z)
+    fill(x.dlogits, x.steps * x.classes, log_z == kNever<T> ? T(0) : log_z);
   else
     ctc_back(x, w, log_z);
 }
