@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,42 @@ def test_masks_are_honoured_and_handed_on(rng):
     z = outer(y)
     assert mask_of(z) is None
     np.testing.assert_allclose(z[0], outer(inner(embedded(tokens[:1, :2])))[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.RNN(layers.LSTMCell(3), return_sequences=True),
+        lambda: layers.RNN([layers.GRUCell(4), layers.SimpleRNNCell(3)], return_sequences=True),
+        lambda: layers.LSTM(3, return_sequences=True),
+        lambda: layers.GRU(3, activation="swish", return_sequences=True),
+        lambda: layers.SimpleRNN(3, return_sequences=True),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.int32, bool])
+def test_integers_are_numbers_and_rows_of_booleans_a_mask(rng, make, dtype):
+    set_random_seed(1)
+    layer = make()
+    x, rows = rng.integers(-2, 3, (2, 4, 3)).astype(dtype), [[True, True, False, True], [True, False, False, False]]
+    stacked = len(getattr(layer.cell, "cells", ())) > 0
+    states = [np.ones((2, units), int) for units in ((4, 3) if stacked else [3] * len(layer.get_initial_state(2)))]
+    expected = layer(x.astype(np.float32), initial_state=[s.astype(np.float32) for s in states], mask=np.array(rows))
+    for mask in (rows, np.array(rows)[..., None], [np.array(rows), None]):
+        np.testing.assert_array_equal(layer(x, initial_state=states, mask=mask), expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 4, 2), (4,), (0,)])
+def test_masks_that_do_not_fit_are_refused(kind, shape):
+    layer, cell = kind
+    for one in (layer(3), layers.RNN(cell(3))):
+        message = rf"expected a mask of shape \(2, 4\), got {re.escape(str(shape))}"
+        with pytest.raises(ValueError, match=message):
+            one(np.zeros((2, 4, 3), np.float32), mask=np.ones(shape, bool))
+
+
+def test_initial_states_are_arrays(kind):
+    with pytest.raises(TypeError, match="expected initial_state of arrays, got lists of numbers"):
+        kind[0](1)(np.zeros((1, 2, 3), np.float32), initial_state=[[[1.0]]] * (2 if kind[0] is layers.LSTM else 1))
 
 
 @pytest.mark.parametrize("sequences", [False, True])

@@ -108,7 +108,7 @@ class ConvLSTMCell(LSTMCell):
         return False
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
-        h, c = states
+        inputs, (h, c) = self._reals(inputs, states)
         a = h
         if training:
             inputs = self._drop_input(inputs)

@@ -72,7 +72,7 @@ class GRUCell(Cell):
         )
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
-        h, many = (states[0], True) if isinstance(states, (list, tuple)) else (states, False)
+        inputs, (h,) = self._reals(inputs, states)
         drop = None
         if training:
             inputs = self._drop_input(inputs)
@@ -81,7 +81,7 @@ class GRUCell(Cell):
             (h,) = self._sequence(ops.expand_dims(inputs, 1), [h], drop=drop, sequences=False)
         else:
             h = self._unfused(inputs, h, drop)
-        return h, [h] if many else h
+        return h, [h] if isinstance(states, (list, tuple)) else h
 
     def _unfused(self, x: Any, h: Any, drop: Any) -> Any:
         u, gate = self.units, self.recurrent_activation

@@ -89,14 +89,14 @@ class LSTMCell(Cell):
         return lstm_step(x, w, r, b, h, c, FUSED[self.activation], FUSED[self.recurrent_activation])
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
+        inputs, (h, c) = self._reals(inputs, states)
         drop = None
         if training:
             inputs = self._drop_input(inputs)
             drop = self._drop_state(inputs.shape[0])
         if self._is_fused():
-            h, c = self._sequence(ops.expand_dims(inputs, 1), states, drop=drop, sequences=False)
+            h, c = self._sequence(ops.expand_dims(inputs, 1), [h, c], drop=drop, sequences=False)
             return h, [h, c]
-        h, c = states
         a = h if drop is None else ops.multiply(h, drop)
         z = ops.add(ops.dense(inputs, self.kernel, self.bias), ops.matmul(a, self.recurrent_kernel))
         return self._through_gates(z, c)

@@ -119,6 +119,11 @@ class Cell(Layer):
         """Zeros, (batch_size, u), one for each state."""
         return [backend.full((batch_size or 0, self.units), 0.0, self._dtype)]
 
+    def _reals(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
+        """A step's input and its states, one or several, in this layer's dtype."""
+        listed = states if isinstance(states, (list, tuple)) else [states]
+        return self._real(inputs), [self._real(state) for state in listed]
+
     # ---- dropout: what is dropped is drawn once for a sequence ------------------------------------------------
 
     def reset_dropout_mask(self) -> None:
@@ -234,8 +239,7 @@ class RNN(Layer):
         return self.state_size[0] if found is None else found
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
-        mask = mask if self.return_sequences else None
+        mask = _mask_of_sequences(previous_mask) if self.return_sequences else None
         return [mask, *(None for _ in self.state_size)] if self.return_state else mask
 
     # ---- states ----------------------------------------------------------------------------------------------
@@ -266,7 +270,9 @@ class RNN(Layer):
                 raise ValueError(
                     f"[{self.name}] expected initial_state of {len(self.state_size)} arrays, got {len(given)}"
                 )
-            return _map(self._cast, given)  # type: ignore[no-any-return]
+            if any(not getattr(state, "ndim", 0) for state in _leaves(given)):
+                raise TypeError(f"[{self.name}] expected initial_state of arrays, got lists of numbers")
+            return _map(lambda state: self._real(self._cast(state)), given)  # type: ignore[no-any-return]
         if not self.stateful:
             return self.get_initial_state(n)
         if self._states is None:
@@ -291,10 +297,7 @@ class RNN(Layer):
     # ---- calling ---------------------------------------------------------------------------------------------
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        if isinstance(mask, (list, tuple)):
-            mask = mask[0]
-        if mask is not None:
-            mask = np.asarray(raw(mask), bool)
+        mask = self._mask_of_steps(mask, *sequences.shape[:2])
         states = self._first_states(sequences.shape[0], initial_state)
         output, states = self._run(sequences, states, mask, training)
         if self.stateful:
@@ -302,6 +305,17 @@ class RNN(Layer):
                 self._states = [_state_variable(state) for state in _leaves(states)]
             self._keep_states(states)
         return (output, *states) if self.return_state else output
+
+    def _mask_of_steps(self, given: Any, n: int, t: int) -> Array | None:
+        """The mask as booleans (n, t)."""
+        given = _mask_of_sequences(given)
+        if given is None:
+            return None
+        mask = np.asarray(raw(given), bool)
+        mask = mask[..., 0] if mask.shape == (n, t, 1) else mask
+        if mask.shape != (n, t):
+            raise ValueError(f"[{self.name}] expected a mask of shape ({n}, {t}), got {mask.shape}")
+        return mask
 
     def _run(self, x: Any, states: list[Any], mask: Array | None, training: bool) -> tuple[Any, list[Any]]:
         """The output and the last states, one step after the other."""
@@ -509,6 +523,13 @@ def _call_cell(cell: Any, x: Any, states: list[Any], training: bool) -> tuple[An
     takes_training = isinstance(cell, Layer) and cell._takes_training
     output, new = run(x, states, training=training) if takes_training else run(x, states)
     return output, list(new) if isinstance(new, (list, tuple)) else [new]
+
+
+def _mask_of_sequences(given: Any) -> Any:
+    """Of the masks of all inputs, that of the sequences; rows of booleans are one mask."""
+    if isinstance(given, (list, tuple)):
+        return given[0] if given and (given[0] is None or hasattr(given[0], "dtype")) else np.asarray(given)
+    return given
 
 
 def _state_variable(state: Any) -> Variable:

@@ -49,7 +49,7 @@ class SimpleRNNCell(Cell):
         return ops.simple_rnn(x, *weights, *states, activation=FUSED[self.activation], **options)
 
     def call(self, sequence: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
-        h, many = (states[0], True) if isinstance(states, (list, tuple)) else (states, False)
+        sequence, (h,) = self._reals(sequence, states)
         drop = None
         if training:
             sequence = self._drop_input(sequence)
@@ -60,7 +60,7 @@ class SimpleRNNCell(Cell):
             z = ops.dense(sequence, self.kernel, self.bias)
             a = h if drop is None else ops.multiply(h, drop)
             h = self.activation(ops.add(z, ops.matmul(a, self.recurrent_kernel)))
-        return h, [h] if many else h
+        return h, [h] if isinstance(states, (list, tuple)) else h
 
 
 class SimpleRNN(FusedRNN):
