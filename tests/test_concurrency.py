@@ -1,12 +1,16 @@
 """Ops called from several Python threads at once, and what an op leaves behind in the thread that called it."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from fastnn import _core, backend, ops
+from fastnn import _core, backend, layers, ops
 from fastnn.autograd import GradientTape
+from fastnn.models import Sequential
+from fastnn.optimizers import SGD
+from fastnn.random import set_random_seed
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +45,36 @@ def test_each_thread_records_its_own_tape(rng):
     with ThreadPoolExecutor(4) as pool:
         for x, dx in zip(inputs, pool.map(gradient, inputs), strict=True):
             np.testing.assert_array_equal(dx, 2 * x)
+
+
+class Slow(layers.Dense):
+    def build(self, input_shape):
+        time.sleep(0.02)  # long enough for all threads to come
+        super().build(input_shape)
+
+
+def test_threads_that_call_a_new_layer_share_its_weights():
+    layer, x = Slow(3), np.ones((2, 4), np.float32)
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = [y.tobytes() for y in pool.map(layer, [x] * 4)]
+    assert others == [first] * 3 and len(layer.weights) == 2
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_threads_that_train_one_model_take_turns(rng, eager):
+    x, y = rng.standard_normal((8, 5, 3)).astype(np.float32), rng.standard_normal((8, 1)).astype(np.float32)
+
+    def trained(threads):
+        set_random_seed(3)
+        model = Sequential([layers.LSTM(4), Slow(4), layers.Dense(1)])
+        model.compile(SGD(0.1, momentum=0.9), "mse", run_eagerly=eager)
+        with ThreadPoolExecutor(threads) as pool:
+            options = {"epochs": 24 // threads, "shuffle": False, "verbose": 0}
+            for fitted in [pool.submit(model.fit, x, y, **options) for _ in range(threads)]:
+                fitted.result()
+        return int(model.optimizer.iterations), [w.tobytes() for w in model.get_weights()]
+
+    assert trained(4) == trained(1) and trained(1)[0] == 24
 
 
 @pytest.mark.parametrize("length", [8, 100_000])

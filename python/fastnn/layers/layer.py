@@ -60,6 +60,9 @@ class _Added:
 
 _call = _Call()
 
+#: Held while a layer makes its weights, so that threads which call it first at the same time share them.
+_building = threading.RLock()
+
 
 class Layer(Structural):
     """Base class of layers. A layer of your own implements `build` and `call`.
@@ -641,13 +644,17 @@ class Layer(Structural):
         if not self._built_from:
             return self._build_once(_shape_of(args[0]))
         given = ((name, args[at] if at < len(args) else kwargs.get(name)) for at, name in self._built_from)
-        self.build(**{f"{name}_shape": _shape_of(value) for name, value in given if value is not None})
+        shapes = {f"{name}_shape": _shape_of(value) for name, value in given if value is not None}
+        with _building:
+            if not self.built:
+                self.build(**shapes)
 
     def _build_once(self, shape: Any) -> None:
-        if not self.built:
-            self.build(shape)
-            self.built = True
-            self._build_shape = shape
+        with _building:
+            if not self.built:
+                self.build(shape)
+                self.built = True
+                self._build_shape = shape
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -106,12 +106,14 @@ class Steps:
     def train(self, x: Any, y: Any, sample_weight: Any) -> Any:
         """The loss, those of single outputs, and the prediction of a batch, after which the weights have moved."""
         run = self._training
-        return _masked((self._model._update if run is None or recording() else run)(x, y, sample_weight))
+        with self._model._one_step:
+            return _masked((self._model._update if run is None or recording() else run)(x, y, sample_weight))
 
     def test(self, x: Any, y: Any, sample_weight: Any) -> Any:
         """The loss, those of single outputs, and the prediction of a batch, without training."""
         run = self._testing
-        return _masked((self._model._evaluated if run is None or recording() else run)(x, y, sample_weight))
+        with self._model._one_step:
+            return _masked((self._model._evaluated if run is None or recording() else run)(x, y, sample_weight))
 
     def predict(self, x: Any) -> Any:
         """The prediction for a batch."""

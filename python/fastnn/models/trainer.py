@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from inspect import signature
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class Trainer(Layer):
         self._figures = Figures(None, None)
         self._parts: list[Any] | None = None  # gathers the outputs' losses while a step runs
         self._own_metrics: dict[str, Metric] = {}  # public attributes
+        self._one_step = RLock()  # threads that share a model take turns
         self._steps_of_version: tuple[int, Steps | None] = (-1, None)
         self._steps_of_parts: tuple[int, dict[Any, Steps]] = (-1, {})  # by what is frozen
 
