@@ -141,6 +141,35 @@ template <class T, Does does, int N = kTileVectors> static auto select_busy_tile
   return &busy_tile<N, does, T>;
 }
 
+/// Vectors of columns for one row: as many sums as hide the latency of a multiply-add, 4 cycles on 2 units.
+constexpr int kRowVectors = 8;
+
+/// c = a b, or c + a b, for one row and N vectors of columns, the last of them with `last` columns.
+template <int N, class T> static void row_tile(Index depth, const T* a, Index a_col, const T* b, Index b_row,
+                                               T* c, int last, bool accumulate) {
+  using V = Vec<T>;
+  constexpr int L = V::lanes;
+  V sums[N];
+#pragma GCC unroll 8
+  for (int j = 0; j < N; ++j)
+    sums[j] = !accumulate ? V::set(0) : j < N - 1 ? V::load(c + j * L) : V::load_n(c + j * L, last);
+#pragma GCC unroll 1
+  for (Index p = 0; p < depth; ++p, a += a_col, b += b_row) {
+    const V x = V::set(*a);
+#pragma GCC unroll 8
+    for (int j = 0; j < N; ++j) sums[j] = fma(x, V::load(b + j * L), sums[j]);
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < N - 1; ++j) sums[j].store(c + j * L);
+  last == L ? sums[N - 1].store(c + (N - 1) * L) : sums[N - 1].store_n(c + (N - 1) * L, last);
+}
+
+template <class T, int N = kRowVectors> static auto select_row(int vectors) {
+  if constexpr (N > 1)
+    if (vectors < N) return select_row<T, N - 1>(vectors);
+  return &row_tile<N, T>;
+}
+
 /// One vector of columns of stream_pass, with a broadcast in x.
 template <int R, int P, class T, class At>
 static inline void stream_columns(const Vec<T> (&x)[R][P], const T* b, Index b_row, T* c, Index c_row,

@@ -181,8 +181,12 @@ static void pack_chunks(const T* x, Index x_row, T* y, Index rows, Index cols, I
                       cols - j < kChunkRows ? cols - j : kChunkRows);
 }
 
+/// c = a b for few rows, whose b is read once. One row and few whole vectors of columns stay in registers.
 template <class T> static void stream_rows(const T* a, Index a_row, Index a_col, const T* b, Index b_row,
                                            T* c, Index c_row, Index rows, Index cols, Index depth) {
+  constexpr Index L = Vec<T>::lanes;
+  if (rows == 1 && cols % L == 0 && cols <= kRowVectors * L)
+    return select_row<T>(int(cols / L))(depth, a, a_col, b, b_row, c, L, false);
   switch (rows) {
     case 1: return stream<1>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
     case 2: return stream<2>(depth, a, a_row, a_col, b, b_row, c, c_row, cols);
