@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from fastnn.autograd import primitive
+from fastnn.backend import kernels
 from fastnn.testing import check_op, gradcheck
+from fastnn.testing.soiled_memory import soil_memory
 
 
 def product_reference(a, b):
@@ -171,3 +173,10 @@ def test_gradcheck_tells_right_from_wrong(inputs):
 def test_gradcheck_refuses_float32(inputs):
     with pytest.raises(TypeError, match=r"\[gradcheck\] expected float64 arrays, got float32 at position 1"):
         gradcheck(product, inputs[0], inputs[1].astype(np.float32))
+
+
+def test_ops_are_called_on_memory_full_of_nan():
+    one = np.zeros((1, 1, 1, 1), np.float32)
+    soil_memory()
+    *_, unwritten = kernels(one).attention(one, one, one, None, None, None, 1.0, 0.0, False)  # state of no dropout
+    assert np.isnan(unwritten.view(np.float32)).all()

@@ -10,6 +10,7 @@ import numpy as np
 from fastnn.arrays import Array
 from fastnn.autograd import Tensor, vjp
 from fastnn.testing.differences import slopes
+from fastnn.testing.soiled_memory import soil_memory
 
 #: Tolerances by dtype, relative and absolute: some tens of roundings.
 TOLERANCE = {"float32": 2e-5, "float64": 1e-10}
@@ -28,6 +29,8 @@ def check_op(
     **options: Any,
 ) -> None:
     """Asserts that op agrees with reference on inputs, in float32 and float64, on dense, strided and read-only arrays.
+
+    The first time the pool's memory is full of NaN, forward and backward, so that what is left unwritten shows.
 
     reference: the same function in plain NumPy, called once in float64 as reference(*inputs, **options). Its central
         differences are the expected gradients: one element after the other up to 64 elements, else along eight seeded
@@ -54,13 +57,18 @@ def check_op(
             before = [x.copy() for x in given]
             what = f"{name}, {dtype}, {layout.__name__[1:]} inputs"
 
+            soiled = dtype == "float32" and layout is _dense
+            if soiled:
+                soil_memory()
             y = op(*given, **options)
             assert isinstance(y, np.ndarray) and not isinstance(y, Tensor), f"{what}: expected an array, got {type(y)}"
             if expected.dtype.kind == "f":
                 assert y.dtype == dtype, f"{what}: expected dtype {dtype}, got {y.dtype}"
             _close(y, expected, limit, f"{what}: value")
             if checked:
-                _check_gradients(op, given, dy, differences, checked, linear, expected, gradient_limit, options, what)
+                _check_gradients(
+                    op, given, dy, differences, checked, linear, expected, gradient_limit, options, what, soiled
+                )
             for position, (now, then) in enumerate(zip(given, before, strict=True)):
                 np.testing.assert_array_equal(now, then, err_msg=f"{what}: input {position} was changed")
 
@@ -85,6 +93,7 @@ def _check_gradients(
     limit: float,
     options: dict[str, Any],
     what: str,
+    soiled: bool,
 ) -> None:
     def of_checked(*xs: Any) -> Any:
         arguments: list[Any] = list(given)
@@ -93,6 +102,8 @@ def _check_gradients(
         return op(*arguments, **options)
 
     y, pullback = vjp(of_checked, *(given[i] for i in checked))
+    if soiled:
+        soil_memory()
     grads = pullback(dy.astype(y.dtype))
     alone = [  # each gradient on its own: a pullback must not lean on another one being wanted
         vjp(lambda x, i=i: op(*(x if j == i else g for j, g in enumerate(given)), **options), given[i])[1](
