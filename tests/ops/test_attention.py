@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -29,6 +30,16 @@ def plain(q, k, v, bias=None, mask=None, *, scale=None, causal=False, keep=None)
             p = p / np.maximum(p.sum(-1, keepdims=True), 1e-300) * keep[:, h, i]
             y[:, i, h] = np.sum(p[..., None] * v[:, :, group], 1)
     return y
+
+
+def by_matrices(q, k, v, bias=None, mask=None, *, causal=False, keep=1.0):
+    """All queries at once, for lengths at which one after the other takes long. They see something each."""
+    q, k, v = (np.repeat(x, q.shape[2] // x.shape[2], 2).swapaxes(1, 2) for x in (q, k, v))
+    s = q @ k.swapaxes(2, 3) / np.sqrt(q.shape[3]) + (0.0 if bias is None else bias)
+    seen = np.tri(*s.shape[2:], dtype=bool) if causal else np.True_
+    s = np.where(seen if mask is None else seen & mask, s, -np.inf)
+    p = np.exp(s - s.max(-1, keepdims=True))
+    return (p / p.sum(-1, keepdims=True) * keep @ v).swapaxes(1, 2)
 
 
 def arrays(rng, n, tq, tk, heads, kv_heads, d, dv):
@@ -108,6 +119,40 @@ def test_attention_is_the_formula_and_its_gradients(rng, sizes, masked, biased, 
     check_op(op, reference, q, k, v, *([] if bias is None else [bias]), linear=[2])
 
 
+#: As CASES, of several blocks of keys, and more queries than sums of key gradients are kept in place for (256).
+LONG = [
+    ((1, 260, 530, 2, 1, 3, 2), None, None, True, 0.2),
+    ((1, 330, 300, 2, 1, 2, 3), "k", "qk", True, 0),
+    ((1, 260, 280, 2, 1, 3, 4), "n11k", None, False, 0.1),
+]
+
+
+@pytest.mark.parametrize(("sizes", "masked", "biased", "causal", "rate"), LONG)
+def test_long_attention_is_the_formula_and_its_gradients(rng, sizes, masked, biased, causal, rate):
+    q, k, v = arrays(rng, *sizes)
+    mask, bias = broadcast(rng, masked, sizes, "mask"), broadcast(rng, biased, sizes, "bias")
+    if mask is not None:
+        mask[..., 0] = True
+    keep = ops.dropout(np.ones((sizes[0], sizes[3], sizes[1], sizes[2])), rate, seed=5)
+    options = {"mask": mask, "is_causal": causal, "dropout_rate": rate, "seed": 5}
+
+    check_op(
+        lambda *given: ops.dot_product_attention(*given, **options),
+        lambda *given: by_matrices(*given, mask=mask, causal=causal, keep=keep),
+        *(q, k, v, *([] if bias is None else [bias])),
+        linear=[2],
+    )
+
+
+def test_the_two_references_agree(rng):
+    q, k, v = arrays(rng, 2, 5, 7, 4, 2, 3, 2)
+    bias, mask, keep = rng.standard_normal((4, 5, 7)), rng.random((2, 1, 1, 7)) < 0.7, rng.random((2, 4, 5, 7))
+    mask[..., 0] = True
+    for causal in (False, True):
+        given = {"bias": bias, "mask": mask, "causal": causal, "keep": keep}
+        np.testing.assert_allclose(by_matrices(q, k, v, **given), plain(q, k, v, **given), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     "sizes", [(0, 3, 4, 2, 2, 5, 5), (2, 0, 4, 2, 1, 5, 3), (2, 3, 0, 2, 2, 5, 3), (2, 3, 4, 2, 2, 0, 3)]
 )
@@ -137,6 +182,19 @@ def test_large_scores_do_not_overflow():
     y, pullback = vjp(ops.dot_product_attention, q, k, v)
     np.testing.assert_array_equal(y, [[[[0, 1]], [[0, 1]]]])
     assert all(np.isfinite(dx).all() for dx in pullback(np.ones_like(y)))
+
+
+@pytest.mark.parametrize("levels", list(itertools.permutations((-200.0, 0.0, 200.0))))
+@pytest.mark.parametrize("by", ["keys", "bias"])
+def test_blocks_of_keys_may_be_worlds_apart(rng, by, levels):
+    """Whichever of three blocks holds the largest scores, exp of the difference of two being 0 or past all numbers."""
+    q, k, v = arrays(rng, 1, 3, 600, 1, 1, 4, 2)
+    level = np.repeat(levels, 256)[:600]
+    if by == "keys":
+        q[..., 0], k[..., 0] = 1, 2 * level[:, None]
+    bias = [level[None, None, None]] if by == "bias" else []
+    # scores of 200 are known to 1.5e-5 in float32
+    check_op(ops.dot_product_attention, plain, q, k, v, *bias, wrt=[0, 1, 2], linear=[2], tol=1e-4)
 
 
 def test_dropout_follows_its_stream():
