@@ -8,6 +8,7 @@ import pytest
 from fastnn import layers, ops, text
 from fastnn.autograd import raw
 from fastnn.layers import Embedding
+from fastnn.testing import gradcheck
 
 #: man, woman, king, queen, apple, orange by gender, royalty, age and food, as the notes print them; with the signs that
 #: they leave out, as man and king have gender -1.
@@ -74,11 +75,39 @@ def test_attention_weights_sum_to_one_and_the_context_is_their_mean_of_states(rn
     np.testing.assert_allclose(c[:, 0], np.sum(alpha[:, 0, :, None] * h, axis=1), rtol=1e-5, atol=1e-6)
 
 
+def test_bahdanau_s_scores_come_from_a_small_net_that_is_trained_along(rng):
+    """12.10: e_ij = a(s_(i-1), h_j) = v^T tanh(W s_(i-1) + U h_j), alpha its softmax over j, c_i = sum alpha_ij h_j."""
+    given = [rng.standard_normal(shape) for shape in ((2, 3, 4), (2, 5, 6), (4, 7), (6, 7), (7,))]
+
+    def context(s, h, w, u, v):
+        alpha = ops.softmax(ops.additive_scores(ops.matmul(s, w), ops.matmul(h, u), v))
+        return ops.matmul(alpha, h)
+
+    s, h, w, u, v = given
+    e = np.tanh((s @ w)[:, :, None] + (h @ u)[:, None]) @ v
+    alpha = np.exp(e) / np.exp(e).sum(-1, keepdims=True)
+    np.testing.assert_allclose(context(*given), np.einsum("nij,njd->nid", alpha, h), rtol=1e-10)
+    assert gradcheck(context, *given)
+    layer = layers.AdditiveAttention(dtype="float64")
+    layer.build([(2, 3, 7), (2, 5, 6), (2, 5, 7)])
+    layer.set_weights([v])
+    np.testing.assert_allclose(layer([s @ w, h, h @ u]), context(*given), rtol=1e-10)
+
+
 def test_self_attention_of_a_transformer_is_softmax_of_q_k_over_the_root_of_d_times_v(rng):
     q, k, v = (rng.standard_normal((1, 5, 1, 4)) for _ in range(3))
     scores = q[0, :, 0] @ k[0, :, 0].T / np.sqrt(4)
     weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
     np.testing.assert_allclose(ops.dot_product_attention(q, k, v)[0, :, 0], weights @ v[0, :, 0], rtol=1e-10)
+
+
+def test_gradients_of_a_transformer_are_those_of_differences(rng):
+    """12.11: through the encoder, whose result the causal decoder attends to."""
+    blocks = layers.TransformerEncoder, layers.TransformerDecoder
+    encoder, decoder = (block(6, 2, dtype="float64") for block in blocks)
+    source, target = rng.standard_normal((2, 3, 4)), rng.standard_normal((2, 3, 4))
+    decoder(target, encoder(source))
+    assert gradcheck(lambda source, target: decoder(target, encoder(source)), source, target)
 
 
 # ---- language models and their decoding ----
@@ -103,9 +132,16 @@ def test_the_probability_of_a_translation_is_the_product_of_those_of_its_words(l
     assert text.log_probability(language, 0, y) == pytest.approx(sum(factors))
 
 
-def test_greedy_search_is_a_beam_of_one(language):
-    (best,) = text.beam_search(language, 0, None, 6, width=1)
-    assert best[0] == text.greedy_search(language, 0, None, 6)
+@pytest.mark.parametrize("end", [None, 1, 2, 3, 4])
+def test_greedy_search_is_a_beam_of_one_and_takes_the_best_word_each_time(language, end):
+    best = []
+    while len(best) < 6:
+        best.append(int(language(np.array([[0, *best]]), None)[0].argmax()))
+        if best[-1] == end:
+            best.pop()
+            break
+    assert text.greedy_search(language, 0, end, 6) == best
+    assert text.beam_search(language, 0, end, 6, width=1)[0][0] == best
 
 
 def test_four_beams_grow_to_sixteen_candidates_of_which_four_stay(language):
@@ -131,6 +167,24 @@ def test_sampling_stops_at_the_end_and_never_draws_the_unknown_word(language):
     for seed in range(30):
         drawn = text.sample(language, 0, 4, 50, rejected=[3], seed=seed)
         assert 3 not in drawn and 4 not in drawn
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_words_are_drawn_as_often_as_the_temperature_says(temperature):
+    """12.15: in proportion to p^(1 / temperature), without the unknown word, until <EOS>."""
+    p, unknown, end, n = np.array([0.1, 0.4, 0.2, 0.05, 0.25]), 3, 4, 1500
+    expected = np.where(np.arange(5) == unknown, 0, p ** (1 / temperature))
+    expected /= expected.sum()
+
+    def step(tokens, state):
+        return np.log(p)[None], state
+
+    options = {"temperature": temperature, "rejected": [unknown]}
+    drawn = [text.sample(step, 0, end, 1000, **options, seed=seed) for seed in range(n)]
+    words = np.concatenate([[*one, end] for one in drawn])
+    share = np.bincount(words, minlength=5) / len(words)
+    assert (np.abs(share - expected) <= 4 * np.sqrt(expected * (1 - expected) / len(words))).all()
+    assert text.sample(step, 0, end, 1000, **options, seed=3) == drawn[3]
 
 
 def test_ctc_collapses_repeated_letters_and_drops_blanks():
