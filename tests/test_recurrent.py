@@ -1,3 +1,4 @@
+import itertools
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ from fastnn.autograd import raw
 from fastnn.masks import mask_of
 from fastnn.models import Sequential, load_model
 from fastnn.random import set_random_seed
+from fastnn.testing import covering
 
 KINDS = {
     "SimpleRNN": (layers.SimpleRNN, layers.SimpleRNNCell),
@@ -189,6 +191,42 @@ def test_dropout_is_one_draw_for_a_whole_sequence(rng, kind):
     kept = dx != 0
     np.testing.assert_array_equal(kept, np.broadcast_to(kept[:, :1], kept.shape))
     assert 0 < kept[:, 0].mean() < 1
+
+
+DROPPED = covering(
+    dropout=[0.4, 0.0],
+    recurrent_dropout=[0.5, 0.0],
+    masked=[False, True],
+    go_backwards=[True, False],
+    return_sequences=[True, False],
+)
+
+
+@pytest.mark.parametrize("case", DROPPED, ids=lambda case: "-".join(map(str, case.values())))
+def test_kernels_drop_what_cells_drop_step_by_step(rng, kind, case):
+    """Forward, backward and once more, for the next sequences are dropped in other places."""
+    layer, cell = kind
+    x, mask = random(rng, 3, 6, 4), rng.random((3, 6)) < 0.7 if case["masked"] else None
+    rates = {"dropout": case["dropout"], "recurrent_dropout": case["recurrent_dropout"], "seed": 7}
+    settings = {name: case[name] for name in ("go_backwards", "return_sequences")}
+    whole, stepwise = layer(5, **rates, **settings), layers.RNN(cell(5, **rates), **settings)
+    for one in (whole, stepwise):
+        one.build(x.shape)
+    stepwise.set_weights(whole.get_weights())
+    seen = [raw(whole(x, mask=mask))]
+    for _ in range(2):
+        results = []
+        for one in (whole, stepwise):
+            with GradientTape() as tape:
+                xt = tape.watch(x)
+                y = one(xt, mask=mask, training=True)
+                loss = ops.sum(ops.square(y))
+            results.append([raw(y), *tape.gradient(loss, [xt, *one.trainable_variables])])
+        for got, expected in zip(*results, strict=True):
+            np.testing.assert_allclose(got, expected, rtol=2e-5, atol=1e-6)
+        seen.append(results[0][0])
+    dropping = bool(case["dropout"] or case["recurrent_dropout"])
+    assert all(np.array_equal(a, b) != dropping for a, b in itertools.combinations(seen, 2))
 
 
 def test_a_cell_of_ones_own_runs_step_by_step(rng):

@@ -47,6 +47,7 @@ CASES = covering(
     zero_masked=[False, True],
     activation=["tanh", "softsign", "silu"],
 )
+CASES.append({**CASES[0], "n": 35, "t": 17, "u": 80})  # sequences shared out in two parts
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
