@@ -7,7 +7,8 @@ README: one table per file, so one per machine and number of threads; one line p
 library's time over fastnn's: above 1 fastnn is faster. Every case of the file that fastnn can do enters, lost ones
 included; cases it cannot do, and cases whose outputs differ, are counted in words below the table.
 
-docs/performance.md: every case and every peer, and what a busy program beside it does to a step.
+docs/performance.md: every case and every peer, what a busy program beside it does to a step, and what attention takes of
+memory.
 """
 
 import argparse
@@ -23,6 +24,7 @@ BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 WHOLE_GROUPS = ("dropout", "infer", "loss", "optim", "train")  # one line each; others one per group/part
 README, PERFORMANCE = record.ROOT / "README.md", record.ROOT / "docs" / "performance.md"
 LOAD = record.RESULTS / "load" / "foreign-load.json"
+ATTENTION = record.RESULTS / "load" / "attention-memory.json"
 
 
 def main() -> None:
@@ -40,7 +42,7 @@ def main() -> None:
 
 
 def details(files: list[Path]) -> str:
-    """Every case of every file, and the effect of a busy program."""
+    """Every case of every file, the effect of a busy program, and the memory of attention."""
     lines = []
     for file in files:
         results = record.load(file)
@@ -49,7 +51,7 @@ def details(files: list[Path]) -> str:
             if record.best(result):
                 groups.setdefault(family(name), {})[name] = result
         lines += ["", f"## {heading(results)}", *report.tables(groups)]
-    return "\n".join([*lines, "", *load()]).strip()
+    return "\n".join([*lines, "", *load(), "", *attention_memory()]).strip()
 
 
 def load() -> list[str]:
@@ -60,6 +62,16 @@ def load() -> list[str]:
     rows = [f"| {name} | {c['median']} | {c['mean']} | {c['p99']} |" for name, c in cases.items()]
     head = "## A busy program on one of two processors"
     return [head, "", "| us | median | mean | 99th percentile |", "|---|--:|--:|--:|", *rows]
+
+
+def attention_memory() -> list[str]:
+    """The table of bench.attention_memory, if it has been run."""
+    if not ATTENTION.exists():
+        return []
+    cases = json.loads(ATTENTION.read_text())["cases"]
+    rows = [f"| {keys} | {' | '.join(f'{size / 1e6:.2f}' for size in sizes.values())} |" for keys, sizes in cases.items()]
+    head = "## Memory of attention: 8 heads of 64, as many queries as keys"
+    return [head, "", "| keys | forward, MB | with gradients, MB | scores alone, MB |", "|--:|--:|--:|--:|", *rows]
 
 
 def replaced(name: str, text: str, inside: str) -> str:

@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from bench import cases, memory, readme_table, record, run, worker
+from bench import attention_memory, cases, memory, readme_table, record, run, worker
 from bench.machine import Machine
 
 ALL_CASES = {case.name: case for case in cases.all_cases()}
@@ -189,6 +189,13 @@ def test_peak_memory_of_a_step_holds_weights_gradients_and_moments():
     megabytes = memory.peak("fastnn", "train/mlp_784_512_512_10/b128", threads=1, steps=2, rounds=1)
     weights = 4 * 4 * (784 * 512 + 512 * 512 + 512 * 10) / 2**20
     assert weights < megabytes < 4 * weights
+
+
+def test_attention_takes_memory_by_its_length_and_not_by_its_square():
+    few, many = (attention_memory.figures(keys) for keys in (256, 1024))
+    assert many["scores"] == 16 * few["scores"]
+    assert few["forward"] < few["with_gradients"]
+    assert all(few[name] < many[name] < 4 * few[name] for name in ("forward", "with_gradients"))
 
 
 @pytest.mark.slow
