@@ -7,8 +7,8 @@ README: one table per file, so one per machine and number of threads; one line p
 library's time over fastnn's: above 1 fastnn is faster. Every case of the file that fastnn can do enters, lost ones
 included; cases it cannot do, and cases whose outputs differ, are counted in words below the table.
 
-docs/performance.md: every case and every peer, what a busy program beside it does to a step, and what attention takes of
-memory.
+docs/performance.md: every case and every peer, what a busy program beside it does to a step, and what attention takes
+of memory.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def attention_memory() -> list[str]:
     if not ATTENTION.exists():
         return []
     cases = json.loads(ATTENTION.read_text())["cases"]
-    rows = [f"| {keys} | {' | '.join(f'{size / 1e6:.2f}' for size in sizes.values())} |" for keys, sizes in cases.items()]
+    rows = [f"| {keys} | {' | '.join(f'{n / 1e6:.2f}' for n in sizes.values())} |" for keys, sizes in cases.items()]
     head = "## Memory of attention: 8 heads of 64, as many queries as keys"
     return [head, "", "| keys | forward, MB | with gradients, MB | scores alone, MB |", "|--:|--:|--:|--:|", *rows]
 
