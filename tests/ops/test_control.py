@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastnn import GradientTape, ops
+from fastnn import GradientTape, Input, Model, ops
 
 
 @pytest.fixture
@@ -45,3 +45,19 @@ def test_map_of_nestings_and_its_gradient(rng):
     np.testing.assert_allclose(ops.convert_to_numpy(y), (a * b).sum(1))
     np.testing.assert_allclose(tape.gradient(y, x), b)
     np.testing.assert_allclose(ops.vectorized_map(lambda row: row * 2, a), 2 * a)
+
+
+def test_loops_over_symbolic_tensors_are_nodes_of_their_graph(rng):
+    x, row = Input((3, 4)), Input((4,))
+    last, sums = ops.scan(lambda c, step: (c + step, c * 2), ops.zeros_like(row), ops.transpose(x, (1, 0, 2)))
+    doubled = ops.vectorized_map(lambda pair: pair["a"] * ops.sum(pair["b"]), {"a": x, "b": row})
+    powers = ops.fori_loop(0, 3, lambda i, value: value * value, row)
+    chosen = ops.switch(1, [lambda v: v, lambda v: ops.mean(v, axis=-1)], x)
+    assert (last.shape, sums.shape, doubled.shape) == ((None, 4), (3, None, 4), (None, 3, 4))
+    assert ops.map(lambda v: ops.sum(v, axis=0), x).shape == (None, 4)
+    model = Model([x, row], [last, doubled, powers, chosen])
+    a, b = rng.standard_normal((2, 3, 4)).astype("float32"), rng.standard_normal((2, 4)).astype("float32")
+    found = model([a, b])
+    expected = a.sum(1), a * b.sum(1)[:, None, None], b**8, a.mean(-1)
+    for y, z in zip(found, expected, strict=True):
+        np.testing.assert_allclose(y, z, rtol=2e-6, atol=1e-6)

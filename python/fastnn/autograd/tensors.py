@@ -374,6 +374,8 @@ def _holds_symbol(argument: Any) -> bool:
     kind = type(argument)
     if kind is list or kind is tuple:
         return SymbolicTensor in map(type, argument)
+    if kind is dict:
+        return SymbolicTensor in map(type, argument.values())
     return kind is SymbolicTensor
 
 

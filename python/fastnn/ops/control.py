@@ -1,4 +1,7 @@
-"""Control flow under Keras's names: Python's own, as calls are made one after the other."""
+"""Control flow under Keras's names: Python's own, as calls are made one after the other.
+
+On symbolic tensors a loop of known length is one node of their graph, whose function gets arrays.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.autograd import raw
+from fastnn.autograd import composite, raw
 from fastnn.ops.concatenate import stack
 from fastnn.ops.getitem import getitem
 
@@ -17,6 +20,7 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     return true_fn() if bool(raw(pred)) else false_fn()
 
 
+@composite
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """branches[index](*operands), the first or last one for an index out of range."""
     return branches[min(max(int(raw(index)), 0), len(branches) - 1)](*operands)
@@ -39,6 +43,7 @@ def while_loop(
     return type(loop_vars)(held) if many else held[0]
 
 
+@composite
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_val: Any) -> Any:
     """val = body_fun(i, val) for i from lower to upper - 1, from init_val on. Returns the last one."""
     val = init_val
@@ -47,6 +52,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_
     return val
 
 
+@composite
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
     init: Any,
@@ -70,11 +76,13 @@ def scan(
     return carry, _stacked(made[::-1] if reverse else made)
 
 
+@composite
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """f of every x along the first axis, along a first axis. xs: an array or a nesting of them, of one length."""
     return _stacked([f(_at(xs, i)) for i in range(len(_first(xs)))])
 
 
+@composite
 def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
     """As map(): function of every element along the first axis."""
     return map(function, elements)
