@@ -71,6 +71,18 @@ class Operators:
     def __rtruediv__(self, other: Any) -> Any:
         return dispatch["divide"](other, self)
 
+    def __floordiv__(self, other: Any) -> Any:
+        return dispatch["floor_divide"](self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return dispatch["floor_divide"](other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return dispatch["mod"](self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return dispatch["mod"](other, self)
+
     def __pow__(self, other: Any) -> Any:
         return dispatch["power"](self, other)
 
@@ -82,6 +94,27 @@ class Operators:
 
     def __rmatmul__(self, other: Any) -> Any:
         return dispatch["matmul"](other, self)
+
+    def __and__(self, other: Any) -> Any:
+        return dispatch["logical_and"](self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return dispatch["logical_and"](other, self)
+
+    def __or__(self, other: Any) -> Any:
+        return dispatch["logical_or"](self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return dispatch["logical_or"](other, self)
+
+    def __xor__(self, other: Any) -> Any:
+        return dispatch["logical_xor"](self, other)
+
+    def __rxor__(self, other: Any) -> Any:
+        return dispatch["logical_xor"](other, self)
+
+    def __invert__(self) -> Any:
+        return dispatch["logical_not"](self)
 
     def __lt__(self, other: Any) -> Any:
         return dispatch["less"](self, other)

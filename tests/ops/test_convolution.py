@@ -39,6 +39,18 @@ def test_conv3d_manners(rng):
     check_op(ops.conv3d, volumes, x, w, b)
 
 
+def test_conv3d_with_an_activation(rng):
+    x, w, b = rng.standard_normal((1, 3, 3, 3, 2)), rng.standard_normal((2, 2, 2, 2, 3)), rng.standard_normal(3)
+    check_op(
+        lambda x, w, b: ops.conv3d(x, w, b, activation="leaky_relu", negative_slope=0.3),
+        lambda x, w, b: np.where(volumes(x, w, b) > 0, 1, 0.3) * volumes(x, w, b),
+        *(x, w, b),
+    )
+    np.testing.assert_allclose(ops.conv3d(x, w, b, activation="tanh"), np.tanh(volumes(x, w, b)), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"\[conv3d\] expected activation None or one of"):
+        ops.conv3d(x, w, activation="no such")
+
+
 @pytest.mark.parametrize("settings", [{}, {"strides": (2, 1, 2)}, {"padding": "same", "strides": 2}])
 def test_conv_transpose3d_is_the_input_gradient_of_conv3d(rng, settings):
     x, w = rng.standard_normal((2, 4, 4, 6, 2)), rng.standard_normal((2, 2, 2, 2, 3))

@@ -44,6 +44,45 @@ def test_quotients_and_rests(rng):
     assert ops.mod(whole, by).dtype == whole.dtype
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_quotients_and_rests_at_the_ends(dtype):
+    some = np.array([1e30, -1e30, 7.5, -7.5, 3, 0, np.inf, -np.inf, np.nan], dtype)
+    a, b = np.meshgrid(some, some)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(ops.floor_divide(a, b), np.floor_divide(a, b))
+        np.testing.assert_array_equal(ops.mod(a, b), np.mod(a, b))
+    assert 0 <= ops.mod((dtype == "float64" and 1e30) or np.float32(1e30), 3.0) < 3
+    y, pullback = vjp(ops.mod, np.array([7.5], dtype), np.array([2], dtype))
+    np.testing.assert_array_equal(np.ravel(pullback(np.ones_like(y))), [1, -3])
+
+
+@pytest.mark.parametrize(("dtype", "last"), [("float32", 89.4), ("float64", 710.4)])
+def test_hyperbolic_functions_up_to_the_largest_number(dtype, last):
+    x = np.array([-last, last, last - 1, last - 30, 1e-5, 0, -0.0], dtype)
+    for name in ("sinh", "cosh"):
+        exact = getattr(np, name)(x.astype(np.longdouble))
+        assert np.all(np.isfinite(exact.astype(dtype)))
+        np.testing.assert_allclose(getattr(ops, name)(x), exact.astype(dtype), rtol=8 * np.finfo(dtype).eps)
+        (slopes,) = vjp(getattr(ops, name), x)[1](np.ones_like(x))
+        other = np.cosh if name == "sinh" else np.sinh
+        np.testing.assert_allclose(slopes, other(x.astype(np.longdouble)).astype(dtype), rtol=8 * np.finfo(dtype).eps)
+        far = np.array([np.inf, -np.inf, np.nan, last + 1], dtype)
+        with np.errstate(over="ignore"):
+            np.testing.assert_array_equal(getattr(ops, name)(far), getattr(np, name)(far))
+    assert np.signbit(ops.sinh(x)[-1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_angles_of_signed_zeros(dtype):
+    some = np.array([0.0, -0.0, 1, -1, np.inf, -np.inf], dtype)
+    a, b = np.meshgrid(some, some)
+    y, expected = ops.arctan2(a, b), np.arctan2(a, b)
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+    np.testing.assert_array_equal(np.signbit(y), np.signbit(expected))
+    gradients = vjp(ops.arctan2, a, b)[1](np.ones_like(a))
+    assert np.all(np.isfinite(gradients[0][:4, :4])) and np.all(np.isfinite(gradients[1][:4, :4]))
+
+
 def test_quotients_by_zero_are_zero_where_that_is_wanted(rng):
     a, b = rng.standard_normal((3, 5)), rng.choice([-2.0, 0.0, 3.0], (3, 5))
     check_op(ops.divide_no_nan, lambda a, b: np.divide(a, b, out=np.zeros_like(a * b), where=b != 0), a, b + (b == 0))

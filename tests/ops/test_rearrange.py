@@ -139,9 +139,14 @@ def test_only_minus_one_stands_for_what_is_left():
 
 def test_vector_products(rng):
     check_op(ops.cross, np.cross, rng.standard_normal((4, 3)), rng.standard_normal((5, 1, 3)))
+    flat, other = rng.standard_normal((4, 2)), rng.standard_normal((5, 1, 2))
+    deep, wide = np.pad(flat, ((0, 0), (0, 1))), rng.standard_normal((4, 3))
+    check_op(ops.cross, lambda a, b: a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0], flat, other)
+    check_op(ops.cross, lambda a, b: np.cross(np.pad(a, ((0, 0), (0, 1))), b), flat, wide)
+    np.testing.assert_allclose(ops.cross(wide, flat), np.cross(wide, deep))
     a, b = rng.standard_normal((3, 4)), rng.standard_normal((4, 3))
     check_op(lambda a, b: ops.cross(a, b, axisa=0, axisc=0), lambda a, b: np.cross(a, b, axisa=0, axisc=0), a, b)
-    with pytest.raises(ValueError, match=r"\[cross\] expected vectors of 3 components, got 4 and 3"):
+    with pytest.raises(ValueError, match=r"\[cross\] expected vectors of 2 or 3 components, got 4 and 3"):
         ops.cross(np.ones(4), np.ones(3))
 
 

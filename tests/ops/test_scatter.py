@@ -70,7 +70,10 @@ def test_slices(rng):
         return y
 
     check_op(lambda x, part: ops.slice_update(x, (1, 1), part), reference, x, part)
-    np.testing.assert_array_equal(ops.slice(x, (9, -3), (2, 3)), x[3:, :3])  # as near as it can be
+    np.testing.assert_array_equal(ops.slice(x, (9, -9), (2, 3)), x[3:, :3])  # as near as it can be
+    np.testing.assert_array_equal(ops.slice(x, (-4, -2), (2, 2)), x[1:3, 2:])
+    np.testing.assert_array_equal(ops.slice(x, (-2, -1), (-1, 2)), x[3:, 2:])
+    np.testing.assert_array_equal(ops.slice_update(x, (-4, -3), part), reference(x, part))
     np.testing.assert_array_equal(ops.slice(x, (3, 0), (-1, 2)), x[3:, :2])
     for shape in ((6, 1), (-2, 1), (1,)):
         with pytest.raises(ValueError, match=r"\[slice\] expected starts and a part for each axis of \(5, 4\)"):

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -129,8 +131,6 @@ def test_quantile_refuses():
     for q, method, message in ((1.5, "linear", "expected q in"), (0.5, "middle", "expected method one of linear")):
         with pytest.raises(ValueError, match=message):
             ops.quantile(np.ones(3), q, method=method)
-    with pytest.raises(ValueError, match="expected at least one element"):
-        ops.median(np.ones((2, 0)), 1)
 
 
 def test_counts_of_numbers():
@@ -139,3 +139,23 @@ def test_counts_of_numbers():
     np.testing.assert_array_equal(ops.bincount(np.array([[0, 0], [2, 1]])), [[2, 0, 0], [0, 1, 1]])
     with pytest.raises(ValueError, match="expected x >= 0, got -1"):
         ops.bincount(np.array([-1]))
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((0,), None), ((0, 3), 0), ((0, 3), 1), ((3, 0), 1), ((2, 0, 3), (0, 1))])
+def test_statistics_of_no_elements(shape, axis):
+    x = np.zeros(shape, "float32")
+    for keepdims in (False, True):
+        with pytest.warns(RuntimeWarning) if x.shape != (0, 3) or axis == 0 else nullcontext():
+            expected = np.median(x, axis, keepdims=keepdims)
+        y = ops.median(x, axis, keepdims)
+        assert y.dtype == np.float32 and y.shape == np.shape(expected) and np.all(np.isnan(y))
+        total = ops.logsumexp(x, axis, keepdims)
+        assert total.shape == np.shape(expected) and np.all(total == -np.inf)
+    assert ops.quantile(x, [0.25, 0.5], axis).shape == (2, *ops.median(x, axis).shape)
+
+
+def test_what_has_no_answer_for_no_elements_says_so():
+    for function in (ops.max, ops.min, ops.argmax, ops.argmin):
+        with pytest.raises(ValueError, match="expected at least 1 element"):
+            function(np.zeros((0, 3), "float32"), axis=0)
+    assert ops.diag(np.zeros(0, "float32")).shape == (0, 0)

@@ -12,6 +12,7 @@ from fastnn.arrays import Array
 from fastnn.autograd import primitive
 from fastnn.ops import direct
 from fastnn.ops.elementwise import binary, from_row, unary
+from fastnn.ops.integers import by_numpy, integral_array
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -37,6 +38,13 @@ ROWS: dict[str, tuple[str, tuple[float, ...]]] = {
     "hard_shrink": ("hard_shrink", (0.5, 0.0, 0.0)),
     "squareplus": ("squareplus", (4.0, 0.0, 0.0)),
 }  # fmt: skip
+
+
+@primitive
+def activate(x: Any, *, activation: str, negative_slope: float = 0.2) -> Any:
+    """y = activation(x), of a name in ROWS, with its defaults but for leaky_relu's negative_slope."""
+    row, parameters = ROWS[activation]
+    return from_row(row, x, (negative_slope, 0.0, 0.0) if activation == "leaky_relu" else parameters, None)
 
 
 def _activation(name: str, doc: str) -> Any:
@@ -98,7 +106,8 @@ def relu(
     """Rectified linear unit: y = x where x > threshold, negative_slope (x - threshold) elsewhere, at most max_value.
 
     By default max(x, 0). The gradient at the threshold is negative_slope, at max_value 0.
-    x: real, any shape. Returns x's dtype and shape. NaN stays NaN. Raises ValueError for a negative setting.
+    x: real, any shape. Returns x's dtype and shape. NaN stays NaN; integers stay integers in max(x, 0). Raises
+    ValueError for a negative setting.
     """
     if negative_slope < 0 or (max_value is not None and max_value < 0) or threshold < 0:
         raise ValueError(
@@ -108,6 +117,8 @@ def relu(
     if max_value is not None or threshold:
         high = float("inf") if max_value is None else float(max_value)
         return from_row("bounded_relu", x, (float(negative_slope), high, float(threshold)), out)
+    if integral_array(x) and not negative_slope:
+        return by_numpy("maximum", x, 0, out=out), None
     return from_row("leaky_relu" if negative_slope else "relu", x, (float(negative_slope), 0.0, 0.0), out)
 
 

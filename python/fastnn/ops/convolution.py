@@ -8,9 +8,11 @@ from typing import Any
 
 from fastnn.autograd import composite, raw
 from fastnn.backend import full
+from fastnn.ops.activation import activate
 from fastnn.ops.concatenate import concatenate, stack
 from fastnn.ops.conv2d import Lengths, Padding, conv1d, conv2d, lengths, pads
 from fastnn.ops.conv_transpose2d import conv_transpose1d, conv_transpose2d, crops
+from fastnn.ops.dense import epilogue
 from fastnn.ops.depthwise_conv2d import depthwise_conv1d, depthwise_conv2d
 from fastnn.ops.elementwise import add
 from fastnn.ops.getitem import getitem
@@ -58,14 +60,17 @@ def conv3d(
     padding: Padding = "valid",
     dilation_rate: Lengths = 1,
     groups: int = 1,
+    activation: str | None = None,
+    negative_slope: float = 0.2,
 ) -> Any:
-    """3D convolution: y[n, h, i, j, q] = b[q] + sum_{m, k, l, p} x[n, h s + m d, i s + k d, j s + l d, p] w[m, k, l, p,
-    q].
+    """3D convolution: y[n, h, i, j, q] = activation(b[q] + sum_{m, k, l, p} x[n, h s + m d, i s + k d, j s + l d, p]
+    w[m, k, l, p, q]).
 
     x: real, (n, d, h, w, c). w: (kd, kh, kw, c / groups, o). The rest as in conv2d: it is the sum of one 2D convolution
     of all planes for each plane of the kernel. Returns (n, od, oh, ow, o).
     """
     op = "conv3d"
+    epilogue(op, activation, negative_slope)
     _needs_axes(op, x, w, groups)
     steps, spread = lengths(op, "strides", strides, 3), lengths(op, "dilation_rate", dilation_rate, 3)
     same, sides = pads(op, padding, 3)
@@ -90,7 +95,8 @@ def conv3d(
         planes = getitem(x, (slice(None), slice(first, first + (depth - 1) * steps[0] + 1, steps[0])))
         terms.append(conv2d(_flat(planes), getitem(w, m), b if m == 0 else None, groups=groups, **moves))
     y = _total(terms)
-    return reshape(y, (n, depth, *raw(y).shape[1:]))
+    y = reshape(y, (n, depth, *raw(y).shape[1:]))
+    return y if activation is None else activate(y, activation=activation, negative_slope=negative_slope)
 
 
 @composite

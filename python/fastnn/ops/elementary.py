@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import Array
-from fastnn.autograd import composite, raw
+from fastnn.autograd import Needs, composite, primitive, raw
+from fastnn.backend import float_pair, floats, full, kernels
 from fastnn.ops.cast import cast
 from fastnn.ops.elementwise import (
     absolute,
@@ -40,6 +41,8 @@ from fastnn.ops.elementwise import (
     subtract,
     where,
 )
+from fastnn.ops.integers import by_numpy, integral, integral_array, real
+from fastnn.ops.reduce import sum_to
 
 
 def reciprocal(x: Any) -> Any:
@@ -82,27 +85,62 @@ def tan(x: Any) -> Any:
     return divide(sin(x), cos(x))
 
 
+@primitive
 def sinh(x: Any) -> Any:
     """Hyperbolic sine: y = (e^x - e^-x) / 2, exact to the last bits near 0."""
-    return multiply(subtract(expm1(x), expm1(negative(x))), 0.5)
+    x = floats(x)
+    return _sinh(x), lambda dy, needs: (multiply(dy, _cosh(x)),)
 
 
+@primitive
 def cosh(x: Any) -> Any:
     """Hyperbolic cosine: y = (e^x + e^-x) / 2."""
-    return multiply(add(exp(x), exp(negative(x))), 0.5)
+    x = floats(x)
+    return _cosh(x), lambda dy, needs: (multiply(dy, _sinh(x)),)
+
+
+def _sinh(x: Array) -> Array:
+    """2 sinh(x / 2) cosh(x / 2)"""
+    up, down = _half_way(x)
+    y: Array = multiply(subtract(up, down), multiply(add(add(up, down), 2.0), 0.5))
+    return y
+
+
+def _cosh(x: Array) -> Array:
+    """1 + 2 sinh(x / 2)^2"""
+    up, down = _half_way(x)
+    chord = subtract(up, down)
+    y: Array = add(multiply(multiply(chord, 0.5), chord), 1.0)
+    return y
+
+
+def _half_way(x: Array) -> tuple[Array, Array]:
+    """e^(x / 2) - 1 and e^(-x / 2) - 1, whose products are finite as far as (e^x + e^-x) / 2 is; e^x is not."""
+    half = multiply(x, 0.5)
+    return expm1(half), expm1(negative(half))
 
 
 @composite
 def arctan2(x1: Any, x2: Any) -> Any:
-    """Angle of the point (x2, x1), in [-pi, pi]: y = arctan(x1 / x2), in the quadrant of the two. 0 for (0, 0)."""
+    """Angle of the point (x2, x1), in [-pi, pi]: y = arctan(x1 / x2), in the quadrant of the two.
+
+    Zeros have a sign: the angle of (-1, -0) is -pi. The gradient at (0, 0) is that of y = x1.
+    """
+    x1, x2 = real(x1), real(x2)
     steep = greater(absolute(x1), absolute(x2))  # the smaller of the two is divided by the larger one
     above, below = where(steep, x2, x1), where(steep, x1, x2)
     infinite = isinf(above)  # and so is below, unless it is NaN
     above, below = where(infinite, sign(above), above), where(infinite, sign(below), below)
-    angle = arctan(where(isnan(above), above, divide_no_nan(above, below)))
-    side = cast(where(less(x1, 0.0), -1.0, 1.0), angle.dtype)
-    behind = where(less(x2, 0.0), multiply(side, _pi), 0.0)
-    return where(steep, subtract(multiply(side, _pi / 2), angle), add(angle, behind))
+    share = divide(above, where(equal(below, 0.0), 1.0, below))
+    angle = arctan(where(isnan(above), above, share))
+    side = cast(where(_below_0(x1), -1.0, 1.0), angle.dtype)
+    behind = where(_below_0(x2), add(angle, multiply(side, _pi)), angle)
+    return where(steep, subtract(multiply(side, _pi / 2), angle), behind)
+
+
+def _below_0(x: Any) -> Any:
+    """Whether x has a sign, as -0 has: below 0 lies x or 1 / x."""
+    return less(where(equal(x, 0.0), divide(1.0, x), x), 0.0)
 
 
 @composite
@@ -133,6 +171,7 @@ def _arcsinh(x: Any) -> Any:
 
 def _odd(function: Any, x: Any) -> Any:
     """function, known for x >= 0, of any x: f(-x) = -f(x). sign(x) would have no gradient at 0."""
+    x = real(x)
     below = less(x, 0.0)
     y = function(where(below, negative(x), x))
     return where(below, negative(y), y)
@@ -145,13 +184,14 @@ def arccosh(x: Any) -> Any:
 
 def arctanh(x: Any) -> Any:
     """Inverse of the hyperbolic tangent: y = ln((1 + x) / (1 - x)) / 2, exact to the last bits near 0."""
+    x = real(x)
     return multiply(subtract(log1p(x), log1p(negative(x))), 0.5)
 
 
 @composite
 def hypot(x1: Any, x2: Any) -> Any:
     """Length of the vector (x1, x2): y = sqrt(x1^2 + x2^2), taken so that nothing overflows."""
-    a, b = absolute(x1), absolute(x2)
+    a, b = absolute(real(x1)), absolute(real(x2))
     larger = maximum(a, b)
     smaller = where(isinf(larger), 0.0, minimum(a, b))
     return multiply(larger, sqrt(add(1.0, square(divide_no_nan(smaller, larger)))))
@@ -160,6 +200,7 @@ def hypot(x1: Any, x2: Any) -> Any:
 @composite
 def logaddexp(x1: Any, x2: Any) -> Any:
     """Logarithm of a sum: y = ln(e^x1 + e^x2), taken so that nothing overflows."""
+    x1, x2 = real(x1), real(x2)
     larger = maximum(x1, x2)
     gap = negative(absolute(subtract(x1, x2)))
     return add(larger, log1p(exp(where(isnan(gap), 0.0, gap))))  # infinities of one sign differ by NaN
@@ -174,13 +215,9 @@ def cbrt(x: Any) -> Any:
 @composite
 def trunc(x: Any) -> Any:
     """x without its fraction: the next integer towards 0. The gradient is 0. Integers stay integers."""
-    if _integral(x, 0):
+    if integral(raw(x)):
         return raw(x)
     return multiply(sign(x), floor(absolute(x)))
-
-
-def _integral(x1: Any, x2: Any) -> bool:
-    return all(np.asarray(raw(x)).dtype.kind in "biu" for x in (x1, x2))
 
 
 @composite
@@ -191,28 +228,47 @@ def divide_no_nan(x1: Any, x2: Any) -> Any:
     return where(none, 0.0, divide(x1, by))
 
 
-@composite
+@primitive
 def floor_divide(x1: Any, x2: Any) -> Any:
-    """Quotient rounded down: y = floor(x1 / x2). The gradient is 0. Integers stay integers."""
-    if _integral(x1, x2):
-        return np.floor_divide(raw(x1), raw(x2))
-    return floor(divide(x1, x2))
+    """Quotient rounded down: y = floor(x1 / x2). The gradient is 0. Integers stay integers.
+
+    By NumPy, which is exact where quotients are huge or not finite; a recorded step does not run through it.
+    """
+    y, a, b = _divided("floor_divide", x1, x2)
+    return y, lambda dy, needs: (full(a.shape, 0.0, dy.dtype), full(b.shape, 0.0, dy.dtype))
 
 
-@composite
+@primitive
 def mod(x1: Any, x2: Any) -> Any:
-    """Rest of a division, with the sign of x2: y = x1 - x2 floor(x1 / x2). Integers stay integers."""
-    if _integral(x1, x2):
-        return np.mod(raw(x1), raw(x2))
-    return subtract(x1, multiply(x2, floor(divide(x1, x2))))
+    """Rest of a division, with the sign of x2: y = x1 - x2 floor(x1 / x2). Integers stay integers.
+
+    By NumPy, which is exact where quotients are huge or not finite; a recorded step does not run through it.
+    """
+    y, a, b = _divided("mod", x1, x2)
+
+    def pullback(dy: Array, needs: Needs) -> tuple[Array | None, Array | None]:
+        run = kernels(dy)
+        da = sum_to(dy, a.shape) if needs[0] else None
+        quotient = _divided("floor_divide", a, b)[0] if needs[1] else dy
+        return da, run.negative(sum_to(run.multiply(dy, quotient), b.shape)) if needs[1] else None
+
+    return y, pullback
+
+
+def _divided(name: str, x1: Any, x2: Any) -> tuple[Array, Array, Array]:
+    """NumPy's division of that name, which has answers for 0 and infinity, and what it divides."""
+    if not integral(x1, x2):
+        x1, x2 = float_pair(x1, x2)
+    with np.errstate(all="ignore"):
+        return by_numpy(name, x1, x2), np.asarray(x1), np.asarray(x2)
 
 
 @composite
 def round(x: Any, decimals: int = 0) -> Any:
     """The nearest number of so many decimals, the even one of two. The gradient is 0. Integers stay integers."""
     value = raw(x)
-    if decimals >= 0 and isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biu":
-        return value
+    if integral_array(value):
+        return value if decimals >= 0 else by_numpy("round", value, decimals)
     if decimals == 0:
         return rint(x)
     return divide(rint(multiply(x, 10.0**decimals)), 10.0**decimals)
@@ -250,7 +306,7 @@ def _single(x: Any) -> bool:
 @composite
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """x with numbers in place of NaN and of infinities, by default the largest there are. Gradients are 0 there."""
-    if _integral(x, 0):
+    if integral(raw(x)):
         return raw(x)
     largest = float(np.finfo(np.float32 if _single(x) else np.float64).max)
     x = where(isnan(x), nan, x)

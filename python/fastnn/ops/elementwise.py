@@ -16,6 +16,7 @@ from fastnn.arrays import Array
 from fastnn.autograd import Needs, composite, primitive, raw
 from fastnn.backend import constant, float_pair, floats, kernels
 from fastnn.ops import direct
+from fastnn.ops.integers import by_numpy, integral, integral_array
 from fastnn.ops.reduce import sum_to
 
 _SAVED: dict[str, str] = backend.unary_saved
@@ -34,6 +35,19 @@ def unary(name: str, doc: str, row: str | None = None, *parameters: float) -> Ca
     return direct.unary(row, *parameters)(primitive(forward))
 
 
+def _whole(name: str, doc: str) -> Callable[..., Any]:
+    """The op of the row called name, whose results of integers are integers."""
+
+    def forward(x: Any, *, out: Array | None = None) -> Any:
+        if integral_array(x):
+            return by_numpy(name, x, out=out), None
+        return from_row(name, x, (0.0, 0.0, 0.0), out)
+
+    forward.__name__ = forward.__qualname__ = name
+    forward.__doc__ = doc + "\n\n    x: real, any shape. Returns x's dtype and shape. Integers are NumPy's.\n    "
+    return direct.unary(name, 0.0, 0.0, 0.0)(primitive(forward))
+
+
 def from_row(row: str, x: Any, parameters: tuple[float, ...], out: Array | None) -> Any:
     """(y, pullback) of a row of the table, with its parameters."""
     x = floats(x)
@@ -47,9 +61,9 @@ def from_row(row: str, x: Any, parameters: tuple[float, ...], out: Array | None)
     return y, pullback
 
 
-negative = unary("negative", "Negative: y = -x.")
-absolute = unary("absolute", "Absolute value: y = |x|. The gradient at 0 is 0.")
-square = unary("square", "Square: y = x^2.")
+negative = _whole("negative", "Negative: y = -x.")
+absolute = _whole("absolute", "Absolute value: y = |x|. The gradient at 0 is 0.")
+square = _whole("square", "Square: y = x^2.")
 sqrt = unary("sqrt", "Square root: y = x^(1/2). NaN for negative x.")
 exp = unary("exp", "Exponential: y = e^x.")
 log = unary("log", "Natural logarithm: y = ln x. NaN for negative x, -infinity at 0.")
@@ -58,7 +72,7 @@ expm1 = unary("expm1", "Exponential less 1: y = e^x - 1, exact to the last bits 
 sin = unary("sin", "Sine: y = sin x, x in radians. NaN for an infinity.")
 cos = unary("cos", "Cosine: y = cos x, x in radians. NaN for an infinity.")
 erf = unary("erf", "Error function: y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.")
-sign = unary("sign", "Sign: y = -1, 0 or 1. The gradient is 0.")
+sign = _whole("sign", "Sign: y = -1, 0 or 1. The gradient is 0.")
 floor = unary("floor", "Largest whole number that is not above x. The gradient is 0.")
 ceil = unary("ceil", "Smallest whole number that is not below x. The gradient is 0.")
 
@@ -76,20 +90,25 @@ def clip(x: Any, x_min: Any, x_max: Any, *, out: Array | None = None) -> Any:
     """Clips to an interval: y = min(max(x, x_min), x_max).
 
     x: real, any shape. x_min, x_max: numbers, arrays that broadcast with x, or None for no bound. For numbers the
-    gradient at a bound is 1. Returns the broadcast shape.
+    gradient at a bound is 1. Returns the broadcast shape. Integers between integers stay integers.
     """
     low = -np.inf if x_min is None else x_min
     high = np.inf if x_max is None else x_max
+    bounds = [raw(bound) for bound in (x_min, x_max) if bound is not None]
+    if integral_array(raw(x)) and integral(*bounds):
+        return by_numpy("clip", raw(x), raw(x_min), raw(x_max), out=out)
     if np.ndim(raw(low)) == 0 and np.ndim(raw(high)) == 0:
         return _clip_scalar(x, float(raw(low)), float(raw(high)), out=out)
     return minimum(maximum(x, low), high, out=out)
 
 
-def binary(name: str, doc: str) -> Callable[..., Any]:
-    """A function of two arrays, broadcast."""
+def binary(name: str, doc: str, whole: bool = False) -> Callable[..., Any]:
+    """A function of two arrays, broadcast. whole: its results of integers are integers."""
     backward = name + "_backward"
 
     def forward(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
+        if whole and integral(x1, x2):
+            return by_numpy(name, x1, x2, out=out), None
         a, b = float_pair(x1, x2)
         run = kernels(a)
         y = getattr(run, name)(a, b, out)
@@ -102,18 +121,21 @@ def binary(name: str, doc: str) -> Callable[..., Any]:
         return y, pullback
 
     forward.__name__ = forward.__qualname__ = name
-    forward.__doc__ = doc + "\n\n    x1, x2: real, shapes that broadcast together. Returns the broadcast shape.\n    "
+    returned = "Returns the broadcast shape" + ("; integers are NumPy's." if whole else ".")
+    forward.__doc__ = f"{doc}\n\n    x1, x2: real, shapes that broadcast together. {returned}\n    "
     return direct.binary(name)(primitive(forward))
 
 
-multiply = binary("multiply", "Product: y = x1 x2.")
+multiply = binary("multiply", "Product: y = x1 x2.", whole=True)
 divide = binary("divide", "Quotient: y = x1 / x2.")
-power = binary("power", "Power: y = x1^x2.")
+power = binary("power", "Power: y = x1^x2.", whole=True)
 maximum = binary(
-    "maximum", "Larger of two: y = max(x1, x2). NaN if either is; where equal, each gets half the gradient."
+    "maximum", "Larger of two: y = max(x1, x2). NaN if either is; where equal, each gets half the gradient.", whole=True
 )
 minimum = binary(
-    "minimum", "Smaller of two: y = min(x1, x2). NaN if either is; where equal, each gets half the gradient."
+    "minimum",
+    "Smaller of two: y = min(x1, x2). NaN if either is; where equal, each gets half the gradient.",
+    whole=True,
 )
 true_divide = divide
 
@@ -123,8 +145,10 @@ true_divide = divide
 def add(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
     """Sum: y = x1 + x2.
 
-    x1, x2: real, shapes that broadcast together. Returns the broadcast shape.
+    x1, x2: real, shapes that broadcast together. Returns the broadcast shape. Integers are NumPy's.
     """
+    if integral(x1, x2):
+        return by_numpy("add", x1, x2, out=out), None
     a, b = float_pair(x1, x2)
     y = kernels(a).add(a, b, out)
 
@@ -139,8 +163,10 @@ def add(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
 def subtract(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
     """Difference: y = x1 - x2.
 
-    x1, x2: real, shapes that broadcast together. Returns the broadcast shape.
+    x1, x2: real, shapes that broadcast together. Returns the broadcast shape. Integers are NumPy's.
     """
+    if integral(x1, x2):
+        return by_numpy("subtract", x1, x2, out=out), None
     a, b = float_pair(x1, x2)
     run = kernels(a)
     y = run.subtract(a, b, out)
@@ -173,6 +199,8 @@ greater_equal = _comparison("greater_equal", "Comparison: y = (x1 >= x2).")
 
 @primitive
 def _where(condition: Any, x1: Any, x2: Any, *, out: Array | None = None) -> Any:
+    if out is None and integral(x1, x2):
+        return by_numpy("where", np.asarray(condition, bool), x1, x2), None
     a, b = float_pair(x1, x2)
     chosen = np.asarray(condition, bool)
     run = kernels(a)
@@ -191,8 +219,8 @@ def _where(condition: Any, x1: Any, x2: Any, *, out: Array | None = None) -> Any
 def where(condition: Any, x1: Any = None, x2: Any = None, *, out: Array | None = None) -> Any:
     """Choice: y = x1 where condition holds, x2 elsewhere.
 
-    condition: bool, x1, x2: real, shapes that broadcast together. Returns the broadcast shape. Without x1 and x2: the
-    indices where condition holds, a tuple of arrays as from numpy.nonzero.
+    condition: bool, x1, x2: real, shapes that broadcast together. Returns the broadcast shape; of integers integers.
+    Without x1 and x2: the indices where condition holds, a tuple of arrays as from numpy.nonzero.
     """
     if x1 is None and x2 is None:
         return np.nonzero(raw(condition))

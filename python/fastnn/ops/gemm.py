@@ -11,6 +11,7 @@ from fastnn.autograd import Needs, composite, primitive, raw
 from fastnn.backend import float_pair, kernels
 from fastnn.ops import direct
 from fastnn.ops.elementwise import multiply
+from fastnn.ops.integers import by_numpy, integral
 from fastnn.ops.reduce import sum_to
 
 
@@ -42,8 +43,10 @@ def matmul(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
     """Matrix product as numpy.matmul: y[..., i, j] = sum_p x1[..., i, p] x2[..., p, j].
 
     x1: real, (..., m, k) or (k,). x2: (..., k, n) or (k,). Leading axes broadcast. Returns (..., m, n), without the
-    axis that a vector lacks. Raises ValueError if the sizes do not fit or an argument is a scalar.
+    axis that a vector lacks; integers are NumPy's. Raises ValueError if sizes do not fit or an argument is a scalar.
     """
+    if integral(x1, x2):
+        return by_numpy("matmul", x1, x2, out=out), None
     a, b = float_pair(x1, x2)
     if a.ndim < 2 or b.ndim < 2:
         return _with_vectors(a, b, out)

@@ -7,7 +7,8 @@ import numpy as np
 from fastnn import backend
 from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive
-from fastnn.backend import floats, kernels
+from fastnn.backend import floats, kernels, not_recordable
+from fastnn.ops.integers import integral, integral_array
 
 _MODES = backend.function("pad_modes")
 
@@ -20,13 +21,19 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float |
     "edge" (the outermost elements), "reflect" or "symmetric" (mirror images, without or with the outermost elements),
     as in NumPy. constant_values: 0 if None; for mode "constant" alone. Raises ValueError for an unknown mode, and for
     negative or missing widths. Where elements of x appear several times, their gradient is the sum.
+    Integers stay integers, padded by NumPy.
     """
-    x = floats(x)
+    whole = integral_array(x) and integral(constant_values or 0)
+    x = np.asarray(x) if whole else floats(x)
     if mode not in _MODES:
         raise ValueError(f"[pad] expected mode {', '.join(_MODES)}, got {mode!r}")
     if mode != "constant" and constant_values is not None:
         raise ValueError(f"[pad] expected no constant_values with mode {mode!r}, got {constant_values!r}")
     widths = _widths(pad_width, x.ndim)
+    if whole:
+        not_recordable()
+        options: Any = {"constant_values": constant_values} if constant_values else {}
+        return np.pad(x, widths, mode, **options), None  # type: ignore[call-overload]
     run, shape, code = kernels(x), x.shape, _MODES[mode]
 
     def pullback(dy: Array, needs: Needs) -> tuple[Array]:

@@ -11,7 +11,8 @@ from fastnn.arrays import Array, normalize_axes
 from fastnn.autograd import composite, raw
 from fastnn.backend import constant
 from fastnn.ops.concatenate import concatenate, split, stack
-from fastnn.ops.elementwise import multiply, subtract, where
+from fastnn.ops.creation import zeros_like
+from fastnn.ops.elementwise import multiply, not_equal, subtract, where
 from fastnn.ops.gather import take
 from fastnn.ops.getitem import getitem
 from fastnn.ops.reduce import sum
@@ -171,12 +172,13 @@ def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
 
 @composite
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
-    """Differences of neighbours along axis, n times: y[i] = a[i + 1] - a[i]."""
+    """Differences of neighbours along axis, n times: y[i] = a[i + 1] - a[i]; of bools whether they differ."""
     if n < 0:
         raise ValueError(f"[diff] expected n >= 0, got {n}")
     head = (slice(None),) * normalize_axes(int(axis), len(_shape(a)), "diff")[0]
+    apart = not_equal if np.asarray(raw(a)).dtype.kind == "b" else subtract
     for _ in range(n):
-        a = subtract(getitem(a, (*head, slice(1, None))), getitem(a, (*head, slice(None, -1))))
+        a = apart(getitem(a, (*head, slice(1, None))), getitem(a, (*head, slice(None, -1))))
     return a
 
 
@@ -193,7 +195,7 @@ def fliplr(x: Any) -> Any:
 def _triangle(x: Any, k: int, lower: bool) -> Any:
     rows, cols = _shape(x)[-2:]
     inside = np.tri(rows, cols, k if lower else k - 1, bool)
-    return where(constant(inside if lower else ~inside), x, 0.0)
+    return where(constant(inside if lower else ~inside), x, False)
 
 
 @composite
@@ -234,7 +236,7 @@ def diag(x: Any, k: int = 0) -> Any:
     length = shape[0] + abs(k)
     row, col = np.indices((length, length))
     places = np.clip(np.minimum(row, col), 0, max(0, shape[0] - 1))
-    return where(constant(col - row == k), take(x, constant(places), axis=0), 0.0)
+    return where(constant(col - row == k), take(x, constant(places), axis=0), False)
 
 
 @composite
@@ -272,17 +274,28 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
 
 @composite
 def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    """Vector product. x1, x2: three components along axisa and axisb, else shapes that broadcast together; of axisc in
-    the result. axis: for all three."""
+    """Vector product. x1, x2: two or three components along axisa and axisb, else shapes that broadcast together; of
+    axisc in the result. axis: for all three. The third component is 0 where it lacks; it alone is the result where both
+    lack it."""
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = moveaxis(x1, axisa, -1), moveaxis(x2, axisb, -1)
-    if _shape(a)[-1] != 3 or _shape(b)[-1] != 3:
-        raise ValueError(f"[cross] expected vectors of 3 components, got {_shape(a)[-1]} and {_shape(b)[-1]}")
-    (a0, a1, a2), (b0, b1, b2) = ([getitem(v, (..., i)) for i in range(3)] for v in (a, b))
+    counts = _shape(a)[-1], _shape(b)[-1]
+    if not {*counts} <= {2, 3}:
+        raise ValueError(f"[cross] expected vectors of 2 or 3 components, got {counts[0]} and {counts[1]}")
+    (a0, a1, a2), (b0, b1, b2) = (_components(v) for v in (a, b))
+    third = subtract(multiply(a0, b1), multiply(a1, b0))
+    if counts == (2, 2):
+        return third
     parts = [
         subtract(multiply(a1, b2), multiply(a2, b1)),
         subtract(multiply(a2, b0), multiply(a0, b2)),
-        subtract(multiply(a0, b1), multiply(a1, b0)),
+        third,
     ]
     return moveaxis(stack(parts, -1), -1, axisc)
+
+
+def _components(v: Any) -> list[Any]:
+    """The three of vectors that lie along the last axis; 0 for the one that plane vectors lack."""
+    found = [getitem(v, (..., i)) for i in range(_shape(v)[-1])]
+    return found if len(found) == 3 else [*found, zeros_like(found[0])]

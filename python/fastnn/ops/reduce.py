@@ -7,18 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.arrays import F32, F64, Array, Shape, normalize_axes
+from fastnn.arrays import Array, Shape, normalize_axes
 from fastnn.autograd import Needs, primitive, raw
 from fastnn.backend import floats, kernels
 from fastnn.ops import direct
+from fastnn.ops.integers import integral_array
 from fastnn.ops.transpose import to_last_axis
-
-
-def _is_integral(x: Any) -> bool:
-    """Arrays of integers or bools; Python numbers and lists count as real."""
-    if type(x) is np.ndarray and (x.dtype is F32 or x.dtype is F64):
-        return False
-    return isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biu"
 
 
 @direct.unary("sum")
@@ -30,7 +24,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, *, out: Array | None =
     Returns x's dtype; 0 for an empty sum. Partial sums are kept in double, in an order that depends on the shape alone.
     Integers and bools are NumPy's, in exact integers. Raises ValueError if axis is out of range.
     """
-    if _is_integral(x):
+    if integral_array(x):
         return np.sum(x, axis, keepdims=keepdims, out=out), None
     x = floats(x)
     run = kernels(x)
@@ -71,7 +65,7 @@ def _extreme_backward(x: Array, y: Array, dy: Array, axis: Any) -> Array:
 
 
 def _extreme(name: str, x: Any, axis: Any, keepdims: bool, out: Array | None) -> Any:
-    if _is_integral(x):
+    if integral_array(x):
         return getattr(np, name)(x, axis, keepdims=keepdims, out=out), None
     x = floats(x)
     y = getattr(kernels(x), name)(x, axis, keepdims, out)
@@ -102,7 +96,7 @@ def min(x: Any, axis: Any = None, keepdims: bool = False, *, out: Array | None =
 
 def _arg_extreme(name: str, doc: str) -> Callable[..., Any]:
     def forward(x: Any, axis: int | None = None, keepdims: bool = False, *, out: Array | None = None) -> Any:
-        if _is_integral(x):
+        if integral_array(x):
             return getattr(np, name)(x, axis, keepdims=keepdims, out=out), None
         x = floats(x)
         return getattr(kernels(x), name)(x, axis, keepdims, out), None

@@ -10,10 +10,11 @@ import numpy as np
 
 from fastnn.arrays import Array, normalize_axes
 from fastnn.autograd import Needs, composite, primitive, raw
-from fastnn.backend import floats, kernels
+from fastnn.backend import floats, kernels, not_recordable
 from fastnn.ops.elementwise import add, maximum, minimum, multiply, where
 from fastnn.ops.gather import take
 from fastnn.ops.getitem import getitem
+from fastnn.ops.integers import integral_array
 from fastnn.ops.pad import pad
 from fastnn.ops.transpose import reshape
 
@@ -23,15 +24,21 @@ def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, so
     """Sums of the rows of data that have one id: y[s] = sum of data[i] for segment_ids[i] = s, in the order of i.
 
     data: real, (n, ...). segment_ids: integers, (n,), in [0, num_segments). num_segments: one more than the largest id
-    if None. sorted: of Keras, changes nothing. Returns (num_segments, ...), zeros for an id that is not there. Raises
-    ValueError for ids out of range.
+    if None. sorted: of Keras, changes nothing. Returns (num_segments, ...), zeros for an id that is not there. Integers
+    stay integers. Raises ValueError for ids out of range.
     """
-    x, ids = floats(data), np.asarray(segment_ids)
+    whole = integral_array(data)
+    x, ids = np.asarray(data) if whole else floats(data), np.asarray(segment_ids)
     if ids.ndim != 1 or len(ids) != len(x):
         raise ValueError(f"[segment_sum] expected segment_ids of shape ({len(x)},), got {ids.shape}")
     count = int(ids.max(initial=-1)) + 1 if num_segments is None else num_segments
     if ids.size and not (ids.min() >= 0 and ids.max() < count):
         raise ValueError(f"[segment_sum] expected segment_ids in [0, {count}), got {ids.min()} to {ids.max()}")
+    if whole:
+        not_recordable()
+        sums = np.zeros((count, *x.shape[1:]), x.dtype)
+        np.add.at(sums, ids, x)
+        return sums, None
     run = kernels(x)
 
     def pullback(dy: Array, needs: Needs) -> tuple[Array | None, None]:
@@ -113,11 +120,12 @@ def _turns(places: Array) -> list[Array]:
 def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
     """The part of inputs of a shape that begins at start_indices, one for each axis. A view.
 
-    A length of -1 stands for all that follow. A start out of range counts as the nearest possible one.
+    A length of -1 stands for all that follow. A start below 0 counts from the end; one out of range stands for the
+    nearest possible one.
     """
     outer, given = np.shape(raw(inputs)), list(raw(start_indices))
     if len(outer) == len(given) == len(shape):
-        shape = [n - int(raw(a)) if m == -1 else m for a, n, m in zip(given, outer, shape, strict=True)]
+        shape = [n - _from_front(a, n) if m == -1 else m for a, n, m in zip(given, outer, shape, strict=True)]
     starts = _starts(given, outer, shape, "slice")
     return getitem(inputs, tuple(builtins.slice(a, a + n) for a, n in zip(starts, shape, strict=True)))
 
@@ -138,7 +146,12 @@ def _starts(given: Any, outer: Sequence[int], inner: Sequence[int], op: str) -> 
         raise ValueError(
             f"[{op}] expected starts and a part for each axis of {tuple(outer)}, got {starts} and {tuple(inner)}"
         )
-    return [min(max(a, 0), n - m) for a, n, m in zip(starts, outer, inner, strict=True)]
+    return [min(_from_front(a, n), n - m) for a, n, m in zip(starts, outer, inner, strict=True)]
+
+
+def _from_front(start: Any, length: int) -> int:
+    at = int(raw(start))
+    return max(at + length if at < 0 else at, 0)
 
 
 @composite

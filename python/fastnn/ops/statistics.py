@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
+from math import prod as product_of
 from typing import Any
 
 import numpy as np
 
 from fastnn.arrays import Array, DTypeLike, normalize_axes
 from fastnn.autograd import Needs, composite, primitive, raw
-from fastnn.backend import not_recordable
+from fastnn.backend import floats, full, not_recordable
 from fastnn.ops.cast import cast
 from fastnn.ops.concatenate import concatenate, stack
 from fastnn.ops.creation import stop_gradient
 from fastnn.ops.elementary import isfinite
 from fastnn.ops.elementwise import absolute, add, divide, exp, log, multiply, not_equal, power, sqrt, square, where
 from fastnn.ops.getitem import getitem
+from fastnn.ops.integers import integral, real
 from fastnn.ops.layer_norm import moments
 from fastnn.ops.reduce import max, mean, min, sum
 from fastnn.ops.sorting import sort
@@ -39,7 +41,10 @@ def std(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 @composite
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Logarithm of a sum of exponentials over axis: y = ln(sum(e^x)), taken so that nothing overflows."""
-    axes = normalize_axes(axis, len(np.shape(raw(x))), "logsumexp")
+    shape = np.shape(raw(x))
+    axes = normalize_axes(axis, len(shape), "logsumexp")
+    if 0 in (shape[at] for at in axes):
+        return log(sum(x, axes, keepdims))  # -infinity: there is no highest
     highest = stop_gradient(max(x, axes, True))
     shift = where(isfinite(highest), highest, 0.0)
     y = add(log(sum(exp(x - shift), axes, True)), shift)
@@ -54,6 +59,7 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
     sum(|x|^p)^(1 / p), 0 for the count of what is not 0, +-infinity for the largest or smallest |x|; of matrices "fro",
     1 or +-infinity for the largest or smallest sum of a column or row of |x|, -1. Raises ValueError for another ord.
     """
+    x = real(x)
     n = len(np.shape(raw(x)))
     if axis is None and ord is not None and n > 2:
         raise ValueError(f"[norm] expected x with 1 or 2 axes for ord {ord!r} and no axis, got {n} axes")
@@ -88,6 +94,7 @@ def average(x: Any, axis: Axis = None, weights: Any = None) -> Any:
     """
     if weights is None:
         return mean(x, axis)
+    x, weights = real(x), real(weights)
     shape, own = np.shape(raw(x)), np.shape(raw(weights))
     if own != shape:
         if not isinstance(axis, (int, np.integer)) or own != (shape[axis],):
@@ -130,7 +137,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike | N
     """Product over axis, 1 of no elements. Gradients are right where elements are 0, too. Integers stay integers."""
     shape = np.shape(raw(x))
     axes = normalize_axes(axis, len(shape), "prod")
-    if _holds_integers(x):
+    if integral(raw(x)):
         return np.asarray(np.prod(raw(x), axes, dtype, keepdims=keepdims))
     y = x if dtype is None else cast(x, dtype)
     for at in axes:
@@ -169,8 +176,8 @@ def quantile(x: Any, q: Any, axis: Axis = None, method: str = "linear", keepdims
     """What a share q of the elements over axis lies below.
 
     x: real. q: in [0, 1], one number or (k,), whose axis comes first in the result. method: "linear", "lower",
-    "higher", "midpoint" or "nearest", what is taken between two elements. NaN where x has one. Gradients go to the
-    elements that count. Raises ValueError for another q or method.
+    "higher", "midpoint" or "nearest", what is taken between two elements. NaN where x has one, and of no elements.
+    Gradients go to the elements that count. Raises ValueError for another q or method.
     """
     shares = np.asarray(raw(q), np.float64)
     if shares.ndim > 1 or not np.all((shares >= 0) & (shares <= 1)):
@@ -180,13 +187,13 @@ def quantile(x: Any, q: Any, axis: Axis = None, method: str = "linear", keepdims
     shape = np.shape(raw(x))
     axes = normalize_axes(axis, len(shape), "quantile")
     others = [at for at in range(len(shape)) if at not in axes]
-    ordered = sort(reshape(transpose(x, [*others, *axes]), (*(shape[at] for at in others), -1)))
-    length = np.shape(raw(ordered))[-1]
+    outer, length = [shape[at] for at in others], product_of(shape[at] for at in axes)
+    kept = tuple(1 if at in axes else shape[at] for at in range(len(shape)))
     if length == 0:
-        raise ValueError(f"[quantile] expected at least one element over axis {axis}, got shape {shape}")
+        return full(shares.shape + (kept if keepdims else tuple(outer)), np.nan, floats(raw(x)).dtype)
+    ordered = sort(reshape(transpose(x, [*others, *axes]), (*outer, length)))
     found = [_at(ordered, float(share) * (length - 1), method) for share in np.atleast_1d(shares)]
     bad = not_equal(getitem(ordered, (..., -1)), getitem(ordered, (..., -1)))  # NaN are sorted to the end
-    kept = tuple(1 if at in axes else shape[at] for at in range(len(shape)))
     found = [where(bad, np.nan, y) for y in found]
     if keepdims:
         found = [reshape(y, kept) for y in found]
@@ -220,7 +227,7 @@ def cumprod(x: Any, axis: int | None = None, dtype: DTypeLike | None = None) -> 
     """
     x = reshape(x, -1) if axis is None else x
     (at,) = normalize_axes(0 if axis is None else axis, len(np.shape(raw(x))), "cumprod")
-    if _holds_integers(x):
+    if integral(raw(x)):
         return np.cumprod(raw(x), at, dtype)
     x = x if dtype is None else cast(x, dtype)
     before = (slice(None),) * at
@@ -230,10 +237,6 @@ def cumprod(x: Any, axis: int | None = None, dtype: DTypeLike | None = None) -> 
         x = concatenate([getitem(x, (*before, slice(reach))), longer], at)
         reach *= 2
     return x
-
-
-def _holds_integers(x: Any) -> bool:
-    return np.asarray(raw(x)).dtype.kind in "biu"
 
 
 @composite
