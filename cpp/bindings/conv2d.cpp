@@ -27,6 +27,15 @@ py::object conv2d_forward(const Array& x, const Array& w, const Out& b, int axes
       [](auto element) { return &fastnn::cpu::conv2d<decltype(element)>; }, kept.value_or(nullptr));
 }
 
+py::object conv2d_batch_norm(const Array& x, const Array& w, const Out& b, int axes, const Window& window,
+                             const Statistics& statistics, const Activation& activation,
+                             const std::optional<fastnn::KeptKernel>& kept) {
+  const char* const op = axes == 1 ? "conv1d" : "conv2d";
+  const Conv2dShape s = conv2d_shape(op, x, w, axes, window);
+  return convolve_and_normalise(op, x, w, b, s.o, image_shape(axes, s.n, s.out_h(), s.out_w(), s.o), s,
+                                statistics, activation, kept.value_or(nullptr));
+}
+
 py::tuple conv2d_backward(const Array& x, const Array& w, const Array& saved, const Array& dy, int axes,
                           const Window& window, const Activation& activation, bool need_dx, bool need_dw,
                           bool need_db, const Out& dw_out, const Out& db_out) {
@@ -83,6 +92,8 @@ void bind_conv2d(py::module_& m) {
       .def_property_readonly("bytes", &PackedKernel::bytes);
   // Recorded, so that a replayed step that writes weights says so, too.
   m.def("weights_changed", [] { invoke(&PackedKernel::weights_changed); });
+  m.def("conv2d_batch_norm", &conv2d_batch_norm, py::arg("x"), py::arg("w"), py::arg("b"), py::arg("axes"),
+        py::arg("window"), py::arg("statistics"), py::arg("activation"), py::arg("kept") = py::none());
   bind_convolution(m, "conv2d", &conv2d_forward, &conv2d_backward, py::arg("kept") = py::none());
   bind_convolution(m, "conv_transpose2d", &transposed, &transposed_backward);
 }

@@ -5,6 +5,7 @@
 #include "arrays.hpp"
 #include "fastnn/conv2d.hpp"
 #include "numbers.hpp"
+#include "optional.hpp"
 #include "unary_codes.hpp"
 
 namespace fastnn::py {
@@ -69,6 +70,29 @@ pyb::object convolve(const char* op, const Array& x, const Array& w, const Out& 
            more...);
     if (!z) return y.array();
     return pyb::make_tuple(y.array(), z->array());
+  });
+}
+
+/// What a layer of batch normalisation has for each channel, and epsilon.
+using Statistics = std::tuple<Out, Out, Array, Array, double>;  // gamma, beta, mean, variance
+
+/// y of shape `result` with `units` channels, normalised by given statistics.
+inline pyb::object convolve_and_normalise(const char* op, const Array& x, const Array& w, const Out& b,
+                                          Index units, const Shape& result, const Conv2dShape& shape,
+                                          const Statistics& statistics, const Activation& activation,
+                                          const KeptKernel& kept) {
+  return with_float(op, "x", x, [&](auto element) -> pyb::object {
+    using T = decltype(element);
+    const auto& [gamma, beta, mean, variance, epsilon] = statistics;
+    const Input<T> input(op, "x", x), weight(op, "w", w);
+    const std::optional<Input<T>> bias = bias_of<T>(op, b, units, w);
+    const OptionalInput<T> scale(op, "gamma", gamma, {units}), shift(op, "beta", beta, {units}),
+        center(op, "mean", mean, {units}), spread(op, "variance", variance, {units});
+    Output<T> y(op, result);
+    invoke(&cpu::conv2d_batch_norm<T>, input.data(), weight.data(), bias ? bias->data() : nullptr,
+           scale.data(), shift.data(), center.data(), spread.data(), y.data(), shape, epsilon,
+           unary_of(op, std::get<0>(activation)), parameters_of(activation), kept);
+    return y.array();
   });
 }
 

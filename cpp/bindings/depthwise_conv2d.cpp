@@ -24,6 +24,14 @@ py::object depthwise_forward(const Array& x, const Array& w, const Out& b, int a
                   out, [](auto element) { return &fastnn::cpu::depthwise_conv2d<decltype(element)>; });
 }
 
+py::object depthwise_batch_norm(const Array& x, const Array& w, const Out& b, int axes, const Window& window,
+                                const Statistics& statistics, const Activation& activation) {
+  const char* const op = axes == 1 ? "depthwise_conv1d" : "depthwise_conv2d";
+  const Conv2dShape s = depthwise_shape(op, x, w, axes, window);
+  return convolve_and_normalise(op, x, w, b, s.o, image_shape(axes, s.n, s.out_h(), s.out_w(), s.o), s,
+                                statistics, activation, nullptr);
+}
+
 py::tuple depthwise_backward(const Array& x, const Array& w, const Array& saved, const Array& dy, int axes,
                              const Window& window, const Activation& activation, bool need_dx, bool need_dw,
                              bool need_db, const Out& dw_out, const Out& db_out) {
@@ -38,5 +46,7 @@ py::tuple depthwise_backward(const Array& x, const Array& w, const Array& saved,
 }  // namespace
 
 void bind_depthwise_conv2d(py::module_& m) {
+  m.def("depthwise_conv2d_batch_norm", &depthwise_batch_norm, py::arg("x"), py::arg("w"), py::arg("b"),
+        py::arg("axes"), py::arg("window"), py::arg("statistics"), py::arg("activation"));
   bind_convolution(m, "depthwise_conv2d", &depthwise_forward, &depthwise_backward);
 }

@@ -31,6 +31,7 @@ FASTNN_DECLARE(void, column_backward,
 
 #if FASTNN_ENTRY
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "parallel.hpp"
@@ -38,6 +39,11 @@ FASTNN_DECLARE(void, column_backward,
 #include "workspace.hpp"
 
 namespace fastnn::cpu {
+
+/// 1 / sqrt(variance + epsilon), as T.
+template <class T> T inverse_deviation(T variance, double epsilon) {
+  return T(1 / std::sqrt(double(variance) + epsilon));
+}
 
 /// Rows of channels seen as fewer and wider rows, several of them side by side, so that few channels fill the
 /// vectors, too; and what is left over. Samples are cut into blocks of about a grain.

@@ -29,12 +29,13 @@ constexpr int kConvRows = 4, kConvVectors = 2;
 #endif
 
 template <class T> using ConvTile = void (*)(const ConvProduct<T>&, const Index* a_rows, const T* b,
-                                             const Index* c_rows, T* c, const T* bias, int last);
+                                             const Index* c_rows, T* c, const T* bias, int last,
+                                             Index column);
 
-/// R rows and N vectors of columns, the last of them with `last` columns.
+/// R rows and N vectors of columns from `column` on, the last of them with `last` columns.
 template <int R, int N, class T> static void conv_tile(const ConvProduct<T>& x, const Index* a_rows,
                                                        const T* b, const Index* c_rows, T* c, const T* bias,
-                                                       int last) {
+                                                       int last, Index column) {
   using V = Vec<T>;
   constexpr int L = V::lanes;
   V sums[R][N];
@@ -70,12 +71,25 @@ template <int R, int N, class T> static void conv_tile(const ConvProduct<T>& x, 
       b += N * L;
     }
   }
+  const auto of_columns = [&](const T* p, int j) {
+    return j < N - 1 ? V::load(p + j * L) : V::load_n(p + j * L, last);
+  };
   if (bias) {
 #pragma GCC unroll 4
     for (int j = 0; j < N; ++j) {
-      const V add = j < N - 1 ? V::load(bias + j * L) : V::load_n(bias + j * L, last);
+      const V add = of_columns(bias, j);
 #pragma GCC unroll 8
       for (int i = 0; i < R; ++i) sums[i][j] = sums[i][j] + add;
+    }
+  }
+  if (x.norm.mean) {
+    const ColumnNorm<T> norm = x.norm.from(column);
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) {
+      const V mean = of_columns(norm.mean, j), scale = of_columns(norm.scale, j),
+              shift = of_columns(norm.shift, j);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) sums[i][j] = fma(sums[i][j] - mean, scale, shift);
     }
   }
   if (x.relu) {
@@ -114,7 +128,8 @@ template <class T> static void conv_multiply(const ConvProduct<T>& x, Index pane
     for (Index t = 0; t < tiles; ++t) {
       const Index row = x.rows * t / tiles, end = x.rows * (t + 1) / tiles;
       select_conv_tile<T>(int(end - row), vectors)(x, x.a_rows + row, b, x.c_rows + row, x.c + columns.first,
-                                                   x.bias ? x.bias + columns.first : nullptr, last);
+                                                   x.bias ? x.bias + columns.first : nullptr, last,
+                                                   columns.first);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 // What convolutions ask of an instruction set, and how they cut their work.
 
+#include "epilogue.hpp"
 #include "kernel.hpp"
 
 namespace fastnn::cpu {
@@ -20,6 +21,7 @@ template <class T> struct ConvProduct {
   bool accumulate;
   const T* bias = nullptr;  // of the columns, added last; or none
   bool relu = false;        // after that
+  ColumnNorm<T> norm = {};  // between the two
 };
 
 /// One array element type and instruction set.
@@ -35,8 +37,8 @@ template <class T> struct ConvKernels {
   void (*scatter)(const T* g, Index g_step, Index rows, Index n, const Index* places, T* y);
   void (*winograd_patch)(const T* x, Index x_row, Index x_pixel, T* v, Index v_step, Index channels);
   void (*winograd_kernel)(const T* g, Index g_step, T* u, Index u_step, Index n);
-  void (*winograd_results)(const T* m, Index m_step, const T* bias, bool relu, T* y, Index y_row,
-                           Index y_pixel, int rows, int cols, Index channels);
+  void (*winograd_results)(const T* m, Index m_step, const T* bias, const ColumnNorm<T>& norm, bool relu,
+                           T* y, Index y_row, Index y_pixel, int rows, int cols, Index channels);
   void (*winograd_gradients)(const T* y, Index y_row, Index y_pixel, T* v, Index v_step, Index channels);
   void (*winograd_kernel_gradient)(const T* m, Index m_step, T* g, Index g_step, Index n);
 };

@@ -93,7 +93,7 @@ struct WinogradColumns {
 
 template <class T> class Winograd {
  public:
-  Winograd(const ConvKernels<T>& run, const Correlation& s, const T* x, T* y, const Epilogue<T>& epilogue)
+  Winograd(const ConvKernels<T>& run, const Correlation& s, const T* x, T* y, const ConvEpilogue<T>& epilogue)
       : run_(run),
         s_(s),
         x_(x),
@@ -182,8 +182,9 @@ template <class T> class Winograd {
                 first = (at.image * s_.rows.out + at.row) * line + at.col * s_.o + q.first;
     const int rows = int(std::min<Index>(4, s_.rows.count - at.row)),
               cols = int(std::min<Index>(4, s_.cols.count - at.col));
-    run_.winograd_results(m, m_step, epilogue_.bias ? epilogue_.bias + q.first : nullptr, is_relu(epilogue_),
-                          y_ + first, line, s_.o, rows, cols, q.width);
+    run_.winograd_results(m, m_step, epilogue_.bias ? epilogue_.bias + q.first : nullptr,
+                          epilogue_.norm.from(q.first), is_relu(epilogue_), y_ + first, line, s_.o, rows,
+                          cols, q.width);
     if (is_done_by_tiles(epilogue_)) return;
     for (int r = 0; r < rows; ++r) {
       const Index from = first + r * line;
@@ -196,7 +197,7 @@ template <class T> class Winograd {
   const Correlation& s_;
   const T* const x_;
   T* const y_;
-  const Epilogue<T>& epilogue_;
+  const ConvEpilogue<T>& epilogue_;
   const WinogradTiles tiles_;
   const Index panels_, u_step_, chunk_;
 };

@@ -3,8 +3,8 @@
 // What the passes of convolutions have in common, below conv2d and conv_transpose2d.
 
 #include "conv_sweep.hpp"
+#include "epilogue.hpp"
 #include "fastnn/conv2d.hpp"
-#include "fastnn/gemm.hpp"
 
 namespace fastnn {
 
@@ -30,7 +30,11 @@ namespace cpu {
 /// y = the correlation of x with w, then the epilogue. Writes y where the sweeps lead and nowhere else. kept:
 /// where w stays packed, or null.
 template <class T> void correlate(const T* x, const T* w, T* y, const Correlation& shape,
-                                  const Epilogue<T>& epilogue = {}, PackedKernel* kept = nullptr);
+                                  const ConvEpilogue<T>& epilogue = {}, PackedKernel* kept = nullptr);
+
+/// The same where there are as many groups as channels in and out; nothing is packed.
+template <class T> void correlate_channels(const T* x, const T* w, T* y, const Correlation& shape,
+                                           const ConvEpilogue<T>& epilogue = {});
 
 /// The gradient of a forward correlation with respect to w, from that with respect to y.
 template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const Correlation& shape);

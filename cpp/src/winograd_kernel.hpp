@@ -166,14 +166,18 @@ template <class T> static void winograd_kernel(const T* g, Index g_step, T* u, I
 
 /// The first rows x cols of the 4 x 4 results from m[6 i + j] (m_step apart), with a bias for each channel if
 /// there is one, and relu after that if so.
-template <class T> static void winograd_results(const T* m, Index m_step, const T* bias, bool relu, T* y,
-                                                Index y_row, Index y_pixel, int rows, int cols,
-                                                Index channels) {
+template <class T> static void winograd_results(const T* m, Index m_step, const T* bias,
+                                                const ColumnNorm<T>& norm, bool relu, T* y, Index y_row,
+                                                Index y_pixel, int rows, int cols, Index channels) {
   using V = Vec<T>;
   const V least = V::set(relu ? T(0) : T(-__builtin_inf()));
   row_each<T>(channels, [&](auto at) {
     V half[4][6];
     const V b = bias ? at.load(bias) : V::set(0);
+    // Without a norm (v - 0) 1 + -0, which is v, also where v is -0.
+    const V mean = norm.mean ? at.load(norm.mean) : V::set(0);
+    const V scale = norm.mean ? at.load(norm.scale) : V::set(1);
+    const V shift = norm.mean ? at.load(norm.shift) : V::set(T(-0.0));
 #pragma GCC unroll 6
     for (int j = 0; j < 6; ++j) {
       V column[6], o[4];
@@ -186,7 +190,8 @@ template <class T> static void winograd_results(const T* m, Index m_step, const 
     const auto row = [&](int i, int count) {
       V o[4];
       winograd_output(half[i], o);
-      for (int j = 0; j < count; ++j) at.store(y + i * y_row + j * y_pixel, max(least, o[j] + b));
+      for (int j = 0; j < count; ++j)
+        at.store(y + i * y_row + j * y_pixel, max(least, fma((o[j] + b) - mean, scale, shift)));
     };
     if (rows == 4 && cols == 4) {
 #pragma GCC unroll 4

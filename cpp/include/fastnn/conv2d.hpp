@@ -47,6 +47,17 @@ namespace cpu {
 template <class T> void conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& shape,
                                Unary activation, const UnaryParameters& parameters, const KeptKernel& kept);
 
+/// conv2d, then batch_norm_inference, with the bits of one after the other and in one pass:
+///
+///   y = activation((z - mean) / sqrt(variance + epsilon) gamma + beta),
+///
+/// z as in conv2d. gamma, beta: (o) or null; mean, variance: (o). activation: one of batch_norm's. The rest
+/// as in conv2d; with a group for each channel also in place of depthwise_conv2d. Parallel.
+template <class T> void conv2d_batch_norm(const T* x, const T* w, const T* b, const T* gamma, const T* beta,
+                                          const T* mean, const T* variance, T* y, const Conv2dShape& shape,
+                                          double epsilon, Unary activation, const UnaryParameters& parameters,
+                                          const KeptKernel& kept);
+
 /// Gradients of conv2d. With dz = dy activation'(saved): dx[.] and dw[.] are the sums of the products of dz
 /// with what x[.] and w[.] were multiplied with, db[q] = sum dz[., q].
 ///

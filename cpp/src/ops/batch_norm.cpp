@@ -396,7 +396,7 @@ template <class T> void batch_norm_inference(const T* x, const T* gamma, const T
   check_activation("batch_norm_inference", activation);
   const Workspace<T> memory(std::size_t(inverse ? 0 : s.channels));
   T* const own = inverse ? inverse : memory.data();
-  for (Index c = 0; c < s.channels; ++c) own[c] = T(1 / std::sqrt(double(variance[c]) + epsilon));
+  for (Index c = 0; c < s.channels; ++c) own[c] = inverse_deviation(variance[c], epsilon);
   scale(x, gamma, beta, mean, own, y, s, activation, p);
 }
 FASTNN_INSTANTIATE(batch_norm_inference)

@@ -52,10 +52,12 @@ FASTNN_INSTANTIATE(conv_kernels)
 #include <optional>
 
 #include "check.hpp"
+#include "column_norm.hpp"
 #include "conv_chunks.hpp"
 #include "conv_scatter.hpp"
 #include "conv_winograd.hpp"
 #include "conv_winograd_gradient.hpp"
+#include "fastnn/batch_norm.hpp"
 #include "fastnn/depthwise_conv2d.hpp"
 #include "packing.hpp"
 #include "parallel.hpp"
@@ -159,7 +161,8 @@ Index result_of(const Correlation& s, const Chunk& chunk) {
 /// One correlation: chunks times panels of the packed kernel.
 template <class T> class Correlator {
  public:
-  Correlator(const ConvKernels<T>& run, const Correlation& s, const T* x, T* y, const Epilogue<T>& epilogue)
+  Correlator(const ConvKernels<T>& run, const Correlation& s, const T* x, T* y,
+             const ConvEpilogue<T>& epilogue)
       : run_(run),
         s_(s),
         y_(y),
@@ -223,6 +226,7 @@ template <class T> class Correlator {
       product.c = y_ + result_of(s_, chunk) + group * s_.group_o();
       product.cols = s_.group_o(), product.panels = panels_;
       product.bias = epilogue_.bias ? epilogue_.bias + group * s_.group_o() : nullptr;
+      product.norm = epilogue_.norm.from(group * s_.group_o());
       for (Index i = panel; i < panel_end; ++i) {
         sum(product, i);
         if (!is_done_by_tiles(epilogue_)) finish(chunk, group, i);
@@ -236,6 +240,7 @@ template <class T> class Correlator {
     const Index together = pieces > 1 ? 1 : std::max<Index>(1, kDepth / std::max<Index>(1, length));
     const Index blocks = std::max<Index>(1, parts(stretches_.count, together));
     const T *const a = product.a, *const bias = product.bias;
+    const ColumnNorm<T> norm = product.norm;
     const Index* const begins = product.stretch;
     for (Index i = 0; i < blocks; ++i)
       for (Index piece = 0; piece < pieces; ++piece) {
@@ -246,12 +251,13 @@ template <class T> class Correlator {
         product.accumulate = i > 0 || piece > 0;
         const bool last = i + 1 == blocks && piece + 1 == pieces;
         product.bias = last ? bias : nullptr;
+        product.norm = last ? norm : ColumnNorm<T>{};
         product.relu = last && is_relu(epilogue_);
         run_.multiply(product, panel, 1);
       }
   }
 
-  /// What is left of the epilogue after the bias.
+  /// What is left of the epilogue after the bias and the norm.
   void finish(const Chunk& chunk, Index group, Index panel) const {
     const Index vectors = parts(s_.group_o(), run_.lanes), begin = vectors * panel / panels_ * run_.lanes;
     const Index end = std::min(s_.group_o(), vectors * (panel + 1) / panels_ * run_.lanes);
@@ -278,7 +284,7 @@ template <class T> class Correlator {
   const ConvKernels<T>& run_;
   const Correlation& s_;
   T* const y_;
-  const Epilogue<T>& epilogue_;
+  const ConvEpilogue<T>& epilogue_;
   const Chunks chunks_;
   const Source<T> source_;
   const Stretches stretches_;
@@ -377,6 +383,10 @@ std::optional<GemmShape> product_of(const Conv2dShape& s) {
   return GemmShape::dense(s.pixels(), s.o, s.depth());
 }
 
+/// Whether it is calculated as that product. With windows of one pixel the general way is as fast, a quarter
+/// faster from 64 to 256 channels, and w may be kept.
+bool is_product(const Conv2dShape& s) { return s.kh == s.h && s.kw == s.w && product_of(s); }
+
 void check_transposed(const char* op, const Conv2dShape& s) {
   s.check(op);
   fastnn::check(op, s.groups == 1, "expected groups 1, got ", s.groups);
@@ -392,7 +402,8 @@ void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s, const 
     return gemm<T>(dz, w, dx, GemmShape::dense(s.pixels(), s.depth(), s.o, false, true));
   if (Scatter<T>::pays(run, s)) return Scatter<T>(run, s, dz, dx, epilogue)(w);
   for (Index i = 0; i < s.stride_h; ++i)
-    for (Index j = 0; j < s.stride_w; ++j) correlate(dz, w, dx, Correlation::backward(s, i, j), epilogue);
+    for (Index j = 0; j < s.stride_w; ++j)
+      correlate(dz, w, dx, Correlation::backward(s, i, j), ConvEpilogue<T>{epilogue});
 }
 
 template <class T> void kernel_gradient(const T* x, const T* dz, T* dw, const Conv2dShape& s) {
@@ -403,7 +414,7 @@ template <class T> void kernel_gradient(const T* x, const T* dz, T* dw, const Co
 }  // namespace
 
 template <class T> void correlate(const T* x, const T* w, T* y, const Correlation& s,
-                                  const Epilogue<T>& epilogue, PackedKernel* kept) {
+                                  const ConvEpilogue<T>& epilogue, PackedKernel* kept) {
   if (s.n == 0 || s.rows.count == 0 || s.cols.count == 0 || s.o == 0) return;
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
   if (Winograd<T>::pays(s)) return Winograd<T>(run, s, x, y, epilogue)(w, kept);
@@ -425,14 +436,35 @@ template <class T> void conv2d(const T* x, const T* w, const T* b, T* y, T* z, c
                                Unary activation, const UnaryParameters& parameters, const KeptKernel& kept) {
   s.check("conv2d");
   if (is_depthwise(s)) return depthwise_conv2d(x, w, b, y, z, s, activation, parameters);
-  const Epilogue<T> epilogue{b, activation, parameters, z};
-  // With windows of one pixel the general way is as fast, a quarter faster from 64 to 256 channels, and w may
-  // be kept.
-  const bool whole = s.kh == s.h && s.kw == s.w;
-  if (const auto product = product_of(s); product && whole) return gemm<T>(x, w, y, *product, epilogue);
+  const ConvEpilogue<T> epilogue{{b, activation, parameters, z}};
+  if (is_product(s)) return gemm<T>(x, w, y, *product_of(s), epilogue);
   correlate(x, w, y, Correlation::forward(s), epilogue, kept.get());
 }
 FASTNN_INSTANTIATE(conv2d)
+
+template <class T> void conv2d_batch_norm(const T* x, const T* w, const T* b, const T* gamma, const T* beta,
+                                          const T* mean, const T* variance, T* y, const Conv2dShape& s,
+                                          double epsilon, Unary activation, const UnaryParameters& parameters,
+                                          const KeptKernel& kept) {
+  s.check("conv2d_batch_norm");
+  check("conv2d_batch_norm", norm_activation(activation), "expected an activation of batch_norm, got number ",
+        int(activation));
+  if (is_product(s)) {
+    gemm<T>(x, w, y, *product_of(s), {b});
+    return batch_norm_inference<T>(y, gamma, beta, mean, variance, y, nullptr, {s.pixels(), s.o}, epsilon,
+                                   activation, parameters);
+  }
+  const Workspace<T> memory(std::size_t(2 * s.o));
+  T *const scale = memory.data(), *const shift = scale + s.o;
+  for (Index q = 0; q < s.o; ++q) {
+    scale[q] = inverse_deviation(variance[q], epsilon) * (gamma ? gamma[q] : T(1));
+    shift[q] = beta ? beta[q] : T(0);
+  }
+  const ConvEpilogue<T> epilogue{{b, activation, parameters, nullptr}, {mean, scale, shift}};
+  if (is_depthwise(s)) return correlate_channels(x, w, y, Correlation::forward(s), epilogue);
+  correlate(x, w, y, Correlation::forward(s), epilogue, kept.get());
+}
+FASTNN_INSTANTIATE(conv2d_batch_norm)
 
 template <class T> void conv2d_backward(const T* x, const T* w, const T* saved, const T* dy, T* dx, T* dw,
                                         T* db, const Conv2dShape& s, Unary activation,

@@ -30,6 +30,8 @@ template <class T> struct DepthwiseRow {
       in;  // result t reads in_step t + shift_first + k shift_step, if < in
   Index count, channels;
   const T* bias = nullptr;  // or none
+  ColumnNorm<T> norm = {};  // after that
+  bool relu = false;        // after that
 };
 
 FASTNN_DECLARE(void, depthwise_row, (const DepthwiseRow<T>& s, T* y, Index y_step))
@@ -99,6 +101,11 @@ struct TapRange {
   }
 };
 
+/// What max makes relu of, or nothing.
+template <class V> static inline V least_of(bool relu) {
+  return V::set(relu ? typename V::T(0) : typename V::T(-__builtin_inf()));
+}
+
 /// P results in a row, at vector `at` of the channels, from taps [k, k_end).
 template <int P, class T, class At> static inline void depthwise_pixels(const DepthwiseRow<T>& s, Index t,
                                                                         Index k, Index k_end, At at, T* y,
@@ -122,12 +129,19 @@ template <int P, class T, class At> static inline void depthwise_pixels(const De
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) sums[p] = sums[p] + bias;
   }
+  if (s.norm.mean) {
+    const V mean = at.load(s.norm.mean), scale = at.load(s.norm.scale), shift = at.load(s.norm.shift);
 #pragma GCC unroll 8
-  for (int p = 0; p < P; ++p) at.store(y + (t + p) * y_step, sums[p]);
+    for (int p = 0; p < P; ++p) sums[p] = fma(sums[p] - mean, scale, shift);
+  }
+  const V least = least_of<V>(s.relu);
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) at.store(y + (t + p) * y_step, max(least, sums[p]));
 }
 
-/// A row of results of windows 3 wide, R rows of them.
-template <int R, class T> static void depthwise_row_of_windows(const DepthwiseRow<T>& s, T* y, Index y_step) {
+/// A row of results of windows 3 wide, R rows of them. ends: whether more than the bias is done to them.
+template <int R, bool ends, class T>
+static void depthwise_row_of_windows(const DepthwiseRow<T>& s, T* y, Index y_step) {
   using V = Vec<T>;
   row_each<T>(s.channels, [&](auto at) {
     V w[R][3];
@@ -135,18 +149,28 @@ template <int R, class T> static void depthwise_row_of_windows(const DepthwiseRo
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 3
       for (int k = 0; k < 3; ++k) w[r][k] = at.load(s.w + r * s.w_row + k * s.w_tap);
-    const V bias = s.bias ? at.load(s.bias) : V::set(0);
+    const V bias = s.bias ? at.load(s.bias) : V::set(0), least = least_of<V>(s.relu);
+    // Without a norm (v - 0) 1 + -0, which is v, also where v is -0.
+    const V mean = s.norm.mean ? at.load(s.norm.mean) : V::set(0);
+    const V scale = s.norm.mean ? at.load(s.norm.scale) : V::set(1);
+    const V shift = s.norm.mean ? at.load(s.norm.shift) : V::set(T(-0.0));
     depthwise_windows<R>(s, at, [&](Index t, const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
       V sum = bias;
 #pragma GCC unroll 3
       for (int r = 0; r < R; ++r) sum = fma(w[r][2], c[r], fma(w[r][1], b[r], fma(w[r][0], a[r], sum)));
+      if constexpr (ends) sum = max(least, fma(sum - mean, scale, shift));
       at.store(y + t * y_step, sum);
     });
   });
 }
 
 template <class T> void depthwise_row(const DepthwiseRow<T>& s, T* y, Index y_step) {
-  if (depthwise_in_registers(s, [&]<int R>() { depthwise_row_of_windows<R>(s, y, y_step); })) return;
+  const bool ends = s.norm.mean || s.relu;
+  if (depthwise_in_registers(s, [&]<int R>() {
+        ends ? depthwise_row_of_windows<R, true>(s, y, y_step)
+             : depthwise_row_of_windows<R, false>(s, y, y_step);
+      }))
+    return;
   // Results [begin, end) have all their taps.
   Index begin = 0, end = s.count;
   for (Index k = 0; k < s.taps; ++k) {
@@ -313,28 +337,6 @@ DepthwiseRow<T> row_of(const Correlation& s, const T* x, const T* w, Index image
   return row;
 }
 
-template <class T>
-void correlate_channels(const T* x, const T* w, T* y, const Correlation& s, const Epilogue<T>& epilogue) {
-  if (s.cols.count == 0) return;
-  const auto kernel = FASTNN_SELECT(depthwise_row<T>);
-  const auto finish = FASTNN_SELECT(epilogue_rows<T>);
-  const Index step = s.cols.out_step * s.c;
-  parallel_ranges(s.n * s.rows.count, s.cols.count * s.c, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const Index image = i / s.rows.count, t = i % s.rows.count;
-      const Index line = image * s.rows.out + s.rows.out_first + t * s.rows.out_step;
-      const Index at = (line * s.cols.out + s.cols.out_first) * s.c;
-      DepthwiseRow<T> row = row_of(s, x, w, image, t);
-      row.bias = epilogue.bias;
-      kernel(row, y + at, step);
-      if (epilogue.activation == Unary::linear && !epilogue.z) continue;
-      const bool together = step == s.c;
-      finish(epilogue, 1, y + at, epilogue.z ? epilogue.z + at : nullptr, step, nullptr,
-             together ? 1 : s.cols.count, together ? s.cols.count * s.c : s.c);
-    }
-  });
-}
-
 template <class T> void kernel_gradient(const T* x, const T* dy, T* dw, const Correlation& s) {
   const Index size = s.rows.taps * s.w_row, rows = s.n * s.rows.count, row = s.cols.count * s.c;
   const Index parts =
@@ -361,10 +363,33 @@ void check(const char* op, const Conv2dShape& s) {
 
 }  // namespace
 
+template <class T>
+void correlate_channels(const T* x, const T* w, T* y, const Correlation& s, const ConvEpilogue<T>& epilogue) {
+  if (s.cols.count == 0) return;
+  const auto kernel = FASTNN_SELECT(depthwise_row<T>);
+  const auto finish = FASTNN_SELECT(epilogue_rows<T>);
+  const Index step = s.cols.out_step * s.c;
+  parallel_ranges(s.n * s.rows.count, s.cols.count * s.c, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      const Index image = i / s.rows.count, t = i % s.rows.count;
+      const Index line = image * s.rows.out + s.rows.out_first + t * s.rows.out_step;
+      const Index at = (line * s.cols.out + s.cols.out_first) * s.c;
+      DepthwiseRow<T> row = row_of(s, x, w, image, t);
+      row.bias = epilogue.bias, row.norm = epilogue.norm, row.relu = is_relu(epilogue);
+      kernel(row, y + at, step);
+      if (is_done_by_tiles(epilogue)) continue;
+      const bool together = step == s.c;
+      finish(epilogue, 1, y + at, epilogue.z ? epilogue.z + at : nullptr, step, nullptr,
+             together ? 1 : s.cols.count, together ? s.cols.count * s.c : s.c);
+    }
+  });
+}
+FASTNN_INSTANTIATE(correlate_channels)
+
 template <class T> void depthwise_conv2d(const T* x, const T* w, const T* b, T* y, T* z, const Conv2dShape& s,
                                          Unary activation, const UnaryParameters& parameters) {
   check("depthwise_conv2d", s);
-  const Epilogue<T> epilogue{b, activation, parameters, z};
+  const ConvEpilogue<T> epilogue{{b, activation, parameters, z}};
   if (s.o != s.c) return correlate(x, w, y, Correlation::forward(s), epilogue);
   correlate_channels(x, w, y, Correlation::forward(s), epilogue);
 }
@@ -390,7 +415,7 @@ template <class T> void depthwise_conv2d_backward(const T* x, const T* w, const 
   for (Index i = 0; dx && i < s.stride_h; ++i)
     for (Index j = 0; j < s.stride_w; ++j) {
       const Correlation phase = Correlation::backward(s, i, j);
-      plain ? correlate_channels<T>(dz, w, dx, phase, {}) : correlate<T>(dz, w, dx, phase);
+      plain ? correlate_channels<T>(dz, w, dx, phase) : correlate<T>(dz, w, dx, phase);
     }
 }
 FASTNN_INSTANTIATE(depthwise_conv2d_backward)

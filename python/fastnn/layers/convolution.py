@@ -4,10 +4,10 @@ from typing import Any
 
 from fastnn import activations, constraints, initializers, ops, regularizers
 from fastnn.activations import FUSED
-from fastnn.arrays import PartialShape
+from fastnn.arrays import Array, PartialShape
 from fastnn.autograd import Tensor
 from fastnn.layers.layer import Layer
-from fastnn.ops.conv2d import Padding, lengths, pads
+from fastnn.ops.conv2d import Padding, Statistics, lengths, pads
 from fastnn.ops.conv_transpose2d import crops
 from fastnn.registry import serialize
 
@@ -108,6 +108,13 @@ class Windowed(Layer):
 
     def _convolve(self, x: Any, activation: str | None) -> Any:
         raise NotImplementedError
+
+    def normalised(self, x: Array, norm: Any, activation: str | None) -> Any:
+        """What a BatchNormalization makes of call(x) by its moving statistics, and an activation of that: in one pass,
+        with the same bits. For layers that take part in models/joining.py, outside a tape."""
+        gamma, beta = (None if v is None else v._value for v in (norm.gamma, norm.beta))
+        statistics = gamma, beta, norm.moving_mean._value, norm.moving_variance._value, norm.epsilon
+        return self._convolve(x, activation, statistics)  # type: ignore[call-arg]
 
     def _length(self, axis: int, length: int | None) -> int | None:
         """Length of an axis of the output for one of the input."""
@@ -231,10 +238,10 @@ class Conv1D(Convolution):
     rank = 1
     paddings = ("valid", "same", "causal")
 
-    def _convolve(self, x: Any, activation: str | None) -> Any:
+    def _convolve(self, x: Any, activation: str | None, statistics: Statistics | None = None) -> Any:
         before = (self.kernel_size[0] - 1) * self.dilation_rate[0]
         padding = (before, 0) if self.padding == "causal" else self.padding
-        settings = {"padding": padding, "activation": activation, "kept": self.kernel.packed}
+        settings = {"padding": padding, "activation": activation, "kept": self.kernel.packed, "statistics": statistics}
         return ops.conv1d(x, self.kernel, self.bias, **settings, **self._settings())
 
 
@@ -247,9 +254,9 @@ class Conv2D(Convolution):
     (n, h, w, c). Returns (n, oh, ow, filters). kernel: (kh, kw, c / groups, filters), bias: (filters,).
     """
 
-    def _convolve(self, x: Any, activation: str | None) -> Any:
+    def _convolve(self, x: Any, activation: str | None, statistics: Statistics | None = None) -> Any:
         settings = {"padding": self.padding, "activation": activation, "kept": self.kernel.packed}
-        return ops.conv2d(x, self.kernel, self.bias, **settings, **self._settings())
+        return ops.conv2d(x, self.kernel, self.bias, statistics=statistics, **settings, **self._settings())
 
 
 class Conv3D(Convolution):
@@ -445,10 +452,17 @@ class ChannelConvolution(Windowed):
             constraint=self.depthwise_constraint,
         )
 
-    def _depthwise(self, x: Any, kernel: Any, bias: Any = None, activation: str | None = None) -> Any:
+    def _depthwise(
+        self,
+        x: Any,
+        kernel: Any,
+        bias: Any = None,
+        activation: str | None = None,
+        statistics: Statistics | None = None,
+    ) -> Any:
         op = ops.depthwise_conv1d if self.rank == 1 else ops.depthwise_conv2d
         settings = {"strides": self.strides, "padding": self.padding, "dilation_rate": self.dilation_rate}
-        return op(x, kernel, bias, activation=activation, **settings)
+        return op(x, kernel, bias, activation=activation, statistics=statistics, **settings)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -498,8 +512,8 @@ class DepthwiseConv2D(ChannelConvolution):
         self.kernel = self._add_kernel("kernel", input_shape)
         self._add_bias(self._channels(input_shape) * self.depth_multiplier)
 
-    def _convolve(self, x: Any, activation: str | None) -> Any:
-        return self._depthwise(x, self.kernel, self.bias, activation)
+    def _convolve(self, x: Any, activation: str | None, statistics: Statistics | None = None) -> Any:
+        return self._depthwise(x, self.kernel, self.bias, activation, statistics)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
         return self._output_shape(input_shape, self._channels(input_shape) * self.depth_multiplier)

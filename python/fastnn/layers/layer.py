@@ -64,6 +64,11 @@ _call = _Call()
 _building = threading.RLock()
 
 
+def is_training() -> bool:
+    """Whether the layer that runs now trains."""
+    return bool(_call.training)
+
+
 class Layer(Structural):
     """Base class of layers. A layer of your own implements `build` and `call`.
 

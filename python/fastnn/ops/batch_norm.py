@@ -24,7 +24,8 @@ _CODES: dict[str | None, tuple[int, float, float, float]] = {
 _CODES[None] = _CODES["linear"]
 
 
-def _code(activation: str | None, where: str) -> tuple[int, float, float, float]:
+def activation_code(activation: str | None, where: str) -> tuple[int, float, float, float]:
+    """How kernels know one of ACTIVATIONS. Raises ValueError, on behalf of `where`."""
     try:
         return _CODES[activation]
     except (KeyError, TypeError):
@@ -67,7 +68,7 @@ def batch_norm(
     Raises ValueError for shapes that do not fit. Source: Ioffe and Szegedy, 2015.
     """
     x = floats(x)
-    run, code = kernels(x), _code(activation, "batch_norm")
+    run, code = kernels(x), activation_code(activation, "batch_norm")
     gamma, beta = _like(x, gamma, beta)
     last = _last(axis, x, "batch_norm")
     if mask is not None:
@@ -151,7 +152,7 @@ def batch_norm_inference(
     not fit.
     """
     x = floats(x)
-    run, code = kernels(x), _code(activation, "batch_norm_inference")
+    run, code = kernels(x), activation_code(activation, "batch_norm_inference")
     gamma, beta, mean, variance = _like(x, gamma, beta, mean, variance)
     last = _last(axis, x, "batch_norm_inference")
     rows, restore = (x, None) if last else to_last_axis(x, axis, "batch_norm_inference")

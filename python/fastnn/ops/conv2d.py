@@ -10,6 +10,7 @@ from typing import Any
 from fastnn.arrays import Array
 from fastnn.autograd import Needs, primitive, recording
 from fastnn.backend import PackedKernel, float_pair, floats, kernels
+from fastnn.ops.batch_norm import activation_code
 from fastnn.ops.dense import epilogue
 from fastnn.ops.windows import is_whole, per_axis
 
@@ -20,6 +21,8 @@ Window = tuple[int, int, int, int, int, int, int, int, int, int]
 Lengths = int | Sequence[int]
 #: A name, a number of zeros on every side, or (before, after) for each axis.
 Padding = str | int | Sequence[Any]
+#: Of batch normalisation: gamma or None, beta or None, mean, variance, each (o,), and epsilon.
+Statistics = tuple[Array | None, Array | None, Array, Array, float]
 
 
 def lengths(op: str, name: str, value: Any, axes: int, least: int = 1) -> tuple[int, ...]:
@@ -79,10 +82,13 @@ def convolution(
     activation: str | None,
     negative_slope: float,
     out: Array | None,
+    statistics: Statistics | None = None,
     *kept: PackedKernel | None,
 ) -> Any:
     """(y, pullback) by the kernels `name`_forward and `name`_backward, on behalf of op, whose last letters but one tell
     how many axes it has. kept: for conv2d, where w stays packed, or None."""
+    if statistics is not None:
+        return _normalised(name, op, x, w, b, moves, activation, out, statistics, *kept), None
     code, from_z, parameters = epilogue(op, activation, negative_slope)
     function, axes = (code, *parameters), int(op[-2])
     x, w = float_pair(x, w)
@@ -107,6 +113,28 @@ def convolution(
     return y, pullback
 
 
+def _normalised(
+    name: str,
+    op: str,
+    x: Any,
+    w: Any,
+    b: Any,
+    moves: Window,
+    activation: str | None,
+    out: Array | None,
+    statistics: Statistics,
+    *kept: PackedKernel | None,
+) -> Array:
+    """batch_norm_inference of the convolution, in one pass."""
+    if recording() or out is not None:
+        raise ValueError(f"[{op}] expected statistics without a tape that records, and without out")
+    x, w = float_pair(x, w)
+    forward = getattr(kernels(x), f"{name}_batch_norm")
+    code = activation_code(activation, op)
+    y: Array = forward(x, w, None if b is None else floats(b), int(op[-2]), moves, statistics, code, *kept)
+    return y
+
+
 @primitive
 def conv2d(
     x: Any,
@@ -121,6 +149,7 @@ def conv2d(
     negative_slope: float = 0.2,
     out: Array | None = None,
     kept: PackedKernel | None = None,
+    statistics: Statistics | None = None,
 ) -> Any:
     """2D convolution: y[n, i, j, q] = activation(b[q] + sum_{k, l, p} x[n, i s + k d, j s + l d, p] w[k, l, p, q]).
 
@@ -128,12 +157,14 @@ def conv2d(
     number, or one for height and one for width. padding: "valid" for none, "same" for as many zeros around x as make
     the output ceil(h / s) high, a number of zeros on every side, or ((top, bottom), (left, right)). groups: output
     channels are cut into so many pieces, as input channels are, and each sees its own piece alone. activation: None or
-    one of ops.dense.ACTIVATIONS. kept: a Variable's `packed`, if w is that Variable. Returns (n, oh, ow, o) with oh =
+    one of ops.dense.ACTIVATIONS. kept: a Variable's `packed`, if w is that Variable. statistics: (gamma, beta, mean,
+    variance, epsilon) if batch_norm_inference, whose ACTIVATIONS count then, is to be done to what is convolved, with
+    the same bits in one pass; of arrays, and not while a tape records. Returns (n, oh, ow, o) with oh =
     floor((h + top + bottom - (kh - 1) d - 1) / s) + 1. Raises ValueError if sizes do not fit, the kernel is larger than
     the padded image, groups does not divide c and o.
     """
     moves = window("conv2d", strides, padding, dilation_rate, groups)
-    return convolution("conv2d", "conv2d", x, w, b, moves, activation, negative_slope, out, kept)
+    return convolution("conv2d", "conv2d", x, w, b, moves, activation, negative_slope, out, statistics, kept)
 
 
 @primitive
@@ -150,6 +181,7 @@ def conv1d(
     negative_slope: float = 0.2,
     out: Array | None = None,
     kept: PackedKernel | None = None,
+    statistics: Statistics | None = None,
 ) -> Any:
     """1D convolution: y[n, j, q] = activation(b[q] + sum_{l, p} x[n, j s + l d, p] w[l, p, q]).
 
@@ -157,4 +189,4 @@ def conv1d(
     what is raised, as in conv2d. Returns (n, ow, o).
     """
     moves = window("conv1d", strides, padding, dilation_rate, groups)
-    return convolution("conv2d", "conv1d", x, w, b, moves, activation, negative_slope, out, kept)
+    return convolution("conv2d", "conv1d", x, w, b, moves, activation, negative_slope, out, statistics, kept)

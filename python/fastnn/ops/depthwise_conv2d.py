@@ -6,7 +6,7 @@ from typing import Any
 
 from fastnn.arrays import Array
 from fastnn.autograd import primitive
-from fastnn.ops.conv2d import Lengths, Padding, convolution, window
+from fastnn.ops.conv2d import Lengths, Padding, Statistics, convolution, window
 
 
 @primitive
@@ -21,6 +21,7 @@ def depthwise_conv2d(
     activation: str | None = None,
     negative_slope: float = 0.2,
     out: Array | None = None,
+    statistics: Statistics | None = None,
 ) -> Any:
     """Depthwise convolution: y[n, i, j, p m + q] = activation(b[p m + q] + sum_{k, l} x[n, i s + k d, j s + l d, p]
     w[k, l, p, q]).
@@ -29,7 +30,8 @@ def depthwise_conv2d(
     raised, as in conv2d. Returns (n, oh, ow, c m).
     """
     moves = window("depthwise_conv2d", strides, padding, dilation_rate)
-    return convolution("depthwise_conv2d", "depthwise_conv2d", x, w, b, moves, activation, negative_slope, out)
+    settings = (moves, activation, negative_slope, out, statistics)
+    return convolution("depthwise_conv2d", "depthwise_conv2d", x, w, b, *settings)
 
 
 @primitive
@@ -44,6 +46,7 @@ def depthwise_conv1d(
     activation: str | None = None,
     negative_slope: float = 0.2,
     out: Array | None = None,
+    statistics: Statistics | None = None,
 ) -> Any:
     """Depthwise convolution along one axis: y[n, j, p m + q] = activation(b[p m + q] + sum_l x[n, j s + l d, p] w[l, p,
     q]).
@@ -51,4 +54,5 @@ def depthwise_conv1d(
     x: real, (n, w, c). w: (kw, c, m). The rest, and what is raised, as in conv1d. Returns (n, ow, c m).
     """
     moves = window("depthwise_conv1d", strides, padding, dilation_rate)
-    return convolution("depthwise_conv2d", "depthwise_conv1d", x, w, b, moves, activation, negative_slope, out)
+    settings = (moves, activation, negative_slope, out, statistics)
+    return convolution("depthwise_conv2d", "depthwise_conv1d", x, w, b, *settings)
