@@ -76,6 +76,8 @@ class _Merge(Layer):
         if len(batches) > 1:
             raise ValueError(f"[{self.name}] expected inputs of one batch size, got {_joined(shapes)}")
 
+    _makes_masks = False
+
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """A step counts where it does in one of the inputs; no mask if one has none."""
         if previous_mask is None:
@@ -234,6 +236,8 @@ class Concatenate(Layer):
                 found.append(known.pop() if known else None)
         return tuple(found)
 
+    _makes_masks = False
+
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Masks one after the other where steps are; along the features, a step counts where it does in one input."""
         if previous_mask is None:
@@ -317,6 +321,8 @@ class Dot(Layer):
         a1, a2 = self._axes(*shapes)
         batch = shapes[0][0] if shapes[0][0] is not None else shapes[1][0]
         return (batch, *(_without(shapes[0], a1) + _without(shapes[1], a2) or (1,)))
+
+    _makes_masks = False
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return None
