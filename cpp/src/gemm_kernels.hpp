@@ -23,12 +23,13 @@ template <class T> struct Product {
 template <class T> struct GemmKernels {
   Index lanes, tile_rows, tile_vectors, chunk_rows;
   void (*tiles)(const Product<T>&, const Epilogue<T>*, Index row, Index rows, Index panel, Index panels);
-  void (*few)(const Product<T>&, const Epilogue<T>*, Index rows, Index block, T* scratch);
+  void (*few)(const Product<T>&, const Epilogue<T>*, Index rows, Index block, Index stretch, T* scratch);
   void (*stream)(const T* a, Index a_row, Index a_col, const T* b, Index b_row, T* c, Index c_row, Index rows,
                  Index cols, Index depth);
   void (*dot)(const T* a, Index a_row, const T* b, Index b_col, T* c, Index c_row, Index rows, Index cols,
               Index depth);
   void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index y_row, Index rows, Index cols);
+  void (*turn)(const T* x, Index x_col, T* y, Index y_row, Index rows, Index cols);
   void (*pack_chunks)(const T* x, Index x_row, T* y, Index rows, Index cols, Index begin, Index end);
   void (*pack_panels)(const T* x, Index x_row, Index x_col, T* y, Index rows, Index cols, Index panels,
                       Index begin, Index end);

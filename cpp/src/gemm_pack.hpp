@@ -37,7 +37,8 @@ template <class T> static inline void pack_row(const T* x, T* y, Index cols) {
 }
 
 /// The same for x whose columns lie together (x[r, j] at x + r + j x_col), a square of lanes at a time.
-template <class T>
+/// exact: nothing is written behind y's columns.
+template <class T, bool exact = false>
 static void pack_transposed(const T* x, Index x_col, T* y, Index y_row, Index rows, Index cols) {
   using V = Vec<T>;
   for (Index j = 0; j < cols; j += V::lanes) {
@@ -57,7 +58,8 @@ static void pack_transposed(const T* x, Index x_col, T* y, Index y_row, Index ro
         for (int i = 0; i < V::lanes; ++i)
           square[i] = i < width ? V::load_n(from + i * x_col, height) : V::set(0);
         transpose(square);
-        for (int i = 0; i < height; ++i) square[i].store(to + i * y_row);
+        for (int i = 0; i < height; ++i)
+          exact ? square[i].store_n(to + i * y_row, width) : square[i].store(to + i * y_row);
       }
     }
   }

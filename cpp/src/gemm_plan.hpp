@@ -60,6 +60,7 @@ struct GemmPlan {
   bool turned = false;                     // a's columns are packed in chunks as they lie
   bool by_panel = false;                   // b is packed a panel at a time, as it is multiplied
   Index rows = 0, columns = 0, depth = 0;  // of a block
+  Index stretch = 0;                       // of the depth, that all panels of a slice take before the next
   Index slices = 1;                        // of the columns, each a task that packs its own part of b
   Index a_stride = 0, c_stride = 0;        // of the rows of packed a, of partial sums
   Index a_scratch = 0, b_scratch = 0;      // elements
@@ -117,7 +118,10 @@ template <class T> GemmPlan plan_tiles(const GemmShape& s, const GemmKernels<T>&
   plan.by_panel = plan.slices > 1 && s.b_col == 1;
   // 512 would do as well, but for rows 4 KiB apart, which share few sets of the second-level cache: 6 %
   // slower. Columns of a are better read again by the next tile: 4 %.
-  if (plan.by_panel) plan.depth = even_block(s.k, s.a_col == 1 ? 256 : 128, 1);
+  if (plan.by_panel) {
+    plan.depth = even_block(s.k, s.a_col == 1 ? 256 : 128, 1);
+    plan.stretch = plan.depth * std::max<Index>(kCacheBytes / (s.m * plan.depth * kSize), 1);
+  }
   if (plan.pack_b)
     plan.b_scratch = up((plan.by_panel ? panel : up(plan.columns, run.lanes)) * plan.depth, kLine);
   if (plan.pack_a) {

@@ -16,7 +16,9 @@
 //      chunk |  a  |   |  c  |     |
 //            +-----+   +-----+-----+
 //
-// Scratch memory: one block of b, and one of a.
+// c = a^T b with few columns is taken as c^T = b^T a, and turned at the end.
+//
+// Scratch memory: one block of b, and one of a; c^T where that is taken.
 #include "fastnn/gemm.hpp"
 
 #include "gemm_kernels.hpp"
@@ -108,23 +110,27 @@ template <class T> static void multiply_packing(const Product<T>& x, const Panel
 }
 
 /// All panels of b, whose rows lie together, for few rows of a, kTileRows at least, a block of the depth at a
-/// time: while one is multiplied, the next one comes from the third-level cache. scratch: one panel, `block`
-/// deep.
+/// time: while one is multiplied, the next one comes from the third-level cache. stretch: of the depth, whole
+/// blocks, that all panels take before the next, as a's part of it stays in the second-level cache. scratch:
+/// one panel, `block` deep.
 template <class T> static void multiply_few(const Product<T>& x, const Epilogue<T>* epilogue, Index rows,
-                                            Index block, T* scratch) {
-  for (Index i = 0; i < x.panels; ++i) {
-    const Panel<T> panel(x.cols, x.panels, i);
-    for (Index p = 0; p < x.depth; p += block) {
-      const T* const from = x.b + p * x.b_row + panel.first;
-      Product<T> part = x;
-      part.a += p * x.a_col;
-      part.depth = x.depth - p < block ? x.depth - p : block;
-      part.accumulate = p > 0;
-      const T* next = p + block < x.depth ? from + block * x.b_row : nullptr;
-      if (!next && i + 1 < x.panels) next = x.b + Panel<T>(x.cols, x.panels, i + 1).first;
-      multiply_packing(part, panel, from, next, rows, scratch);
+                                            Index block, Index stretch, T* scratch) {
+  for (Index begin = 0; begin < x.depth; begin += stretch) {
+    const Index end = begin + stretch < x.depth ? begin + stretch : x.depth;
+    for (Index i = 0; i < x.panels; ++i) {
+      const Panel<T> panel(x.cols, x.panels, i);
+      for (Index p = begin; p < end; p += block) {
+        const T* const from = x.b + p * x.b_row + panel.first;
+        Product<T> part = x;
+        part.a += p * x.a_col;
+        part.depth = end - p < block ? end - p : block;
+        part.accumulate = p > 0;
+        const T* next = p + block < end ? from + block * x.b_row : nullptr;
+        if (!next && i + 1 < x.panels) next = x.b + begin * x.b_row + Panel<T>(x.cols, x.panels, i + 1).first;
+        multiply_packing(part, panel, from, next, rows, scratch);
+      }
+      if (epilogue && end == x.depth) finish_panel(x, *epilogue, panel, 0, rows);
     }
-    if (epilogue) finish_panel(x, *epilogue, panel, 0, rows);
   }
 }
 
@@ -227,10 +233,13 @@ template <class T> static void dot_rows(const T* a, Index a_row, const T* b, Ind
 }
 
 template <class T> const GemmKernels<T>& gemm_kernels() {
-  static constexpr GemmKernels<T> kKernels{
-      Vec<T>::lanes,      kTileRows,        kTileVectors,         kChunkRows,
-      &multiply_tiles<T>, &multiply_few<T>, &stream_rows<T>,      &dot_rows<T>,
-      &pack_matrix<T>,    &pack_chunks<T>,  &pack_panel_range<T>, &pack_panel_rows<T>};
+  static constexpr GemmKernels<T> kKernels{Vec<T>::lanes,      kTileRows,
+                                           kTileVectors,       kChunkRows,
+                                           &multiply_tiles<T>, &multiply_few<T>,
+                                           &stream_rows<T>,    &dot_rows<T>,
+                                           &pack_matrix<T>,    &pack_transposed<T, true>,
+                                           &pack_chunks<T>,    &pack_panel_range<T>,
+                                           &pack_panel_rows<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(gemm_kernels)
@@ -342,7 +351,7 @@ template <class T> class Gemm {
     const Index panels = parts(parts(end - begin, run_.lanes), run_.tile_vectors);
     run_.few({a, s_.a_row, s_.a_col, s_.a_row, b + begin, s_.b_row, c + begin, s_.c_row, s_.m, end - begin,
               s_.k, panels, false},
-             epilogue_.empty() ? nullptr : &epilogue, s_.m, plan_.depth, scratch);
+             epilogue_.empty() ? nullptr : &epilogue, s_.m, plan_.depth, plan_.stretch, scratch);
   }
 
   /// Columns [begin, end).
@@ -468,6 +477,27 @@ template <class Fn> void each_product(const Strided<3>& batch, Index begin, Inde
   }
 }
 
+/// Whether c^T = b^T a is taken in place of c = a^T b with few columns: vectors lie along a's, of which there
+/// are enough to fill them, and tiles read a in rows that lie together. With more columns than a vector has
+/// it takes a depth that makes up for turning c, and does not where a is copied, which serves as well.
+template <class T>
+bool turning_pays(const GemmShape& s, const Epilogue<T>& epilogue, const GemmKernels<T>& run) {
+  const bool in_rows = s.a_row == 1 && s.a_col > 1 && s.b_col == 1 && s.b_row > 1;
+  if (!in_rows || s.n == 1 || s.m < 16 * run.lanes || s.m < 3 * s.n) return false;
+  if (s.batch.size() != 1 || !epilogue.empty()) return false;
+  return s.n <= run.lanes ? s.k >= 64 : s.k >= 256 && !plan_for(s, run).pack_a;
+}
+
+/// c = a^T b by way of c^T, a matrix that is turned at the end.
+template <class T>
+void gemm_turned(const T* a, const T* b, T* c, const GemmShape& s, const GemmKernels<T>& run) {
+  const Workspace<T> turned(std::size_t(s.m * s.n));
+  gemm(b, a, turned.data(), transposed(s), Epilogue<T>{});
+  parallel_ranges(s.m, s.n, [&](Index begin, Index end) {
+    run.turn(turned.data() + begin, s.m, c + begin * s.c_row, s.c_row, end - begin, s.n);
+  });
+}
+
 }  // namespace
 
 template <class T>
@@ -475,10 +505,11 @@ void gemm(const T* a, const T* b, T* c, const GemmShape& shape, const Epilogue<T
   shape.check("gemm");
   const Index count = shape.batch.size();
   if (shape.m == 0 || shape.n == 0 || count == 0) return;
+  const auto& run = FASTNN_SELECT(gemm_kernels<T>)();
+  if (turning_pays(shape, epilogue, run)) return gemm_turned(a, b, c, shape, run);
   const bool turn = shape.n == 1 && shape.m > 1 && shape.c_row == 1;
   const GemmShape s = normal(turn ? transposed(shape) : shape);
   if (turn) std::swap(a, b);
-  const auto& run = FASTNN_SELECT(gemm_kernels<T>)();
   const GemmPlan plan = plan_for(s, run);
   const Gemm<T> product(run, s, plan, epilogue, turn ? 0 : 1);
 
