@@ -49,8 +49,8 @@ def test_every_edge_of_the_tiles(rng, dtype, transpose_a, transpose_b):
 
 
 # One for each plan: stream, whole, in registers and shared out; dot; tiles as they lie, b packed, both packed; beyond a
-# block of the depth (512 packed, 1024 not), of columns (8 or 22 panels) and of rows (2048), chunks of rows (64). The last: turned, with few columns and with a deep
-# sum; more of few rows than the second-level cache holds.
+# block of the depth (512 packed, 1024 not), of columns (8 or 22 panels) and of rows (2048), chunks of rows (64). The
+# last: turned, with few columns and with a deep sum; more of few rows than the second-level cache holds.
 PLANS = [
     (1, 50, 70), (1, 128, 300), (3, 700, 300), (24, 200, 600), (40, 100, 1100), (64, 1600, 100), (70, 190, 900),
     (1100, 130, 390), (512, 70, 300), (260, 1100, 130), (2100, 130, 300),
