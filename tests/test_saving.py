@@ -213,6 +213,67 @@ def test_models_of_ones_own(how, tmp_path):
     assert type(again) is Net and again.predict(x).tobytes() == y.tobytes()
 
 
+class Packed(layers.Dense):
+    """Keeps of its kernel what is not 0."""
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        kernel = store.pop("0")
+        store["places"], store["values"] = np.flatnonzero(kernel), kernel[kernel != 0]
+
+    def load_own_variables(self, store):
+        kernel = np.zeros(self.kernel.shape, "float32")
+        kernel.flat[store["places"]] = store["values"]
+        super().load_own_variables({"0": kernel, "1": store["1"]})
+
+
+def packed_model():
+    model = Sequential([layers.Input((3,)), layers.Dense(4), Sequential([Packed(2), Packed(2)])])
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("how", ["save", "weights", "pickle", "copy"])
+def test_layers_may_save_their_weights_in_a_way_of_their_own(how, tmp_path):
+    model, path = packed_model(), tmp_path / "m.keras"
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    inner = model.layers[-1].layers[0]
+    inner.kernel.assign(np.eye(4, 2))
+    if how == "save":
+        model.save(path)
+        names = [name for name in load_file(path) if name.startswith("own/")]
+        assert sorted(name.rpartition(":")[2] for name in names) == ["1", "1", "places", "places", "values", "values"]
+        assert not any("packed" in name for name in load_file(path) if name.startswith("weights/"))
+        twin = load_model(path, custom_objects={"Packed": Packed})
+    elif how == "weights":
+        model.save_weights(path)
+        twin = packed_model()
+        twin.load_weights(path)
+    else:
+        twin = copy.deepcopy(model) if how == "copy" else pickle.loads(pickle.dumps(model))
+    for a, b in zip(model.weights, twin.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    if how != "weights":
+        for each in (model, twin):
+            each.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+        np.testing.assert_array_equal(model.predict(np.ones((2, 3))), twin.predict(np.ones((2, 3))))
+
+
+def test_own_ways_that_do_not_fit_are_refused_or_skipped(tmp_path):
+    model, other = packed_model(), Sequential([layers.Input((3,)), layers.Dense(4), layers.Dense(2), layers.Dense(2)])
+    other.save_weights(tmp_path / "other")
+    with pytest.raises(ValueError, match="expected weights for this model"):
+        model.load_weights(tmp_path / "other")
+    before = model.get_weights()
+    model.load_weights(tmp_path / "other", skip_mismatch=True)
+    for a, b in zip(before[2:], model.get_weights()[2:], strict=True):
+        np.testing.assert_array_equal(a, b)
+    model.save_weights(tmp_path / "own")
+    other = packed_model()
+    other.load_weights(tmp_path / "own")
+    np.testing.assert_array_equal(other.layers[-1].layers[1].kernel, model.layers[-1].layers[1].kernel)
+
+
 def test_an_unknown_class_is_refused_without_importing_anything(tmp_path, monkeypatch):
     own_model().save(tmp_path / "m.safetensors")
     arrays, description = safetensors.read(tmp_path / "m.safetensors")

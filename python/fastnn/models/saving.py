@@ -12,9 +12,11 @@ from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastnn import layers
 from fastnn.arrays import Array
-from fastnn.autograd import Variable
+from fastnn.autograd import Variable, raw
 from fastnn.io import safetensors
 from fastnn.layers.layer import Layer, registry
 from fastnn.models.model import Model
@@ -22,7 +24,7 @@ from fastnn.random import SeedGenerator
 from fastnn.registry import serialize
 from fastnn.structure import is_ours
 
-_WEIGHTS, _OPTIMIZER, _RANDOM = "weights/", "optimizer/", "random/"
+_WEIGHTS, _OWN, _OPTIMIZER, _RANDOM = "weights/", "own/", "optimizer/", "random/"
 
 
 def save_model(
@@ -67,9 +69,7 @@ def save_weights(model: Model, filepath: str | os.PathLike[str], overwrite: bool
         raise FileExistsError(f"[save_weights] expected a new file, got {filepath}, which exists; use overwrite=True")
     if not model.built:
         raise ValueError(f"[save_weights] expected a built model, got {model.name}, which has seen no input shape")
-    keys = weight_keys(model)
-    arrays = {_WEIGHTS + key: variable._value.copy() for key, variable in keys.items()}
-    safetensors.write(filepath, arrays, {"weights": list(keys)})
+    safetensors.write(filepath, _weights(model), _order(model))
 
 
 def load_weights(model: Model, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
@@ -83,7 +83,7 @@ def load_weights(model: Model, filepath: str | os.PathLike[str], skip_mismatch: 
     if not model.built:
         raise ValueError(f"[load_weights] expected a built model, got {model.name}, which has seen no input shape")
     found = _part(arrays, _WEIGHTS)
-    keys = weight_keys(model)
+    keys = _plain_keys(model)
     order = description.get("weights", [])
     if keys.keys() != found.keys() and [v.shape for v in keys.values()] == [found[key].shape for key in order]:
         found = {key: found[old] for key, old in zip(keys, order, strict=True)}
@@ -93,8 +93,9 @@ def load_weights(model: Model, filepath: str | os.PathLike[str], skip_mismatch: 
         for key, variable in keys.items():
             if key in found and found[key].shape == variable.shape:
                 variable.assign(found[key])
-        return
-    _set_weights(model, found)
+    else:
+        _set_weights(model, found)
+    _load_own(model, arrays, description, skip_mismatch)
 
 
 def _counted(by_key: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
@@ -124,11 +125,11 @@ def to_state(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
     description: dict[str, Any] = {
         "model": serialize(model),
         "compile": _compile_config(model),
-        "weights": list(keys),
+        **_order(model),
     }
     if isinstance(model._build_shape, tuple):
         description["build_shape"] = list(model._build_shape)
-    arrays = {_WEIGHTS + key: variable._value.copy() for key, variable in keys.items()}
+    arrays = _weights(model)
     arrays |= {_RANDOM + key: generator.state.copy() for key, generator in random_keys(model).items()}
     if description["compile"] is not None and model.optimizer.built:
         key_of = {id(variable): key for key, variable in keys.items()}
@@ -148,9 +149,10 @@ def from_state(
     custom = dict(custom_objects or {})
     model = registry.deserialize(description["model"], custom)
     weights = _part(arrays, _WEIGHTS)
-    if description.get("build_shape") is not None and weight_keys(model).keys() != weights.keys():
+    if description.get("build_shape") is not None and _plain_keys(model).keys() != weights.keys():
         Layer.compute_output_shape(model, tuple(description["build_shape"]))  # a call makes what build() left
     _set_weights(model, weights)
+    _load_own(model, arrays, description)
     generators = random_keys(model)
     for key, stream in _part(arrays, _RANDOM).items():
         generators[key].state[...] = stream
@@ -176,7 +178,7 @@ def own_classes(model: Model) -> dict[str, Any]:
     return {item.__name__: item for item in found if not is_ours(item)}
 
 
-def _part(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
+def _part(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
     return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 
 
@@ -190,6 +192,52 @@ def weight_keys(model: Layer) -> dict[str, Variable]:
                 seen.add(id(variable))
                 keys[_free(prefix + variable.name, keys)] = variable
     return keys
+
+
+def _own_ways(model: Layer) -> dict[str, Layer]:
+    """By path: the layers whose class says itself what of their weights is saved, and how."""
+    hooks = ("save_own_variables", "load_own_variables")
+    return {
+        prefix: layer
+        for prefix, layer in _walk(model)
+        if any(getattr(type(layer), hook) is not getattr(Layer, hook) for hook in hooks)
+    }
+
+
+def _plain_keys(model: Layer) -> dict[str, Variable]:
+    """weight_keys() without the weights of layers that save theirs in a way of their own."""
+    apart = {id(variable) for layer in _own_ways(model).values() for variable in layer._variables}
+    return {key: variable for key, variable in weight_keys(model).items() if id(variable) not in apart}
+
+
+def _weights(model: Layer) -> dict[str, Array]:
+    """What a file holds of a model's weights."""
+    arrays = {_WEIGHTS + key: variable._value.copy() for key, variable in _plain_keys(model).items()}
+    for prefix, layer in _own_ways(model).items():
+        store: dict[str, Any] = {}
+        layer.save_own_variables(store)
+        arrays |= {f"{_OWN}{prefix}:{key}": np.array(raw(value)) for key, value in store.items()}
+    return arrays
+
+
+def _order(model: Layer) -> dict[str, Any]:
+    """The paths of weights, and of layers that save theirs in a way of their own, for loading by order."""
+    return {"weights": list(_plain_keys(model)), "own": list(_own_ways(model))}
+
+
+def _load_own(
+    model: Layer, arrays: Mapping[str, Array], description: Mapping[str, Any], skip_mismatch: bool = False
+) -> None:
+    """Has layers load what they saved in a way of their own: by path, or by order where all paths are others."""
+    ways, paths = _own_ways(model), description.get("own", [])
+    if len(paths) != len(ways) or set(paths) & set(ways):
+        paths = list(ways)
+    for path, layer in zip(paths, ways.values(), strict=True):
+        try:
+            layer.load_own_variables(_part(arrays, f"{_OWN}{path}:"))
+        except (ValueError, KeyError):
+            if not skip_mismatch:
+                raise
 
 
 def random_keys(model: Layer) -> dict[str, SeedGenerator]:
@@ -241,14 +289,14 @@ def _free(key: str, taken: Mapping[str, Any]) -> str:
 
 
 def _set_weights(model: Layer, arrays: dict[str, Array]) -> None:
-    keys = weight_keys(model)
+    keys = _plain_keys(model)
     if keys.keys() != arrays.keys():
         missing, left = sorted(keys.keys() - arrays.keys()), sorted(arrays.keys() - keys.keys())
         raise ValueError(
             f"[load] expected weights for this model, got a file without {missing} and with {left} besides"
         )
-    model_order = {id(v): key for key, v in keys.items()}
-    model.set_weights([arrays[model_order[id(v)]] for v in model.weights])
+    values = {id(variable): arrays[key] for key, variable in keys.items()}
+    model.set_weights([values.get(id(variable), variable._value) for variable in model.weights])
 
 
 def _compile_config(model: Model) -> dict[str, Any] | None:
