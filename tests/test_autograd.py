@@ -165,12 +165,19 @@ def test_taking_the_array_of_a_tracked_value_inside_a_tape_raises(x):
 
 def test_seen_from_outside_values_are_read_only(x):
     v = Variable(x)
-    for view in (v.numpy(), v.value, np.asarray(v), Tensor(x).numpy()):
+    for view in (v.value, np.array(v, copy=False), Tensor(x).numpy()):
         with pytest.raises(ValueError, match="read-only"):
             view[0] = 7
-    copied = np.array(v)
-    copied[0] = 7
-    np.testing.assert_array_equal(v.numpy(), x)
+
+
+def test_numbers_taken_out_of_a_variable_do_not_change_with_it(x):
+    v = Variable(x)
+    taken = v.numpy(), np.asarray(v), np.array(v)
+    v.assign(x + 1)
+    for array in taken:
+        np.testing.assert_array_equal(array, x)
+        array[0] = 7
+    np.testing.assert_array_equal(v.value, x + 1)
 
 
 # ---- Variables ---------------------------------------------------------------------------------------------------

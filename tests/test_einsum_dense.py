@@ -1,11 +1,14 @@
 """EinsumDense: against numpy.einsum, and against the layers it stands for."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 from fastnn import Sequential, layers
 from fastnn.autograd import raw, vjp
 from fastnn.layers import Dense, EinsumDense, Input, MultiHeadAttention
+from fastnn.masks import mask_of
 from fastnn.models import load_model
 from fastnn.random import set_random_seed
 
@@ -129,3 +132,17 @@ def test_shapes_that_do_not_fit_are_refused():
         EinsumDense("ab,bc->ac", 3, quantization_config=8)
     with pytest.raises(ValueError, match=r"expected no kernel_constraint with lora_rank, got both"):
         EinsumDense("ab,bc->ac", 3, kernel_constraint="non_neg", lora_rank=1)
+
+
+def test_a_mask_ends_with_a_warning(rng):
+    tokens = np.array([[1, 2, 0], [3, 0, 0]])
+    masked = Sequential([layers.Embedding(5, 4, mask_zero=True), layers.EinsumDense("abc,cd->abd", (None, 2))])
+    with pytest.warns(UserWarning, match="expected an input without a mask, got one, which ends here"):
+        y = masked(tokens)
+    assert mask_of(y) is None
+    np.testing.assert_allclose(y, masked.layers[0](tokens) @ masked.layers[1].kernel.value, rtol=1e-6)
+    quiet = layers.EinsumDense("abc,cd->abd", (None, 2), drop_mask=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet(masked.layers[0](tokens))
+        quiet(rng.standard_normal((2, 3, 4)))

@@ -97,7 +97,7 @@ def test_two_optimizers_share_packed_variables(rng):
     a, b = (Variable(rng.standard_normal(3)) for _ in range(2))
     both, one = optimizers.SGD(0.1), optimizers.SGD(1.0)
     both.build([a, b])
-    view = a.numpy()
+    view = a.value
     one.build([b])
     both.apply([np.ones(3), np.ones(3)], [a, b])
     start = b.numpy().copy()

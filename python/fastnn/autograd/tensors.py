@@ -81,6 +81,9 @@ class Differentiable(Operators):
 
     def numpy(self) -> Array:
         """The value without its history, as a read-only view."""
+        return self._view()
+
+    def _view(self) -> Array:
         view = self._data().view()
         view.flags.writeable = False
         return view
@@ -103,7 +106,7 @@ class Differentiable(Operators):
                 f"[numpy] expected an untracked value, got a {type(self).__name__} inside a tape, whose gradient would "
                 "be lost; use fastnn.ops, or .numpy() to leave the tape on purpose"
             )
-        return np.array(self.numpy(), dtype, copy=copy)  # read-only unless it is a copy
+        return np.array(self._view() if copy is False else self.numpy(), dtype, copy=copy)
 
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
@@ -166,7 +169,7 @@ class Variable(Differentiable):
             found = float_dtype(dtype, "Variable")
             value = np.asarray(initializer(tuple(shape), found))
         else:
-            value = np.asarray(initializer.numpy() if isinstance(initializer, Differentiable) else initializer)
+            value = np.asarray(raw(initializer))
             if value.dtype.kind not in "fiub":
                 raise TypeError(f"[Variable] expected real numbers, got {type(initializer).__name__} of {value.dtype}")
             found = value.dtype if dtype is None else np.dtype(dtype)
@@ -189,8 +192,8 @@ class Variable(Differentiable):
         return self._value
 
     def numpy(self) -> Array:
-        """The value, as a view that nobody can make writable: what is kept packed would not follow."""
-        return np.asarray(self._value.data.toreadonly())
+        """A copy of the value, which later changes leave as it is."""
+        return self._value.copy()
 
     def memory(self) -> Iterator[Array]:
         """Where the value and the gradient lie."""
@@ -202,13 +205,17 @@ class Variable(Differentiable):
     def name(self) -> str:
         return self._name
 
+    def _view(self) -> Array:
+        """The value, as a view that nobody can make writable: what is kept packed would not follow."""
+        return np.asarray(self._value.data.toreadonly())
+
     @property
     def value(self) -> Array:
-        return self.numpy()
+        return self._view()
 
     def assign(self, value: Any) -> Variable:
         """Sets the value. value: what broadcasts to exactly this shape. Raises ValueError for another shape."""
-        array = np.asarray(value.numpy() if isinstance(value, Differentiable) else value)
+        array = np.asarray(raw(value))
         if array.shape != self._value.shape:
             raise ValueError(f"[{self.path}] expected a value of shape {self._value.shape}, got {array.shape}")
         not_recordable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
@@ -102,6 +103,10 @@ class EinsumDense(Layer):
     def call(self, inputs: Any) -> Any:
         y = ops.einsum(self.equation, inputs, self.kernel)
         return self.activation(y if self.bias is None else ops.add(y, self.bias))
+
+    def _refuse_mask(self) -> None:
+        """As Keras: the equation may do anything with the axes that a mask is of."""
+        warnings.warn(f"[{self.name}] expected an input without a mask, got one, which ends here", stacklevel=4)
 
     def compute_output_shape(self, input_shape: PartialShape) -> PartialShape:
         return self._shapes(input_shape).output

@@ -531,11 +531,14 @@ class Layer(Structural):
         if mask is None and args:
             mask = masks_of(args[0])
         if mask is not None and not (self.supports_masking or self._mask_arguments):
-            raise ValueError(
-                f"[{self.name}] expected an input without a mask, which {type(self).__name__} would lose; with "
-                "drop_mask=True it may"
-            )
+            self._refuse_mask()
         return mask
+
+    def _refuse_mask(self) -> None:
+        raise ValueError(
+            f"[{self.name}] expected an input without a mask, which {type(self).__name__} would lose; with "
+            "drop_mask=True it may"
+        )
 
     def _hand_on_mask(self, inputs: Any, y: Any, mask: Any) -> None:
         """Gives the outputs their masks, where they have none yet."""
@@ -604,7 +607,11 @@ class Layer(Structural):
             self._build_once(config["input_shape"])
 
     def save_own_variables(self, store: dict[str, Any]) -> None:
-        """Puts copies of the weights of this layer, without those inside, into store: under "0", "1" ..., as Keras."""
+        """Puts copies of the weights of this layer, without those inside, into store: under "0", "1" ..., as Keras.
+
+        A class that defines this or load_own_variables() says itself what files, pickles and copies of a model hold of
+        such a layer; that of other layers is kept by name.
+        """
         for number, variable in enumerate(self._own_variables()):
             store[str(number)] = variable._value.copy()
 

@@ -24,7 +24,7 @@ class SwapEMAWeights(Callback):
         if not getattr(optimizer, "use_ema", False):
             raise ValueError("[SwapEMAWeights] expected an optimizer with use_ema=True, got one without")
         if self._weights is None:
-            self._weights = [variable.numpy().copy() for variable in self.model.trainable_variables]
+            self._weights = [variable.numpy() for variable in self.model.trainable_variables]
             optimizer.finalize_variable_values(self.model.trainable_variables)
 
     def _put_back(self) -> None:
