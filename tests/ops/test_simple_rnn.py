@@ -36,27 +36,39 @@ def inputs(rng, n=3, t=4, i=5, u=6):
     return *(rng.standard_normal(shape) / np.sqrt(shape[0] if len(shape) == 2 else 1) for shape in shapes), drop
 
 
+FLAGS = [(False, False), (False, True), (True, False), (True, True)]
+# Settings by twos, so that each two of these meet all values of everything else.
 CASES = covering(
-    t=[17, 2, 1, 0],
+    t_reverse=[(17, True), (17, False), (2, False), (2, True), (1, True), (0, False)],
+    masked_zeroed=FLAGS,
+    dropped_begun=FLAGS,
     u=[7, 16, 33, 1],
     n=[3, 1, 32],
     i=[4, 1],
-    mask=[True, False],
-    reverse=[False, True],
     sequences=[True, False],
-    zero_masked=[False, True],
     activation=["tanh", "softsign", "silu"],
 )
-CASES.append({**CASES[0], "n": 35, "t": 17, "u": 80})  # sequences shared out in two parts
+CASES.append({**CASES[0], "n": 35, "u": 80})  # sequences shared out in two parts
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
 def test_matches_reference_step_by_step(rng, case):
-    n, t, i, u = (case[name] for name in ("n", "t", "i", "u"))
-    mask = rng.random((n, t)) < 0.6 if case["mask"] else None
-    options = {name: case[name] for name in ("reverse", "sequences", "zero_masked", "activation")}
+    """With bias and first states or without, and with a factor of the state, as dropout is, or without."""
+    (t, reverse), (masked, zeroed), (dropped, begun) = list(case.values())[:3]
+    x, w, r, *rest, drop = inputs(rng, case["n"], t, case["i"], case["u"])
+    options = {"reverse": reverse, "zero_masked": zeroed, **{name: case[name] for name in ("sequences", "activation")}}
+    options["mask"] = rng.random((case["n"], t)) < 0.6 if masked else None
+
+    def op(*given):
+        factors = drop.astype(given[0].dtype) if dropped else None
+        return every_output(*given, *[None] * (5 - len(given)), factors, **options)
+
+    def expected(*given):
+        missing = [np.zeros_like(one) for one in rest][len(given) - 3 :]
+        return reference(*given, *missing, drop if dropped else np.ones_like(drop), **options)
+
     # sums of up to 17 * 32 products, carried through 17 steps
-    check_op(every_output, reference, *inputs(rng, n, t, i, u), wrt=range(5), tol=1e-4, mask=mask, **options)
+    check_op(op, expected, x, w, r, *(rest if begun else []), tol=1e-4)
 
 
 def test_states_bias_and_dropout_may_be_left_out(rng):
