@@ -85,6 +85,25 @@ def test_an_encoder_is_attention_and_a_feed_forward_part_each_added_and_normalis
     np.testing.assert_allclose(weights.sum(-1), np.ones((2, 2, 3)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("cross", [False, True])
+def test_a_decoder_is_causal_attention_attention_to_the_encoder_and_a_feed_forward_part(rng, first, cross):
+    x, source = rng.standard_normal((2, 4, 8)).astype(np.float32), rng.standard_normal((2, 3, 6)).astype(np.float32)
+    layer = TransformerDecoder(16, 2, normalize_first=first)
+    y = layer(x, source) if cross else layer(x)
+    middle, out = layer.feedforward_intermediate, layer.feedforward_output
+
+    def part(x, work):
+        return (x + work(norm(x)) if first else norm(x + work(x))).astype(np.float32)
+
+    before = np.tril(np.ones((4, 4), bool))
+    expected = part(x, lambda z: layer.self_attention(z, z, attention_mask=before))
+    if cross:
+        expected = part(expected, lambda z: layer.cross_attention(z, source))
+    expected = part(expected, lambda z: np.maximum(z @ raw(middle.kernel), 0) @ raw(out.kernel))
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_padding_is_not_seen(rng):
     x = rng.standard_normal((2, 5, 8)).astype(np.float32)
     seen = np.array([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]], bool)
