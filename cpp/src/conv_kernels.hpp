@@ -24,6 +24,18 @@ template <class T> struct ConvProduct {
   ColumnNorm<T> norm = {};  // between the two
 };
 
+/// Rows of x and of the gradients of y whose products are summed for all taps of a row of windows; see
+/// tap_gradient_kernel.hpp.
+template <class T> struct TapProduct {
+  const T* const* x;  // the lines of each row
+  const T* dy;
+  Index rows, x_pixel, in, dy_row, dy_pixel, out, left;
+  T* dw;
+  const Index* places;  // of tap 0 of each line
+  Index tap;            // the distance of taps
+  int width;            // columns
+};
+
 /// One array element type and instruction set.
 template <class T> struct ConvKernels {
   Index lanes, tile_rows, tile_vectors;
@@ -40,6 +52,8 @@ template <class T> struct ConvKernels {
   void (*winograd_results)(const T* m, Index m_step, const T* bias, const ColumnNorm<T>& norm, bool relu,
                            T* y, Index y_row, Index y_pixel, int rows, int cols, Index channels);
   void (*winograd_gradients)(const T* y, Index y_row, Index y_pixel, T* v, Index v_step, Index channels);
+  Index (*tap_lines)(Index taps);
+  void (*tap_gradient)(const TapProduct<T>& p, Index taps, Index lines);
   void (*winograd_kernel_gradient)(const T* m, Index m_step, T* g, Index g_step, Index n);
 };
 

@@ -192,9 +192,30 @@ def test_winograd_in_every_geometry(rng, g):
     keeps_bound(rng, **g)
 
 
-def keeps_bound(rng, n, h, w, c, o, padding, dtype="float32"):
+#: Windows 3 and 5 wide whose kernel gradient is summed for all taps at once: images narrower than a window, padding
+#: wider than one, lines and channels beside those that one call takes.
+NARROW = covering(
+    kernel=[(3, 3), (1, 3), (7, 3), (5, 5), (2, 5)],
+    h=[1, 2, 9, 14],
+    w=[1, 2, 7, 18],
+    padding=["same", ((6, 6), (4, 4)), ((7, 5), (5, 0)), ((6, 6), (0, 7))],
+    c=[1, 2, 3, 5, 16, 33],
+    o=[1, 6, 16, 17, 50],
+    n=[1, 3],
+    dtype=["float32", "float64"],
+)
+
+
+@pytest.mark.parametrize("g", NARROW, ids=lambda g: "-".join(map(str, g.values())))
+def test_narrow_windows_in_every_geometry(rng, g):
+    if g["w"] == 1 and g["padding"] == ((7, 5), (5, 0)):
+        g = {**g, "padding": ((7, 5), (5, 1))}  # so that windows of 5 and more fit
+    keeps_bound(rng, **g)
+
+
+def keeps_bound(rng, n, h, w, c, o, padding, dtype="float32", kernel=(3, 3)):
     """Root mean square errors, relative to the values, stay below 4e-6 in float32, the largest below 1e-4."""
-    arrays = [rng.standard_normal(s).astype(dtype) for s in ((n, h, w, c), (3, 3, c, o), (o,))]
+    arrays = [rng.standard_normal(s).astype(dtype) for s in ((n, h, w, c), (*kernel, c, o), (o,))]
     y, pullback = vjp(lambda *given: conv2d(*given, padding=padding), *arrays)
     pairs = {str: (padding,) * 2, int: ((padding,) * 2,) * 2}.get(type(padding), padding)
     slow = {"strides": (1, 1), "dilation": (1, 1), "groups": 1, "padding": pairs}
@@ -282,6 +303,7 @@ def test_1d_is_2d_with_one_row(rng, settings):
     ("x_shape", "w_shape", "settings"),
     [
         ((4, 20, 20, 16), (3, 3, 16, 40), {"padding": "same"}),
+        ((9, 30, 31, 16), (3, 3, 16, 6), {"padding": "same"}),
         ((1, 8, 8, 200), (3, 3, 200, 70), {"padding": "same", "strides": 2}),
         ((3, 16, 16, 12), (5, 5, 6, 24), {"groups": 2}),
     ],

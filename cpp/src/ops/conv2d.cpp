@@ -5,6 +5,7 @@
 //   depthwise    as many groups as channels, one kernel each: depthwise_conv2d.cpp
 //   Winograd     3 x 3 windows, stride 1, 32 channels and more in and out, pixels enough:
 //                conv_winograd.hpp, and conv_winograd_gradient.hpp for the kernel gradient
+//   taps         kernel gradients of windows 3 or 5 wide, stride 1, with few channels: conv_tap_gradient.hpp
 //   correlation  everything else: an implicit matrix product, straight from the image
 //
 // The correlation: results are cut into chunks of some hundred pixels. Where windows reach beyond the image,
@@ -29,6 +30,7 @@
 
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
 #include "conv_kernel.hpp"
+#include "tap_gradient_kernel.hpp"
 #include "winograd_kernel.hpp"
 
 namespace fastnn::cpu::FASTNN_ISA {
@@ -40,7 +42,7 @@ template <class T> const ConvKernels<T>& conv_kernels() {
                                            &conv_block<T>,         &conv_add<T>,
                                            &conv_scatter<T>,       &winograd_patch<T>,
                                            &winograd_kernel<T>,    &winograd_results<T>,
-                                           &winograd_gradients<T>, &winograd_kernel_gradient<T>};
+                                           &winograd_gradients<T>, &tap_lines, &tap_gradient<T>, &winograd_kernel_gradient<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
@@ -55,6 +57,7 @@ FASTNN_INSTANTIATE(conv_kernels)
 #include "column_norm.hpp"
 #include "conv_chunks.hpp"
 #include "conv_scatter.hpp"
+#include "conv_tap_gradient.hpp"
 #include "conv_winograd.hpp"
 #include "conv_winograd_gradient.hpp"
 #include "fastnn/batch_norm.hpp"
@@ -426,6 +429,7 @@ template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const C
   if (s.depth() == 0 || s.o == 0) return;
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
   if (WinogradGradient<T>::pays(s)) return WinogradGradient<T>(run, s, x, dy)(dw);
+  if (TapGradient<T>::pays(run, s)) return TapGradient<T>(run, s, x, dy)(dw);
   // Where rows of a tile are neighbouring channels, its pixels lie channels apart: in few sets of the cache.
   if (s.group_c() >= run.tile_rows) return KernelGradient<T, Blocks<T>>(run, s, x, dy)(dw);
   KernelGradient<T, Source<T>>(run, s, x, dy)(dw);
