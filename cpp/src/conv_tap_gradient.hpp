@@ -1,8 +1,8 @@
 #pragma once
 
 // The gradient of correlations of narrow windows that move pixel by pixel with respect to their kernel
-// (tap_gradient_kernel.hpp). A line is a channel of x under one row of the window. Some rows of the results are
-// added up for as many lines as registers hold, a vector of channels at a time.
+// (tap_gradient_kernel.hpp). A line is a channel of x under one row of the window. Some rows of the results
+// are added up for as many lines as registers hold, a vector of channels at a time.
 
 #include "conv_kernels.hpp"
 #include "correlation.hpp"
@@ -16,8 +16,8 @@ template <class T> class TapGradient {
   TapGradient(const ConvKernels<T>& run, const Correlation& s, const T* x, const T* dy)
       : run_(run), s_(s), x_(x), dy_(dy), lines_(s.rows.taps * s.c) {}
 
-  /// Whether it is faster than the general way: columns for one vector, or rows that fill no tile of that; and
-  /// not many pixels that but few windows reach.
+  /// Whether it is faster than the general way: columns for one vector, or rows that fill no tile of that;
+  /// and not many pixels that but few windows reach.
   static bool pays(const ConvKernels<T>& run, const Correlation& s) {
     const auto moves = [](const Sweep& a) { return a.shift_step == 1 && a.in_step == 1; };
     if (!moves(s.rows) || !moves(s.cols) || s.groups > 1) return false;
@@ -28,7 +28,8 @@ template <class T> class TapGradient {
   void operator()(T* dw) const {
     const Index size = s_.depth() * s_.o, rows = s_.n * s_.rows.count, pixels = rows * s_.cols.count;
     const Index most = std::min({kMaxParts, std::max<Index>(1, kElements / size), std::max<Index>(1, rows)});
-    const Index tasks = std::clamp<Index>(std::min(pixels * size / kGrainMultiplies, pixels / kPixels), 1, most);
+    const Index tasks =
+        std::clamp<Index>(std::min(pixels * size / kGrainMultiplies, pixels / kPixels), 1, most);
     const Workspace<T> memory(std::size_t(tasks > 1 ? tasks * size : 0));
     parallel_tasks(tasks, [&](Index task) {
       T* const to = tasks > 1 ? memory.data() + task * size : dw;

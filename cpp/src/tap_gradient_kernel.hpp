@@ -1,7 +1,7 @@
 #pragma once
 
-// The gradient of narrow windows with respect to their kernel, in terms of Vec<T>. For one row of x and one of
-// the gradients of y, all taps k of a row of the window and some channels i of x:
+// The gradient of narrow windows with respect to their kernel, in terms of Vec<T>. For one row of x and one
+// of the gradients of y, all taps k of a row of the window and some channels i of x:
 //
 //     dw[i, k, :] += sum_j x[j, i] dy[j + left - k, :]
 //

@@ -36,13 +36,11 @@
 namespace fastnn::cpu::FASTNN_ISA {
 
 template <class T> const ConvKernels<T>& conv_kernels() {
-  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,          kConvRows,
-                                           kConvVectors,           &conv_multiply<T>,
-                                           &conv_pack<T>,          &pack_panel_rows<T>,
-                                           &conv_block<T>,         &conv_add<T>,
-                                           &conv_scatter<T>,       &winograd_patch<T>,
-                                           &winograd_kernel<T>,    &winograd_results<T>,
-                                           &winograd_gradients<T>, &tap_lines, &tap_gradient<T>, &winograd_kernel_gradient<T>};
+  static constexpr ConvKernels<T> kKernels{
+      Vec<T>::lanes,          kConvRows,           kConvVectors,        &conv_multiply<T>,
+      &conv_pack<T>,          &pack_panel_rows<T>, &conv_block<T>,      &conv_add<T>,
+      &conv_scatter<T>,       &winograd_patch<T>,  &winograd_kernel<T>, &winograd_results<T>,
+      &winograd_gradients<T>, &tap_lines,          &tap_gradient<T>,    &winograd_kernel_gradient<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
