@@ -197,6 +197,37 @@ def _first(y):
     return y
 
 
+def test_losses_of_nested_outputs_may_come_in_their_order(data):
+    x, ya, yb = data
+    targets = {"two": [ya, {"b": yb}]}
+    model = made("nested", loss=[CROSS, "mse"])
+    loss, first, second = model.evaluate(x, targets, verbose=0)
+    np.testing.assert_allclose([first, second], by_hand(model, x, ya, yb)[:2], rtol=1e-5)
+    model.compile("sgd", {"two": [CROSS, {"b": "mse"}]}, loss_weights=[2.0, 3.0])
+    np.testing.assert_allclose(model.evaluate(x, targets, verbose=0)[0], 2 * first + 3 * second, rtol=1e-5)
+
+
+def test_groups_of_outputs_may_be_left_unjudged(data):
+    x, ya, yb = data
+    targets = {"two": [ya, {"b": yb}]}
+    for loss in ({"two": [CROSS, {}]}, {"two": [CROSS, None]}, {"two": [CROSS, {"b": None}]}):
+        model = made("nested", loss=loss)
+        np.testing.assert_allclose(
+            model.evaluate(x, targets, verbose=0, return_dict=True)["loss"],
+            by_hand(model, x, ya, yb)[0],
+            rtol=1e-5,
+        )
+    for wrong in ({"two": [CROSS, {"c": "mse"}]}, {"two": [CROSS, "mse"]}, [[CROSS, {"b": "mse"}]]):
+        with pytest.raises(ValueError, match="expected a loss for 2 outputs named 'two/0', 'two/1/b'"):
+            made("nested", loss=wrong).evaluate(x, targets, verbose=0)
+
+
+def test_targets_of_nested_outputs_are_never_taken_apart(data):
+    x, ya, yb = data
+    with pytest.raises(ValueError, match="expected targets for 2 outputs"):
+        made("nested", loss={"two": [CROSS, {"b": "mse"}]}).evaluate(x, {"two": ya}, verbose=0)
+
+
 def test_predictions_keep_their_nesting(data):
     x = data[0]
     for form, make in FORMS.items():

@@ -47,13 +47,23 @@ class Outputs:
             return list(given)
         elif not self.flat:
             try:
-                return [_at(given, path) for path in self.paths]
+                return [_said(given, path) for path in self._known(given)]
             except (KeyError, IndexError, TypeError):
                 pass
+            if len(given) == len(self) and not any(isinstance(part, (list, tuple, Mapping)) for part in given):
+                return list(given)
         names = [name for name in self.names if name is not None]
         known = f" named {', '.join(map(repr, names))}" if names else ""
         got = f"keys {', '.join(map(repr, given))}" if isinstance(given, Mapping) else f"{len(given)} of them"
         raise ValueError(f"[{where}] expected {what} for {len(self)} outputs{known}, got {got}")
+
+
+    def _known(self, given: Any) -> list[tuple[Any, ...]]:
+        """The paths of the outputs. Raises KeyError for a key in `given` that leads to none."""
+        for path in _paths(given, None):
+            if not any(path[: len(own)] == own[: len(path)] for own in self.paths):
+                raise KeyError(path)
+        return self.paths
 
 
 def _paths(y_pred: Any, names: Sequence[str] | None) -> list[tuple[Any, ...]]:
@@ -70,6 +80,17 @@ def _at(data: Any, path: tuple[Any, ...]) -> Any:
     for key in path:
         data = data[key]
     return data
+
+
+def _said(given: Any, path: tuple[Any, ...]) -> Any:
+    """What stands at the path; None where a dict has no such key, or the whole group is None."""
+    for key in path:
+        if given is None:
+            return None
+        if not isinstance(given, (list, tuple, Mapping)):
+            raise TypeError(f"one thing for a group of outputs, {key!r} among them")
+        given = given.get(key) if isinstance(given, Mapping) else given[key]
+    return given
 
 
 def free_name(name: str, taken: Any) -> str:
