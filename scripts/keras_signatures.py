@@ -61,7 +61,6 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("ops.convert_to_tensor", "sparse ragged", "arrays are dense"),
     ("ops.*", "xs x arrays", "named after what it takes"),
     ("ops.*", "rms_scaling", "as in Keras up to 3.9"),
-    ("ops.m??", "initial", "an empty reduction is an error"),
     ("*", "out", "where the result is written to, as NumPy's"),
     ("ops.take", "wrap", "whether negative indices count from the end"),
 )

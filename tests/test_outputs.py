@@ -201,7 +201,7 @@ def test_losses_of_nested_outputs_may_come_in_their_order(data):
     x, ya, yb = data
     targets = {"two": [ya, {"b": yb}]}
     model = made("nested", loss=[CROSS, "mse"])
-    loss, first, second = model.evaluate(x, targets, verbose=0)
+    _, first, second = model.evaluate(x, targets, verbose=0)
     np.testing.assert_allclose([first, second], by_hand(model, x, ya, yb)[:2], rtol=1e-5)
     model.compile("sgd", {"two": [CROSS, {"b": "mse"}]}, loss_weights=[2.0, 3.0])
     np.testing.assert_allclose(model.evaluate(x, targets, verbose=0)[0], 2 * first + 3 * second, rtol=1e-5)
@@ -223,7 +223,7 @@ def test_groups_of_outputs_may_be_left_unjudged(data):
 
 
 def test_targets_of_nested_outputs_are_never_taken_apart(data):
-    x, ya, yb = data
+    x, ya, _ = data
     with pytest.raises(ValueError, match="expected targets for 2 outputs"):
         made("nested", loss={"two": [CROSS, {"b": "mse"}]}).evaluate(x, {"two": ya}, verbose=0)
 

@@ -13,7 +13,7 @@ SIZES = {"a": 2, "b": 3, "i": 2, "j": 3, "k": 4, "l": 2, "n": 2, "h": 2, "t": 3,
     [
         "ij,jk->ik", "ij,jk", "ij,kj->ki", "ij,ij->ij", "ij,ij->", "i,j->ji", "ij->ji", "ij->i", "ij->", "ij,k->ik",
         "nij,njk->nik", "nij,jk->nik", "nthd,nshd->nhts", "nhts,nshd->nthd", "ij,jk,kl->il", "ij,j,jk->k", "ijk,k->j",
-        "ij, jk -> ik",
+        "ij, jk -> ik", "ii->i", "ii", "njj->n", "iji->ji", "iii->i", "ii,ij->j",
     ],
 )  # fmt: skip
 def test_einsum_as_numpy(rng, subscripts):
@@ -41,7 +41,7 @@ def test_einsum_with_an_ellipsis(rng, subscripts):
         ("ij,jk->ik", [(2, 3), (4, 5)], r"\[einsum\] expected one length for 'j' in 'ij,jk->ik', got 3 and 4"),
         ("ij,jk->ik", [(2, 3)], r"\[einsum\] expected 2 operands for 'ij,jk->ik', got 1"),
         ("ijk->k", [(2, 3)], r"\[einsum\] expected a letter for each axis of \(2, 3\), got 'ijk'"),
-        ("ii->i", [(2, 2)], r"\[einsum\] expected each letter once in an operand, got 'ii'; use ops.diagonal"),
+        ("ii->i", [(2, 3)], r"\[einsum\] expected one length for 'i' in 'ii->i', got 2 and 3"),
         ("ij->iz", [(2, 3)], r"\[einsum\] expected a result of the operands' letters, each once, got 'ij->iz'"),
     ],
 )
@@ -72,3 +72,8 @@ def test_inner_outer_and_vdot(rng):
     check_op(ops.inner, np.inner, a, b)
     check_op(ops.outer, np.outer, a, b)
     check_op(ops.vdot, np.vdot, a, a + 1)
+
+
+@pytest.mark.parametrize(("a", "b"), [((2, 3), (3, 4)), ((5, 2, 3), (3,)), ((2, 3), (4, 3, 2)), ((), (3,))])
+def test_dot_as_numpys(rng, a, b):
+    check_op(ops.dot, np.dot, rng.standard_normal(a), rng.standard_normal(b))

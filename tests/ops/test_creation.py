@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastnn import GradientTape, Variable, ops, set_floatx
+from fastnn import GradientTape, Input, Model, Variable, ops, set_floatx
 
 
 @pytest.fixture
@@ -76,3 +76,11 @@ def test_stop_gradient():
         x = tape.watch(np.array([3.0]))
         y = x * ops.stop_gradient(x)
     np.testing.assert_array_equal(tape.gradient(y, x), [3.0])
+
+
+def test_linspace_between_symbolic_tensors():
+    x = Input((3,))
+    y = ops.linspace(x, 2.0, 5, axis=-1)
+    assert y.shape == (None, 3, 5)
+    given = np.array([[0.0, 1, 2]], "float32")
+    np.testing.assert_allclose(Model(x, y)(given), np.linspace(given, 2.0, 5, axis=-1), rtol=1e-6)

@@ -202,6 +202,11 @@ def test_one_hot(axis, dtype):
     assert ops.one_hot(3, 5).tolist() == [0, 0, 0, 1, 0]
 
 
+def test_labels_may_be_floats_that_are_whole():
+    np.testing.assert_array_equal(ops.one_hot(np.array([2.0, -1.0, 0.0]), 3), [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
+    np.testing.assert_array_equal(ops.multi_hot(np.array([[2, 0]], "float32"), 3), [[1, 0, 1]])
+
+
 def test_one_hot_of_no_integers_is_refused():
     with pytest.raises(TypeError, match=r"expected integer indices, got float64"):
         ops.one_hot([0.5], 2)

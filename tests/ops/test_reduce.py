@@ -112,6 +112,22 @@ def test_empty_arrays(shape, axis):
         assert ops.max(x, axis).shape == np.sum(x, axis).shape
 
 
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_extremes_with_one_number_more(rng, name):
+    x = rng.permutation(np.linspace(-2.0, 2.1, 12)).reshape(3, 4)
+    for axis, keepdims in ((None, False), (1, True), ((0, 1), False)):
+        for initial in (-9.0, 0.25, 9.0):
+            settings = {"axis": axis, "keepdims": keepdims, "initial": initial}
+            check_op(getattr(ops, name), getattr(np, name), x, **settings)
+    some, none = np.array([3, -1], "int32"), np.zeros((2, 0), "float32")
+    assert getattr(ops, name)(some, initial=1) == getattr(np, name)(some, initial=1)
+    np.testing.assert_array_equal(getattr(ops, name)(none, 1, initial=7), [7, 7])
+    y, pullback = vjp(lambda x: getattr(ops, name)(x, 1, True, 7), none)
+    assert y.shape == (2, 1) and pullback(np.ones_like(y))[0].shape == (2, 0)
+    out = np.zeros(3)
+    assert getattr(ops, name)(x, 1, initial=9.0, out=out) is out
+
+
 def test_argmax_of_nothing_is_refused():
     with pytest.raises(ValueError, match=r"\[argmax\] expected at least 1 element to reduce, got x of shape \(2, 0\)"):
         ops.argmax(np.zeros((2, 0), np.float32), 1)

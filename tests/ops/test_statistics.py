@@ -56,6 +56,8 @@ def test_norm_refuses_what_it_does_not_know():
         ops.norm(np.ones((2, 2), "float32"), "nuc")
     with pytest.raises(ValueError, match=r"\[norm\] expected x with 1 or 2 axes for ord 1 and no axis, got 3 axes"):
         ops.norm(np.ones((2, 2, 2), "float32"), 1)
+    with pytest.raises(ValueError, match=r"\[norm\] expected axis in \[-1, 1\), got 1"):
+        ops.norm(np.ones(3, "float32"), 1, (0, 1))
 
 
 def test_average(rng):

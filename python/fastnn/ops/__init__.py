@@ -39,6 +39,7 @@ from fastnn.ops.cast import cast as cast
 from fastnn.ops.concatenate import concatenate as concatenate
 from fastnn.ops.concatenate import split as split
 from fastnn.ops.concatenate import stack as stack
+from fastnn.ops.contraction import dot as dot
 from fastnn.ops.contraction import einsum as einsum
 from fastnn.ops.contraction import inner as inner
 from fastnn.ops.contraction import outer as outer
@@ -162,7 +163,6 @@ from fastnn.ops.elementwise import where as where
 from fastnn.ops.gather import multi_hot as multi_hot
 from fastnn.ops.gather import one_hot as one_hot
 from fastnn.ops.gather import take as take
-from fastnn.ops.gemm import dot as dot
 from fastnn.ops.gemm import gemm as gemm
 from fastnn.ops.gemm import matmul as matmul
 from fastnn.ops.getitem import getitem as getitem

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.arrays import normalize_axes
+from fastnn.arrays import Array, normalize_axes
 from fastnn.autograd import composite, raw
 from fastnn.ops.elementwise import multiply
 from fastnn.ops.gemm import matmul
+from fastnn.ops.rearrange import diagonal
 from fastnn.ops.reduce import sum
 from fastnn.ops.transpose import reshape, transpose
 
@@ -34,6 +35,16 @@ class _Labelled:
         away = tuple(i for i, label in enumerate(self.labels) if label not in wanted)
         kept = "".join(label for label in self.labels if label in wanted)
         return _Labelled(sum(self.x, away), kept) if away else self
+
+    def once(self) -> _Labelled:
+        """With each letter once: of axes that share one their diagonal."""
+        x, labels = self.x, self.labels
+        for label in self.labels:
+            while labels.count(label) > 1:
+                first, second = labels.index(label), labels.rindex(label)
+                x = diagonal(x, 0, first, second)
+                labels = labels[:first] + labels[first + 1 : second] + labels[second + 1 :] + label
+        return _Labelled(x, labels)
 
     def ordered(self, labels: str) -> Any:
         order = [self.labels.index(label) for label in labels]
@@ -78,8 +89,6 @@ def _parse(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> tuple[list[str
         full = labels.replace("...", lead_labels[lead - own :])
         if own < 0 or len(full) != len(shape) or not all(label.isalpha() for label in full):
             raise ValueError(f"[einsum] expected a letter for each axis of {shape}, got {labels!r} in {subscripts!r}")
-        if len(set(full)) < len(full):
-            raise ValueError(f"[einsum] expected each letter once in an operand, got {labels!r}; use ops.diagonal")
         found.append(full)
     every = "".join(found)
     if not arrow:
@@ -94,7 +103,7 @@ def _parse(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> tuple[list[str
 def _check_sizes(operands: Sequence[_Labelled], subscripts: str) -> None:
     known: dict[str, int] = {}
     for operand in operands:
-        for label, length in operand.sizes().items():
+        for label, length in zip(operand.labels, _shape(operand.x), strict=True):
             if known.setdefault(label, length) != length:
                 raise ValueError(
                     f"[einsum] expected one length for {label!r} in {subscripts!r}, got {known[label]} and {length}"
@@ -107,11 +116,12 @@ def einsum(subscripts: str, *operands: Any) -> Any:
 
     subscripts: a letter for each axis of each operand, "..." for those in front, which do not broadcast; after "->" the
     axes of the result, by default those with a letter that occurs once. Operands are multiplied from left to right.
-    Raises ValueError for subscripts that do not fit, and for a letter twice in one operand.
+    A letter twice in one operand stands for the diagonal of these axes. Raises ValueError if subscripts do not fit.
     """
     labels, result = _parse(subscripts, [_shape(x) for x in operands])
     parts = [_Labelled(x, own) for x, own in zip(operands, labels, strict=True)]
     _check_sizes(parts, subscripts)
+    parts = [part.once() for part in parts]
     y = parts[0]
     for i, part in enumerate(parts[1:], 2):
         y = _product(y, part, result + "".join(later.labels for later in parts[i:]))
@@ -135,6 +145,20 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     left = reshape(transpose(x1, [*rest_1, *of_1]), (prod(_shape(x1)[a] for a in rest_1), prod(lengths[0])))
     right = reshape(transpose(x2, [*of_2, *rest_2]), (prod(lengths[0]), prod(_shape(x2)[a] for a in rest_2)))
     return reshape(matmul(left, right), outer)
+
+
+@composite
+def dot(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
+    """Dot product as numpy.dot: y[..., i, ..., j] = sum_p x1[..., i, p] x2[..., p, j]; a scalar multiplies.
+
+    x1: real, (..., k). x2: real, (..., k, n) or (k,). out: where x2 has at most two axes.
+    """
+    n1, n2 = len(_shape(x1)), len(_shape(x2))
+    if n1 == 0 or n2 == 0:
+        return multiply(x1, x2, out=out)
+    if n2 > 2 and out is None:
+        return tensordot(x1, x2, ((-1,), (-2,)))
+    return matmul(x1, x2, out=out)
 
 
 @composite

@@ -96,6 +96,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: DTypeLike | No
     return _numbers(np.arange(first, last, 1 if step is None else step), dtype)
 
 
+@composite
 def linspace(
     start: Any,
     stop: Any,

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastnn.arrays import Array, DTypeLike, floatx
 from fastnn.autograd import Needs, composite, primitive, raw
-from fastnn.backend import floats, kernels
+from fastnn.backend import floats, kernels, not_recordable
 from fastnn.ops.reduce import max as largest
 
 
@@ -43,18 +43,28 @@ def take(x: Any, indices: Any, axis: int | None = None, *, wrap: bool = True, ou
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: DTypeLike | None = None, sparse: bool = False) -> Array:
     """One where the class is: y[..., c] = 1 if x[...] = c, else 0.
 
-    x: integers, any shape; one outside [0, num_classes) gives zeros. axis: where the classes go in the result.
-    dtype: floatx() if None. Raises ValueError for an axis out of range, TypeError if x holds no integers.
+    x: integers, any shape, also as floats; one outside [0, num_classes) gives zeros. axis: where the classes go in the
+    result. dtype: floatx() if None. Raises ValueError for an axis out of range, TypeError if x holds no integers.
     """
     if sparse:
         raise ValueError("[one_hot] expected sparse=False, got True: there are no sparse arrays")
-    indices = np.asarray(raw(x))
+    indices = _whole(np.asarray(raw(x)))
     wanted = np.dtype(floatx() if dtype is None else dtype)
     held = wanted if wanted.kind == "f" and wanted.itemsize in (4, 8) else np.dtype(np.float32)
     y: Array = kernels(indices).one_hot(indices, num_classes, axis, held)
     return y if held is wanted else y.astype(wanted)
 
 
+def _whole(numbers: Array) -> Array:
+    """Floats that are whole numbers, as labels from files often are, as integers; anything else as it is."""
+    if numbers.dtype.kind != "f":
+        return numbers
+    not_recordable()
+    integers = numbers.astype(np.int64)
+    return integers if np.array_equal(integers, numbers) else numbers
+
+
+@composite
 def multi_hot(
     inputs: Any,
     num_classes: int | None = None,
@@ -67,7 +77,7 @@ def multi_hot(
     inputs: integers, (n, k), or (k,) for one row. num_classes: one more than the largest of inputs if None. Otherwise
     as one_hot. Returns (n, num_classes), or (num_classes,).
     """
-    classes = np.asarray(raw(inputs))
+    classes = _whole(np.asarray(raw(inputs)))
     if num_classes is None:
         num_classes = int(classes.max(initial=-1)) + 1
     found: Array = largest(one_hot(classes, num_classes, axis, dtype, sparse), 1 if classes.ndim > 1 else 0)

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.arrays import Array
-from fastnn.autograd import Needs, composite, primitive, raw
+from fastnn.autograd import Needs, primitive
 from fastnn.backend import float_pair, kernels
 from fastnn.ops import direct
-from fastnn.ops.elementwise import multiply
 from fastnn.ops.integers import by_numpy, integral
 from fastnn.ops.reduce import sum_to
 
@@ -94,17 +93,3 @@ def _with_vectors(a: Array, b: Array, out: Array | None) -> Any:
         return da, db
 
     return y, pullback
-
-
-@composite
-def dot(x1: Any, x2: Any, *, out: Array | None = None) -> Any:
-    """Dot product as numpy.dot for up to two axes: y[i, j] = sum_p x1[i, p] x2[p, j]; a scalar multiplies.
-
-    x1: real, (..., k). x2: real, (k, n) or (k,). Raises ValueError if x2 has more axes.
-    """
-    n1, n2 = np.ndim(raw(x1)), np.ndim(raw(x2))
-    if n1 == 0 or n2 == 0:
-        return multiply(x1, x2, out=out)
-    if n2 > 2:
-        raise ValueError(f"[dot] expected x2 with at most 2 axes, got {n2}")
-    return matmul(x1, x2, out=out)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn.arrays import Array, Shape, normalize_axes
 from fastnn.autograd import Needs, primitive, raw
-from fastnn.backend import floats, kernels
+from fastnn.backend import constant, floats, full, kernels
 from fastnn.ops import direct
 from fastnn.ops.integers import integral_array
 from fastnn.ops.transpose import to_last_axis
@@ -64,34 +64,58 @@ def _extreme_backward(x: Array, y: Array, dy: Array, axis: Any) -> Array:
     return dx if restore is None else restore(dx)
 
 
-def _extreme(name: str, x: Any, axis: Any, keepdims: bool, out: Array | None) -> Any:
+def _extreme(name: str, x: Any, axis: Any, keepdims: bool, initial: float | None, out: Array | None) -> Any:
     if integral_array(x):
-        return getattr(np, name)(x, axis, keepdims=keepdims, out=out), None
+        others = {} if initial is None else {"initial": initial}
+        return getattr(np, name)(x, axis, keepdims=keepdims, out=out, **others), None
     x = floats(x)
+    if initial is not None:
+        return _bounded_extreme(name, x, axis, keepdims, initial, out)
     y = getattr(kernels(x), name)(x, axis, keepdims, out)
     return y, lambda dy, needs: (_extreme_backward(x, y, dy, axis),)
 
 
+def _bounded_extreme(name: str, x: Array, axis: Any, keepdims: bool, initial: float, out: Array | None) -> Any:
+    """The extreme of x and one number more, which has no part in the gradient."""
+    run = kernels(x)
+    empty = 0 in (x.shape[at] for at in normalize_axes(axis, x.ndim, name))
+    shape = np.sum(x, axis, keepdims=keepdims).shape if empty else ()
+    own = full(shape, float(initial), x.dtype) if empty else getattr(run, name)(x, axis, keepdims, None)
+    y = getattr(run, f"{name}imum")(own, constant(np.asarray(initial, x.dtype)), out)
+
+    def pullback(dy: Array, needs: Needs) -> tuple[Array]:
+        if empty:
+            return (full(x.shape, 0.0, x.dtype),)
+        from_x = run.where(run.equal(own, y, None), dy, constant(np.zeros((), x.dtype)))
+        return (_extreme_backward(x, own, from_x, axis),)
+
+    return y, pullback
+
+
 @direct.unary("max")
 @primitive
-def max(x: Any, axis: Any = None, keepdims: bool = False, *, out: Array | None = None) -> Any:
+def max(
+    x: Any, axis: Any = None, keepdims: bool = False, initial: float | None = None, *, out: Array | None = None
+) -> Any:
     """Largest element over axis: y = max(x). Ties share the gradient equally.
 
-    x: real, any shape. axis, keepdims: as in sum. Returns x's dtype; NaN where there is a NaN. Integers and bools are
-    NumPy's. Raises ValueError if there is nothing to choose from.
+    x: real, any shape. axis, keepdims: as in sum. initial: one number more to choose from, or None. Returns x's dtype;
+    NaN where there is a NaN. Integers and bools are NumPy's. Raises ValueError if there is nothing to choose from.
     """
-    return _extreme("max", x, axis, keepdims, out)
+    return _extreme("max", x, axis, keepdims, initial, out)
 
 
 @direct.unary("min")
 @primitive
-def min(x: Any, axis: Any = None, keepdims: bool = False, *, out: Array | None = None) -> Any:
+def min(
+    x: Any, axis: Any = None, keepdims: bool = False, initial: float | None = None, *, out: Array | None = None
+) -> Any:
     """Smallest element over axis: y = min(x). Ties share the gradient equally.
 
-    x: real, any shape. axis, keepdims: as in sum. Returns x's dtype; NaN where there is a NaN. Integers and bools are
-    NumPy's. Raises ValueError if there is nothing to choose from.
+    x: real, any shape. axis, keepdims: as in sum. initial: one number more to choose from, or None. Returns x's dtype;
+    NaN where there is a NaN. Integers and bools are NumPy's. Raises ValueError if there is nothing to choose from.
     """
-    return _extreme("min", x, axis, keepdims, out)
+    return _extreme("min", x, axis, keepdims, initial, out)
 
 
 def _arg_extreme(name: str, doc: str) -> Callable[..., Any]:

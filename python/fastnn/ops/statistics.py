@@ -63,6 +63,7 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
     n = len(np.shape(raw(x)))
     if axis is None and ord is not None and n > 2:
         raise ValueError(f"[norm] expected x with 1 or 2 axes for ord {ord!r} and no axis, got {n} axes")
+    normalize_axes(axis, n, "norm")
     axes = [axis] if isinstance(axis, (int, np.integer)) else list(range(n)) if axis is None else list(axis)
     if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
         return sqrt(sum(square(x), axes, keepdims))

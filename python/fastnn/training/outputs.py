@@ -57,7 +57,6 @@ class Outputs:
         got = f"keys {', '.join(map(repr, given))}" if isinstance(given, Mapping) else f"{len(given)} of them"
         raise ValueError(f"[{where}] expected {what} for {len(self)} outputs{known}, got {got}")
 
-
     def _known(self, given: Any) -> list[tuple[Any, ...]]:
         """The paths of the outputs. Raises KeyError for a key in `given` that leads to none."""
         for path in _paths(given, None):
