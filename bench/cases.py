@@ -184,6 +184,8 @@ POOL_LAYERS = [  # name, batch, channels, size, k, stride, pad
     ("2x2_8", 32, 16, 8, 2, 2, 0),
 ]
 
+GLOBAL_POOLS = [("7x512", 32, 512, 7), ("14x256", 8, 256, 14), ("28x64", 32, 64, 28)]  # name, batch, channels, size
+
 
 def conv_cases() -> Iterator[Case]:
     for c in CONV_LAYERS:
@@ -233,6 +235,22 @@ def pool_cases() -> Iterator[Case]:
                 x_bytes + y_bytes + index_bytes,
                 "GB/s",
             )
+
+
+def global_pool_cases() -> Iterator[Case]:
+    for name, n, c, size in GLOBAL_POOLS:
+        x_shape, y_shape = (n, c, size, size), (n, c, 1, 1)
+
+        def forward(rng: Generator, x_shape: Shape = x_shape) -> Arrays:
+            return {"x": normal(rng, *x_shape)}
+
+        def backward(rng: Generator, x_shape: Shape = x_shape, y_shape: Shape = y_shape) -> Arrays:
+            return {"x": normal(rng, *x_shape), "dy": normal(rng, *y_shape)}
+
+        work, moved = prod(x_shape), F32 * (prod(x_shape) + prod(y_shape))
+        for pool in ("globalmax", "globalavg"):
+            yield Case(f"pool/{pool}_fwd/{name}", f"{pool}_fwd", Settings(), forward, work, moved, "GB/s")
+            yield Case(f"pool/{pool}_bwd/{name}", f"{pool}_bwd", Settings(), backward, work, moved, "GB/s")
 
 
 # ---------------------------------------------------------------------------------------- elementwise and norms
@@ -550,6 +568,7 @@ def all_cases() -> list[Case]:
         dense_cases,
         conv_cases,
         pool_cases,
+        global_pool_cases,
         activation_cases,
         norm_cases,
         loss_cases,

@@ -22,6 +22,8 @@ Kinds: inputs -> outputs
     maxpool_bwd     x, dy -> dx
     avgpool_fwd     x -> y
     avgpool_bwd     x, dy -> dx
+    globalmax_fwd, globalavg_fwd    x -> y              y is (n, c, 1, 1)
+    globalmax_bwd, globalavg_bwd    x, dy -> dx
     act_fwd         x -> y                              p.fn; gelu is the exact one (erf), leaky slope 0.01;
                                                         softmax works on the last axis
     act_bwd         x, y, dy -> dx

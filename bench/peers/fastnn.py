@@ -143,6 +143,38 @@ def avgpool_bwd(p: Settings, x: Array, dy: Array) -> Run:
     return lambda: (channels_first(backward(dy, x.shape, h, w, window)),)
 
 
+def globalmax(x: Any) -> Any:
+    return find("ops.adaptive_max_pool")(x, 1)
+
+
+def globalavg(x: Any) -> Any:
+    return find("ops.mean")(x, axis=(1, 2), keepdims=True)
+
+
+def global_pool(op: Any, x: Array, dy: Array | None = None) -> Run:
+    x = channels_last(x)
+    if dy is None:
+        return lambda: (channels_first(op(x)),)
+    pullback, dy = find("vjp")(op, x)[1], channels_last(dy)
+    return lambda: (channels_first(pullback(dy)[0]),)
+
+
+def globalmax_fwd(p: Settings, x: Array) -> Run:
+    return global_pool(globalmax, x)
+
+
+def globalmax_bwd(p: Settings, x: Array, dy: Array) -> Run:
+    return global_pool(globalmax, x, dy)
+
+
+def globalavg_fwd(p: Settings, x: Array) -> Run:
+    return global_pool(globalavg, x)
+
+
+def globalavg_bwd(p: Settings, x: Array, dy: Array) -> Run:
+    return global_pool(globalavg, x, dy)
+
+
 # -------------------------------------------------------------------------------------------------- elementwise
 
 OPTIONS: dict[str, dict[str, Any]] = {

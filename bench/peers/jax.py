@@ -124,6 +124,30 @@ def avgpool_bwd(p: Settings, x: Array, dy: Array) -> Run:
     return backward(partial(_avgpool, p), (x,), dy)
 
 
+def _globalmax(x: jax.Array) -> jax.Array:
+    return x.max((2, 3), keepdims=True)
+
+
+def _globalavg(x: jax.Array) -> jax.Array:
+    return x.mean((2, 3), keepdims=True)
+
+
+def globalmax_fwd(p: Settings, x: Array) -> Run:
+    return jitted(_globalmax, x)
+
+
+def globalmax_bwd(p: Settings, x: Array, dy: Array) -> Run:
+    return backward(_globalmax, (x,), dy)
+
+
+def globalavg_fwd(p: Settings, x: Array) -> Run:
+    return jitted(_globalavg, x)
+
+
+def globalavg_bwd(p: Settings, x: Array, dy: Array) -> Run:
+    return backward(_globalavg, (x,), dy)
+
+
 # ---------------------------------------------------------------------------------------- elementwise and norms
 
 ACTIVATIONS = {

@@ -106,6 +106,14 @@ def avgpool_fwd(p: Settings, x: Array) -> Run:
     return lambda: (_windows(x, p.k, p.stride, p.pad).mean((4, 5)),)
 
 
+def globalmax_fwd(p: Settings, x: Array) -> Run:
+    return lambda: (x.max((2, 3), keepdims=True),)
+
+
+def globalavg_fwd(p: Settings, x: Array) -> Run:
+    return lambda: (x.mean((2, 3), keepdims=True),)
+
+
 # ---------------------------------------------------------------------------------------- elementwise and norms
 
 

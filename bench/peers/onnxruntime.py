@@ -105,6 +105,14 @@ def avgpool_fwd(p: Settings, x: Array) -> Run:
     )
 
 
+def globalmax_fwd(p: Settings, x: Array) -> Run:
+    return single("GlobalMaxPool", x)
+
+
+def globalavg_fwd(p: Settings, x: Array) -> Run:
+    return single("GlobalAveragePool", x)
+
+
 def act_fwd(p: Settings, x: Array) -> Run:
     ops = {
         "relu": "Relu",

@@ -130,6 +130,28 @@ def avgpool_bwd(p: Settings, x: Array, dy: Array) -> Run:
     return no_grad(lambda: aten.avg_pool2d_backward(dy, x, *window, False, True, None))
 
 
+def globalmax_fwd(p: Settings, x: Array) -> Run:
+    x = tensor(x)
+    return no_grad(lambda: F.adaptive_max_pool2d(x, 1))
+
+
+def globalmax_bwd(p: Settings, x: Array, dy: Array) -> Run:
+    x, dy = tensor(x), tensor(dy)
+    _, where = F.adaptive_max_pool2d(x, 1, return_indices=True)
+    return no_grad(lambda: aten.adaptive_max_pool2d_backward(dy, x, where))
+
+
+def globalavg_fwd(p: Settings, x: Array) -> Run:
+    x = tensor(x)
+    return no_grad(lambda: F.adaptive_avg_pool2d(x, 1))
+
+
+def globalavg_bwd(p: Settings, x: Array, dy: Array) -> Run:
+    x, dy = tensor(x), tensor(dy)
+    size = x.shape[2] * x.shape[3]
+    return no_grad(lambda: dy.expand(x.shape) / size)  # what autograd does for one cell
+
+
 # ---------------------------------------------------------------------------------------- elementwise and norms
 
 ACTIVATIONS = {
