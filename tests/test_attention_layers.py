@@ -231,6 +231,7 @@ FACTORS = {
     "size": [7, 16, 33, 1],
     "attention_mask": [None, "heads", "steps", "of 0 and 1"],
     "value_mask": [True, False],
+    "key_mask": [False, True],
     "query_mask": [True, False],
     "causal": [False, True],
     "use_bias": [True, False],
@@ -258,7 +259,7 @@ def test_heads_of_any_size_with_and_without_their_scores(rng, case):
         attention_mask = attention_mask if case["attention_mask"] == "heads" else attention_mask[:, 0]
         dtype = np.float32 if case["attention_mask"] == "of 0 and 1" else bool
         masks["attention_mask"] = attention_mask.astype(dtype)
-    for name, steps, axes in (("query_mask", tq, (1, 3)), ("value_mask", tk, (1, 2))):
+    for name, steps, axes in (("query_mask", tq, (1, 3)), ("value_mask", tk, (1, 2)), ("key_mask", tk, (1, 2))):
         if case[name]:
             masks[name] = rng.random((n, steps)) < 0.7
             seen = seen & np.expand_dims(masks[name], axes)
@@ -281,6 +282,11 @@ def test_heads_of_any_size_with_and_without_their_scores(rng, case):
         scores = raw(y[1]) if keep else None
     for without, kept in zip(*found, strict=True):
         np.testing.assert_allclose(without, kept, rtol=1e-9, atol=1e-10)
+    if not case["training"]:
+        still = GroupQueryAttention(size, heads, kv_heads, **{**options, "dropout": 0.0})
+        still.build(*(x.shape for x in given))
+        still.set_weights(weights)
+        np.testing.assert_array_equal(found[0][0], still(*given, **masks))
 
     q, _, k = given
     projected = [
@@ -335,6 +341,24 @@ def test_attention_goes_over_the_axes_named(rng, axes):
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(layer(x, x), expected, rtol=1e-5, atol=1e-6)
     assert weights.shape == shape
+
+
+@pytest.mark.parametrize("axes", [(1,), (2,), (3,), (1, 3), (2, 3)])
+def test_attention_over_some_of_three_axes_leaves_each_in_its_place(rng, axes):
+    x = rng.standard_normal((2, 3, 4, 5, 6)).astype(np.float32)
+    layer = MultiHeadAttention(2, 3, attention_axes=axes)
+    y = layer(x, x)
+    flat = MultiHeadAttention(2, 3)
+    flat.build((None, None, 6), (None, None, 6))
+    flat.set_weights(layer.get_weights())
+    others = [axis for axis in (1, 2, 3) if axis not in axes]
+    for n, *at in np.ndindex(2, *(x.shape[axis] for axis in others)):
+        place = [n, slice(None), slice(None), slice(None)]
+        for axis, i in zip(others, at, strict=True):
+            place[axis] = i
+        rows = x[tuple(place)].reshape(1, -1, 6)
+        expected = flat(rows, rows).reshape(x[tuple(place)].shape)
+        np.testing.assert_allclose(y[tuple(place)], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_dropout_is_the_same_with_and_without_the_scores(inputs):

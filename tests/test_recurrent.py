@@ -40,6 +40,8 @@ def outputs_of(layer, x, **options):
         {"return_sequences": True, "return_state": True},
         {"return_sequences": True, "go_backwards": True, "use_bias": False},
         {"return_state": True, "activation": "relu"},
+        {"return_sequences": True, "zero_output_for_mask": True},
+        {"zero_output_for_mask": True},
     ],
 )
 @pytest.mark.parametrize("masked", [False, True])
@@ -333,6 +335,23 @@ def test_both_directions_are_two_layers(rng, kind, merge, sequences):
     np.testing.assert_allclose(both(x, initial_state=begin)[-1], last)
 
 
+def test_both_directions_begin_where_they_ended_until_both_are_reset(rng, kind):
+    both, x = layers.Bidirectional(kind[0](6, return_sequences=True, stateful=True)), random(rng, 3, 5, 4)
+    first, then = both(x), both(x)
+    for half in (slice(0, 6), slice(6, 12)):
+        assert (first[..., half] != then[..., half]).any()
+    both.reset_state()
+    np.testing.assert_array_equal(both(x), first)
+
+
+def test_both_directions_drop_while_training_alone(rng, kind):
+    both, x = layers.Bidirectional(kind[0](6, dropout=0.5, seed=3)), random(rng, 3, 5, 4)
+    still, y = both(x), both(x, training=True)
+    for half in (slice(0, 6), slice(6, 12)):
+        assert (y[:, half] != still[:, half]).any()
+    np.testing.assert_array_equal(both(x), still)
+
+
 def test_both_directions_skip_padding_and_end_it_with_zeros(rng, kind):
     x, mask = random(rng, 2, 5, 4), np.array([[True] * 5, [True] * 3 + [False] * 2])
     both = layers.Bidirectional(kind[0](6, return_sequences=True))
@@ -438,20 +457,41 @@ def test_a_window_of_one_makes_an_lstm_of_every_place(rng, rank):
             np.testing.assert_allclose(got[(*[slice(None)] * leading, *place)], wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_conv_lstm_is_its_equations(rng):
+@pytest.mark.parametrize(
+    "settings", [{"strides": (2, 1), "padding": "same"}, {"dilation_rate": (1, 2)}, {"strides": 2}, {"padding": "same"}]
+)
+def test_conv_lstm_is_its_equations(rng, settings):
     """Shi et al., 2015, equation 3 without peepholes, with the convolutions of ops."""
     set_random_seed(1)
     x = random(rng, 2, 3, 6, 5, 2)
-    layer = layers.ConvLSTM2D(4, (3, 2), strides=(2, 1), padding="same", return_sequences=True)
+    layer = layers.ConvLSTM2D(4, (3, 2), return_sequences=True, **settings)
     y = layer(x)
     kernel, recurrent, bias = layer.get_weights()
-    h = c = np.zeros((2, 3, 5, 4), np.float32)
+    h = c = np.zeros((2, *y.shape[2:]), np.float32)
     for t in range(3):
-        z = ops.conv2d(x[:, t], kernel, bias, strides=(2, 1), padding="same") + ops.conv2d(h, recurrent, padding="same")
+        z = ops.conv2d(x[:, t], kernel, bias, **settings) + ops.conv2d(h, recurrent, padding="same")
         i, f, g, o = np.split(z, 4, -1)
         c = ops.sigmoid(f) * c + ops.sigmoid(i) * np.tanh(g)
         h = ops.sigmoid(o) * np.tanh(c)
         np.testing.assert_allclose(y[:, t], h, rtol=1e-5, atol=1e-6)
+
+
+def test_conv_lstm_of_one_place_drops_what_an_lstm_drops(rng):
+    rates, x = {"dropout": 0.4, "recurrent_dropout": 0.5, "seed": 7}, random(rng, 3, 4, 1, 2)
+    moved, plain = layers.ConvLSTM1D(5, 1, **rates), layers.LSTM(5, **rates)
+    moved.build(x.shape)
+    plain.build((3, 4, 2))
+    plain.set_weights([w.reshape(w.shape[-2:]) if w.ndim > 1 else w for w in moved.get_weights()])
+    for _ in range(2):
+        expected = plain(np.ascontiguousarray(x[:, :, 0]), training=True)
+        np.testing.assert_allclose(moved(x, training=True)[:, 0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_forget_gates_begin_open():
+    for unit_forget_bias in (True, False):
+        layer = layers.LSTM(2, unit_forget_bias=unit_forget_bias)
+        layer.build((1, 1, 3))
+        np.testing.assert_array_equal(layer.get_weights()[2], np.repeat([0, int(unit_forget_bias), 0, 0], 2))
 
 
 def leaky(x):

@@ -85,6 +85,66 @@ def test_state_follows_its_prefix(rng):
     assert text.greedy_search(counting, START, END, 4, state=start) == text.greedy_search(step, START, END, 4)
 
 
+def by_tokens_and_by_state(rng):
+    """Two step functions of one model: by all tokens, and by a state and the last token alone."""
+    known = {}
+
+    def logits(keys):
+        return np.array([known.setdefault(int(key), 2 * rng.standard_normal(VOCABULARY)) for key in keys])
+
+    def by_state(tokens, state):
+        keys = (VOCABULARY + 1) * state + tokens[:, -1] + 1
+        return logits(keys), keys
+
+    def by_tokens(tokens, state):
+        keys = np.zeros(len(tokens), int)
+        for at in range(tokens.shape[1]):
+            _, keys = by_state(tokens[:, : at + 1], keys)
+        return logits(keys), None
+
+    return by_tokens, by_state
+
+
+@pytest.mark.parametrize(
+    "decode",
+    [
+        *(
+            lambda step, width=width, **state: text.beam_search(step, START, END, 6, width, 0.7, **state)
+            for width in (1, 2, 3, 9)
+        ),
+        lambda step, **state: text.greedy_search(step, START, None, 6, **state),
+        lambda step, **state: [text.sample(step, START, END, 6, seed=seed, **state) for seed in range(9)],
+        lambda step, **state: text.log_probability(step, START, [2, 1, 0, 1, 3], **state),
+    ],
+)
+def test_a_state_stands_for_all_tokens_before(rng, decode):
+    for _ in range(5):
+        by_tokens, by_state = by_tokens_and_by_state(rng)
+        assert decode(by_state, state=np.zeros(1, int)) == decode(by_tokens)
+
+
+def plain_beams(log_p, depth, width, penalty):
+    """To the end, however good what has ended already may be."""
+    prefixes, ended = [()], []
+    for length in range(1, depth + 1):
+        grown = sorted(((*p, token) for p in prefixes for token in range(VOCABULARY)), key=log_p)[::-1][:width]
+        prefixes = [p for p in grown if p[-1] != END]
+        ended += [(log_p(p) / length**penalty, p[:-1]) for p in grown if p[-1] == END]
+    ended += [(log_p(p) / depth**penalty, p) for p in prefixes]
+    return sorted(ended, reverse=True)[:width]
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.7, 1.0, 1.5])
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+def test_a_beam_stops_only_when_nothing_better_can_come(rng, width, penalty):
+    for _ in range(6):
+        step, log_p = table_model(rng, 6)
+        found = text.beam_search(step, START, END, 6, width, penalty)
+        expected = plain_beams(log_p, 6, width, penalty)
+        assert [tuple(tokens) for tokens, _ in found] == [tokens for _, tokens in expected]
+        np.testing.assert_allclose([score for _, score in found], [score for score, _ in expected])
+
+
 def test_rejected_tokens_never_come(rng):
     step, _ = table_model(rng, 4)
     assert all(2 not in tokens for tokens, _ in text.beam_search(step, START, END, 4, width=9, rejected=[2]))

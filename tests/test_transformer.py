@@ -80,6 +80,11 @@ def test_an_encoder_is_attention_and_a_feed_forward_part_each_added_and_normalis
     expected = part(x, lambda z: a(z.astype(np.float32), z.astype(np.float32)))
     expected = part(expected, lambda z: np.maximum(z @ raw(middle.kernel), 0) @ raw(out.kernel))
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    seen, padding = rng.random((2, 3, 3)) < 0.6, rng.random((2, 3)) < 0.7
+    masked = part(x, lambda z: a(*[z.astype(np.float32)] * 2, attention_mask=seen & padding[:, None]))
+    masked = part(masked, lambda z: np.maximum(z @ raw(middle.kernel), 0) @ raw(out.kernel))
+    found = layer(x, padding_mask=padding, attention_mask=seen)
+    np.testing.assert_allclose(found, masked, rtol=1e-4, atol=1e-5)
     again, weights = layer(x, return_attention_scores=True)
     np.testing.assert_allclose(again, y, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(weights.sum(-1), np.ones((2, 2, 3)), rtol=1e-5)
@@ -87,19 +92,25 @@ def test_an_encoder_is_attention_and_a_feed_forward_part_each_added_and_normalis
 
 @pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("cross", [False, True])
-def test_a_decoder_is_causal_attention_attention_to_the_encoder_and_a_feed_forward_part(rng, first, cross):
+@pytest.mark.parametrize("hidden", [(), ("padding",), ("attention",), ("padding", "attention")])
+def test_a_decoder_is_causal_attention_attention_to_the_encoder_and_a_feed_forward_part(rng, first, cross, hidden):
     x, source = rng.standard_normal((2, 4, 8)).astype(np.float32), rng.standard_normal((2, 3, 6)).astype(np.float32)
     layer = TransformerDecoder(16, 2, normalize_first=first)
-    y = layer(x, source) if cross else layer(x)
+    masks, seen = {}, {"decoder": np.tril(np.ones((2, 4, 4), bool)), "encoder": np.ones((2, 4, 3), bool)}
+    for side, steps in (("decoder", 4), ("encoder", 3))[: 1 + cross]:
+        for kind in hidden:
+            mask = rng.random((2, steps) if kind == "padding" else (2, 4, steps)) < 0.6
+            masks[f"{side}_{kind}_mask"] = mask
+            seen[side] &= mask[:, None] if kind == "padding" else mask
+    y = layer(x, *([source] if cross else []), **masks)
     middle, out = layer.feedforward_intermediate, layer.feedforward_output
 
     def part(x, work):
         return (x + work(norm(x)) if first else norm(x + work(x))).astype(np.float32)
 
-    before = np.tril(np.ones((4, 4), bool))
-    expected = part(x, lambda z: layer.self_attention(z, z, attention_mask=before))
+    expected = part(x, lambda z: layer.self_attention(z, z, attention_mask=seen["decoder"]))
     if cross:
-        expected = part(expected, lambda z: layer.cross_attention(z, source))
+        expected = part(expected, lambda z: layer.cross_attention(z, source, attention_mask=seen["encoder"]))
     expected = part(expected, lambda z: np.maximum(z @ raw(middle.kernel), 0) @ raw(out.kernel))
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
 
