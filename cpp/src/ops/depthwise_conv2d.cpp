@@ -337,6 +337,51 @@ DepthwiseRow<T> row_of(const Correlation& s, const T* x, const T* w, Index image
   return row;
 }
 
+/// Rows of results of correlations.
+template <class T> class ChannelRows {
+ public:
+  ChannelRows(const T* x, const T* w, T* y, const ConvEpilogue<T>& epilogue)
+      : x_(x), w_(w), y_(y), epilogue_(epilogue) {}
+
+  /// Row t of image `image`.
+  void operator()(const Correlation& s, Index image, Index t) const {
+    if (s.cols.count == 0) return;
+    const Index line = image * s.rows.out + s.rows.out_first + t * s.rows.out_step;
+    const Index at = (line * s.cols.out + s.cols.out_first) * s.c, step = s.cols.out_step * s.c;
+    DepthwiseRow<T> row = row_of(s, x_, w_, image, t);
+    row.bias = epilogue_.bias, row.norm = epilogue_.norm, row.relu = is_relu(epilogue_);
+    kernel_(row, y_ + at, step);
+    if (is_done_by_tiles(epilogue_)) return;
+    const bool together = step == s.c;
+    finish_(epilogue_, 1, y_ + at, epilogue_.z ? epilogue_.z + at : nullptr, step, nullptr,
+            together ? 1 : s.cols.count, together ? s.cols.count * s.c : s.c);
+  }
+
+ private:
+  const T *const x_, *const w_;
+  T* const y_;
+  const ConvEpilogue<T>& epilogue_;
+  decltype(FASTNN_SELECT(depthwise_row<T>)) kernel_ = FASTNN_SELECT(depthwise_row<T>);
+  decltype(FASTNN_SELECT(epilogue_rows<T>)) finish_ = FASTNN_SELECT(epilogue_rows<T>);
+};
+
+/// The input gradient from dz: the phases of the strides row by row, so that they find dz in the cache.
+template <class T> void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s) {
+  const Workspace<Correlation> phases(std::size_t(s.stride_h * s.stride_w));
+  for (Index i = 0; i < s.stride_h * s.stride_w; ++i)
+    phases.data()[i] = Correlation::backward(s, i / s.stride_w, i % s.stride_w);
+  const ConvEpilogue<T> none;
+  const ChannelRows<T> rows(dz, w, dx, none);
+  const Index most = parts(s.h, s.stride_h);
+  parallel_ranges(s.n * most, s.stride_h * s.w * s.c, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i)
+      for (Index k = 0; k < s.stride_h * s.stride_w; ++k) {
+        const Correlation& phase = phases.data()[k];
+        if (i % most < phase.rows.count) rows(phase, i / most, i % most);
+      }
+  });
+}
+
 template <class T> void kernel_gradient(const T* x, const T* dy, T* dw, const Correlation& s) {
   const Index size = s.rows.taps * s.w_row, rows = s.n * s.rows.count, row = s.cols.count * s.c;
   const Index parts =
@@ -365,23 +410,9 @@ void check(const char* op, const Conv2dShape& s) {
 
 template <class T>
 void correlate_channels(const T* x, const T* w, T* y, const Correlation& s, const ConvEpilogue<T>& epilogue) {
-  if (s.cols.count == 0) return;
-  const auto kernel = FASTNN_SELECT(depthwise_row<T>);
-  const auto finish = FASTNN_SELECT(epilogue_rows<T>);
-  const Index step = s.cols.out_step * s.c;
+  const ChannelRows<T> rows(x, w, y, epilogue);
   parallel_ranges(s.n * s.rows.count, s.cols.count * s.c, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const Index image = i / s.rows.count, t = i % s.rows.count;
-      const Index line = image * s.rows.out + s.rows.out_first + t * s.rows.out_step;
-      const Index at = (line * s.cols.out + s.cols.out_first) * s.c;
-      DepthwiseRow<T> row = row_of(s, x, w, image, t);
-      row.bias = epilogue.bias, row.norm = epilogue.norm, row.relu = is_relu(epilogue);
-      kernel(row, y + at, step);
-      if (is_done_by_tiles(epilogue)) continue;
-      const bool together = step == s.c;
-      finish(epilogue, 1, y + at, epilogue.z ? epilogue.z + at : nullptr, step, nullptr,
-             together ? 1 : s.cols.count, together ? s.cols.count * s.c : s.c);
-    }
+    for (Index i = begin; i < end; ++i) rows(s, i / s.rows.count, i % s.rows.count);
   });
 }
 FASTNN_INSTANTIATE(correlate_channels)
@@ -412,11 +443,9 @@ template <class T> void depthwise_conv2d_backward(const T* x, const T* w, const 
   const bool plain = s.o == s.c;
   const Correlation forward = Correlation::forward(s);
   if (dw) plain ? kernel_gradient(x, dz, dw, forward) : correlate_kernel(x, dz, dw, forward);
+  if (dx && plain) return input_gradient(dz, w, dx, s);
   for (Index i = 0; dx && i < s.stride_h; ++i)
-    for (Index j = 0; j < s.stride_w; ++j) {
-      const Correlation phase = Correlation::backward(s, i, j);
-      plain ? correlate_channels<T>(dz, w, dx, phase) : correlate<T>(dz, w, dx, phase);
-    }
+    for (Index j = 0; j < s.stride_w; ++j) correlate<T>(dz, w, dx, Correlation::backward(s, i, j));
 }
 FASTNN_INSTANTIATE(depthwise_conv2d_backward)
 
