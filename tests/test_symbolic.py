@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import layers, ops
+from fastnn import Model, layers, ops
 from fastnn.layers import Dense, Input, InputLayer, InputSpec, Layer
 from fastnn.operators import dispatch
 from fastnn.symbolic import SymbolicTensor, is_symbolic, symbols
@@ -92,6 +92,16 @@ def test_unknown_axes_stay_unknown():
     assert (x * 2).shape == (None, None, 3)
     assert ops.mean(x, axis=1).shape == (None, 3)
     assert layers.Dense(5)(x).shape == (None, None, 5)
+
+
+def test_unknown_lengths_that_meet_known_ones_are_these():
+    x, table = Input((None, 3)), np.arange(30, dtype="float32").reshape(10, 3)
+    y = x + table
+    assert y.shape == (None, 10, 3) and ops.maximum(ops.mean(x, axis=-1), Input((10,))).shape == (None, 10)
+    given = np.ones((2, 10, 3), "float32")
+    np.testing.assert_array_equal(Model(x, y)(given), given + table)
+    with pytest.raises(ValueError, match=r"\[add\] expected shapes that broadcast together"):
+        x + np.ones((10, 4), "float32")
 
 
 def test_input_takes_kerass_arguments():

@@ -138,7 +138,8 @@ def replaced(structure: Any, function: Callable[[SymbolicTensor], Any]) -> Any:
 # ---- shapes -------------------------------------------------------------------------------------------------------
 
 #: Lengths that stand for unknown ones. The second pair has many divisors, for reshapes that the first cannot fill.
-_PROBES = ((2, 3), (24, 48))
+#: The last is for unknown lengths that meet known ones in a broadcast: there all but the batch's are 1.
+_PROBES = ((2, 3, None), (24, 48, None), (2, 3, 1))
 
 
 def probed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -147,46 +148,51 @@ def probed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
     Axes whose lengths differ between the two are None.
     """
     failure: Exception | None = None
-    for probes in _PROBES:
+    for *probes, inner in _PROBES:
         try:
-            one, other = (_on_zeros(function, args, kwargs, probe) for probe in probes)
-            return _compared(one, other)
+            one, other = (_on_zeros(function, args, kwargs, probe, inner) for probe in probes)
+            return _compared(one, other, inner)
         except (ValueError, IndexError) as error:
             failure = failure or error
     raise failure or ValueError("[symbolic] expected at least one probe")
 
 
-def stand_in(tensor: SymbolicTensor, unknown: int = 2) -> Array:
+def stand_in(tensor: SymbolicTensor, unknown: int = 2, inner: int | None = None) -> Array:
     """Zeros in place of a symbolic tensor, with a mask that leaves nothing out if there will be one.
 
-    unknown: the length of axes whose length is not known.
+    unknown: the length of axes whose length is not known; inner: that of those behind the first, if it is another.
     """
-    x = np.zeros([unknown if length is None else length for length in tensor.shape], tensor.dtype)
+    inner = unknown if inner is None else inner
+    shape = [(inner if axis else unknown) if n is None else n for axis, n in enumerate(tensor.shape)]
+    x = np.zeros(shape, tensor.dtype)
     if tensor.mask_axes:
         set_mask(x, np.ones(x.shape[: tensor.mask_axes], bool))
     return x
 
 
-def _on_zeros(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], probe: int) -> Any:
+def _on_zeros(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], probe: int, inner: int | None
+) -> Any:
     def zeros(tensor: SymbolicTensor) -> Array:
-        return stand_in(tensor, probe)
+        return stand_in(tensor, probe, inner)
 
     return function(*replaced(args, zeros), **replaced(kwargs, zeros))
 
 
-def _compared(one: Any, other: Any) -> Any:
+def _compared(one: Any, other: Any, inner: int | None) -> Any:
+    """Symbolic tensors for two results: what differs is not known, nor what is as long as `inner`."""
     if isinstance(one, (list, tuple)):
-        parts = [_compared(a, b) for a, b in zip(one, other, strict=True)]
+        parts = [_compared(a, b, inner) for a, b in zip(one, other, strict=True)]
         return type(one)(*parts) if hasattr(one, "_fields") else type(one)(parts)
     if isinstance(one, Mapping):
-        return {key: _compared(part, other[key]) for key, part in one.items()}
+        return {key: _compared(part, other[key], inner) for key, part in one.items()}
     if one is None:
         return None
     shapes = np.shape(one), np.shape(other)
     if len(shapes[0]) != len(shapes[1]):
         raise ValueError(f"[symbolic] expected one number of axes for every batch, got {shapes[0]} and {shapes[1]}")
     dtype = getattr(one, "dtype", None)
-    lengths = (a if a == b else None for a, b in zip(*shapes, strict=True))
+    lengths = (a if a == b != inner else None for a, b in zip(*shapes, strict=True))
     return SymbolicTensor(lengths, np.asarray(one).dtype if dtype is None else dtype)
 
 

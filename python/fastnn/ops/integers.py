@@ -14,7 +14,10 @@ def integral(*operands: Any) -> bool:
     """True where all are integers or bools: arrays, numbers or lists of them."""
     for x in operands:
         kind = type(x)
-        if kind is float or (kind is not int and kind is not bool and np.asarray(x).dtype.kind not in "biu"):
+        if kind is np.ndarray:
+            if x.dtype.kind not in "biu":
+                return False
+        elif kind is float or (kind is not int and kind is not bool and np.asarray(x).dtype.kind not in "biu"):
             return False
     return True
 
