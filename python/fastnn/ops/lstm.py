@@ -76,7 +76,7 @@ def lstm_step(
     given = x[:, None], w, r, b, h, c, None, None, False, False
     codes = (
         activation_code("lstm", "activation", activation),
-        activation_code("lstm", "activation", recurrent_activation),
+        activation_code("lstm", "recurrent_activation", recurrent_activation),
     )
     _, h, c, *_ = kernels(x).lstm_forward(*given, *codes, False, False)
     return h, c
