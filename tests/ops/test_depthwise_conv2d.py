@@ -188,3 +188,23 @@ def zeros(*shape):
 def test_what_does_not_fit_is_refused(arguments, message):
     with pytest.raises(ValueError, match=r"\[depthwise_conv2d\] expected .*" + message):
         depthwise_conv2d(*arguments)
+
+
+def test_no_channels():
+    x, w = np.zeros((2, 6, 7, 0), np.float32), np.zeros((3, 3, 0, 1), np.float32)
+    y, pullback = vjp(lambda *given: depthwise_conv2d(*given, padding="same"), x, w)
+    dx, dw = pullback(y)
+    assert (y.shape, dx.shape, dw.shape) == (x.shape, x.shape, w.shape)
+
+
+def test_rows_longer_than_a_part_are_their_parts(rng):
+    """A row of 700 pixels of 5 channels, 3 x 3: what its parts are summed from reaches over their ends."""
+    x, w = rng.standard_normal((1, 4, 700, 5)).astype("f"), rng.standard_normal((3, 3, 5, 1)).astype("f")
+    y, pullback = vjp(lambda *given: depthwise_conv2d(*given), x, w)
+    for at in (0, 150, 301, 690):
+        np.testing.assert_allclose(y[:, :, at : at + 6], depthwise_conv2d(x[:, :, at : at + 8], w), rtol=1e-5, atol=1e-5)
+    dy = rng.standard_normal(y.shape)
+    exact = np.zeros(w.shape)
+    for i, j in np.ndindex(3, 3):
+        exact[i, j, :, 0] = np.einsum("nhwc,nhwc->c", x[:, i : i + 2, j : j + 698].astype(float), dy)
+    np.testing.assert_allclose(pullback(dy.astype("f"))[1], exact, rtol=1e-4, atol=1e-4)

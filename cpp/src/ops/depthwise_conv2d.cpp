@@ -46,6 +46,8 @@ FASTNN_DECLARE(void, depthwise_add, (const T* x, Index stride, Index count, T* y
 namespace fastnn::cpu::FASTNN_ISA {
 
 constexpr int kPixels = 8;
+/// Bytes of pixels and results of a part of a row.
+constexpr Index kPartBytes = 24 * 1024;
 /// Whether registers hold the weights and the pixels of a 3 x 3 window beside a sum.
 #if defined(FASTNN_ISA_avx512) || defined(FASTNN_ISA_neon)
 constexpr bool kHoldsWindows = true;
@@ -56,7 +58,8 @@ constexpr bool kHoldsWindows = false;
 /// Windows 3 wide that move along R rows pixel by pixel, in registers: each pixel is loaded once. visit(t,
 /// left, middle, right) gets the columns of window t, zeros outside of the image.
 template <int R, class T, class At, class Visit>
-static inline void depthwise_windows(const DepthwiseRow<T>& s, At at, const Visit& visit) {
+static inline void depthwise_windows(const DepthwiseRow<T>& s, Index begin, Index end, At at,
+                                     const Visit& visit) {
   using V = Vec<T>;
   V a[R], b[R], c[R];
   const auto load = [&](V(&column)[R], Index j) {
@@ -64,9 +67,9 @@ static inline void depthwise_windows(const DepthwiseRow<T>& s, At at, const Visi
 #pragma GCC unroll 3
     for (int r = 0; r < R; ++r) column[r] = inside ? at.load(s.x + r * s.x_row + j * s.channels) : V::set(0);
   };
-  load(b, s.shift_first);
-  load(c, s.shift_first + 1);
-  for (Index t = 0; t < s.count; ++t) {
+  load(b, s.shift_first + begin);
+  load(c, s.shift_first + begin + 1);
+  for (Index t = begin; t < end; ++t) {
 #pragma GCC unroll 3
     for (int r = 0; r < R; ++r) a[r] = b[r], b[r] = c[r];
     load(c, s.shift_first + t + 2);
@@ -139,27 +142,39 @@ template <int P, class T, class At> static inline void depthwise_pixels(const De
   for (int p = 0; p < P; ++p) at.store(y + (t + p) * y_step, max(least, sums[p]));
 }
 
+/// Calls fn(begin, end) for parts of a row of results whose pixels under windows of R rows stay in the
+/// first-level cache, while one vector of channels after the other goes over them: neighbours share lines.
+template <int R, class T, class Fn>
+static inline void depthwise_parts(const DepthwiseRow<T>& s, const Fn& fn) {
+  const Index bytes = Index(sizeof(T)) * (R + 1) * s.channels;
+  const Index step = bytes > 0 && 16 * bytes < kPartBytes ? kPartBytes / bytes : 16;
+  for (Index begin = 0; begin < s.count; begin += step)
+    fn(begin, s.count - begin < step ? s.count : begin + step);
+}
+
 /// A row of results of windows 3 wide, R rows of them. ends: whether more than the bias is done to them.
 template <int R, bool ends, class T>
 static void depthwise_row_of_windows(const DepthwiseRow<T>& s, T* y, Index y_step) {
   using V = Vec<T>;
-  row_each<T>(s.channels, [&](auto at) {
-    V w[R][3];
+  depthwise_parts<R>(s, [&](Index begin, Index end) {
+    row_each<T>(s.channels, [&](auto at) {
+      V w[R][3];
 #pragma GCC unroll 3
-    for (int r = 0; r < R; ++r)
+      for (int r = 0; r < R; ++r)
 #pragma GCC unroll 3
-      for (int k = 0; k < 3; ++k) w[r][k] = at.load(s.w + r * s.w_row + k * s.w_tap);
-    const V bias = s.bias ? at.load(s.bias) : V::set(0), least = least_of<V>(s.relu);
-    // Without a norm (v - 0) 1 + -0, which is v, also where v is -0.
-    const V mean = s.norm.mean ? at.load(s.norm.mean) : V::set(0);
-    const V scale = s.norm.mean ? at.load(s.norm.scale) : V::set(1);
-    const V shift = s.norm.mean ? at.load(s.norm.shift) : V::set(T(-0.0));
-    depthwise_windows<R>(s, at, [&](Index t, const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
-      V sum = bias;
+        for (int k = 0; k < 3; ++k) w[r][k] = at.load(s.w + r * s.w_row + k * s.w_tap);
+      const V bias = s.bias ? at.load(s.bias) : V::set(0), least = least_of<V>(s.relu);
+      // Without a norm (v - 0) 1 + -0, which is v, also where v is -0.
+      const V mean = s.norm.mean ? at.load(s.norm.mean) : V::set(0);
+      const V scale = s.norm.mean ? at.load(s.norm.scale) : V::set(1);
+      const V shift = s.norm.mean ? at.load(s.norm.shift) : V::set(T(-0.0));
+      depthwise_windows<R>(s, begin, end, at, [&](Index t, const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
+        V sum = bias;
 #pragma GCC unroll 3
-      for (int r = 0; r < R; ++r) sum = fma(w[r][2], c[r], fma(w[r][1], b[r], fma(w[r][0], a[r], sum)));
-      if constexpr (ends) sum = max(least, fma(sum - mean, scale, shift));
-      at.store(y + t * y_step, sum);
+        for (int r = 0; r < R; ++r) sum = fma(w[r][2], c[r], fma(w[r][1], b[r], fma(w[r][0], a[r], sum)));
+        if constexpr (ends) sum = max(least, fma(sum - mean, scale, shift));
+        at.store(y + t * y_step, sum);
+      });
     });
   });
 }
@@ -233,28 +248,30 @@ template <int J, class T, class At> static inline void depthwise_taps(const Dept
 template <int R, class T>
 static void depthwise_kernel_of_windows(const DepthwiseRow<T>& s, const T* dy, T* dw) {
   using V = Vec<T>;
-  row_each<T>(s.channels, [&](auto at) {
-    V sums[R][3];
+  depthwise_parts<R>(s, [&](Index begin, Index end) {
+    row_each<T>(s.channels, [&](auto at) {
+      V sums[R][3];
 #pragma GCC unroll 3
-    for (int r = 0; r < R; ++r)
+      for (int r = 0; r < R; ++r)
 #pragma GCC unroll 3
-      for (int k = 0; k < 3; ++k) sums[r][k] = V::set(0);
-    depthwise_windows<R>(s, at, [&](Index t, const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
-      const V g = at.load(dy + t * s.channels);
+        for (int k = 0; k < 3; ++k) sums[r][k] = V::set(0);
+      depthwise_windows<R>(s, begin, end, at, [&](Index t, const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
+        const V g = at.load(dy + t * s.channels);
 #pragma GCC unroll 3
-      for (int r = 0; r < R; ++r) {
-        sums[r][0] = fma(g, a[r], sums[r][0]);
-        sums[r][1] = fma(g, b[r], sums[r][1]);
-        sums[r][2] = fma(g, c[r], sums[r][2]);
-      }
+        for (int r = 0; r < R; ++r) {
+          sums[r][0] = fma(g, a[r], sums[r][0]);
+          sums[r][1] = fma(g, b[r], sums[r][1]);
+          sums[r][2] = fma(g, c[r], sums[r][2]);
+        }
+      });
+#pragma GCC unroll 3
+      for (int r = 0; r < R; ++r)
+#pragma GCC unroll 3
+        for (int k = 0; k < 3; ++k) {
+          T* const to = dw + r * s.w_row + k * s.w_tap;
+          at.store(to, at.load(to) + sums[r][k]);
+        }
     });
-#pragma GCC unroll 3
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 3
-      for (int k = 0; k < 3; ++k) {
-        T* const to = dw + r * s.w_row + k * s.w_tap;
-        at.store(to, at.load(to) + sums[r][k]);
-      }
   });
 }
 
