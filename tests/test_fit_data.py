@@ -46,6 +46,17 @@ class Steps(callbacks.Callback):
         self.counts[-1] += 1
 
 
+class Endless(PyDataset):
+    def __getitem__(self, index):
+        return np.full(2, index)
+
+
+def test_a_loop_over_a_dataset_ends_with_its_batches(rng):
+    x = rng.standard_normal((20, 4))
+    np.testing.assert_array_equal(np.concatenate([batch for (batch,) in Rows(x)]), x)
+    assert [int(batch[0]) for batch, _ in zip(Endless(), range(3), strict=False)] == [0, 1, 2]
+
+
 class Rows(PyDataset):
     """Batches of a table. endless: gives no number of batches."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -40,6 +41,14 @@ class PyDataset:
         if hasattr(self, "__len__"):
             return len(self)
         raise NotImplementedError(f"[{type(self).__name__}] expected __len__() or num_batches to be implemented")
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches in their order; without end where their number is not known."""
+        try:
+            count = self.num_batches
+        except NotImplementedError:
+            count = None
+        return (self[index] for index in (itertools.count() if count is None else range(count)))
 
     def on_epoch_begin(self) -> None:
         """Before an epoch asks for batches."""
