@@ -58,6 +58,7 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("utils.plot_model", "splines", "an option of Graphviz, which is not needed"),
     ("ops.relu", "negative_slope max_value threshold", "as activations.relu"),
     ("ops.dot_product_attention", "dropout_rate seed", "dropout of the weights inside the kernel"),
+    ("ops.am??", "initial", "as max and min, which they are"),
     ("ops.convert_to_tensor", "sparse ragged", "arrays are dense"),
     ("ops.*", "xs x arrays", "named after what it takes"),
     ("ops.*", "rms_scaling", "as in Keras up to 3.9"),
