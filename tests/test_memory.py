@@ -90,6 +90,26 @@ def test_the_environment_bounds_the_cache(run_python):
     assert run.returncode == 0, run.stderr
 
 
+def test_a_full_cache_gives_way_to_the_sizes_that_are_asked_for(run_python):
+    code = """
+        import numpy as np
+        from fastnn import backend, ops
+
+        x, y = np.ones(1000, np.float32), np.ones(20_000, np.float32)
+        kept = [ops.relu(x) for _ in range(1000)]
+        del kept  # fills the cache with blocks that nobody asks for again
+        ops.relu(y)
+        before = backend.memory_stats()
+        for _ in range(20):
+            ops.relu(y)
+        after = backend.memory_stats()
+        assert after["reused"] - before["reused"] == 20, (before, after)
+        assert 800_000 < after["cached_bytes"] <= 1_000_000, after
+    """
+    run = run_python(code, FASTNN_POOL_BYTES="1000000")
+    assert run.returncode == 0, run.stderr
+
+
 @pytest.mark.parametrize("text", ["much", "-1", "1e9", "1GiB", "99999999999999999999999"])
 def test_a_wrong_bound_in_the_environment_is_told_at_import(run_python, text):
     run = run_python("import fastnn", FASTNN_POOL_BYTES=text)

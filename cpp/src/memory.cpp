@@ -55,6 +55,7 @@ std::size_t limit_from_environment() {
 struct Pool {
   std::mutex mutex;
   std::vector<void*> free_blocks[kClasses];
+  std::size_t asked_last[kClasses] = {};  // number of the request for a block of the class
   MemoryStats stats{};
 };
 
@@ -88,6 +89,17 @@ void* fresh(int size_class) {
   return block;
 }
 
+/// A free block of the size that was not asked for for the longest time.
+void* take_stale(Pool& p) {
+  int stale = -1;
+  for (int c = 0; c < kClasses; ++c)
+    if (!p.free_blocks[c].empty() && (stale < 0 || p.asked_last[c] < p.asked_last[stale])) stale = c;
+  void* const block = p.free_blocks[stale].back();
+  p.free_blocks[stale].pop_back();
+  p.stats.cached_bytes -= bytes_of(stale);
+  return block;
+}
+
 void discard(void* block) { std::free(static_cast<char*>(block) - kHeader); }
 
 }  // namespace
@@ -105,7 +117,7 @@ void* pool_allocate(std::size_t bytes) {
   {
     const std::lock_guard lock(p.mutex);
     auto& blocks = p.free_blocks[size_class];
-    ++p.stats.requests;
+    p.asked_last[size_class] = ++p.stats.requests;
     if (!blocks.empty()) {
       block = blocks.back();
       blocks.pop_back();
@@ -134,17 +146,20 @@ void pool_release(void* block) {
   if (!block) return;
   const int size_class = class_in(block);
   const std::size_t bytes = bytes_of(size_class);
-  Pool& p = pool();
+  std::vector<void*> unwanted;
   {
+    Pool& p = pool();
     const std::lock_guard lock(p.mutex);
     p.stats.in_use_bytes -= bytes;
-    if (p.stats.cached_bytes + bytes <= pool_limit()) {
+    if (bytes > pool_limit()) {
+      unwanted.push_back(block);
+    } else {
       p.free_blocks[size_class].push_back(block);
       p.stats.cached_bytes += bytes;
-      return;
+      while (p.stats.cached_bytes > pool_limit()) unwanted.push_back(take_stale(p));
     }
   }
-  discard(block);
+  for (void* one : unwanted) discard(one);
 }
 
 void pool_clear() {

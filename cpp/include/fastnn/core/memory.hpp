@@ -18,7 +18,8 @@ struct MemoryStats {
 /// training loop faults no pages after its first step. Throws std::bad_alloc. Thread-safe.
 void* pool_allocate(std::size_t bytes);
 
-/// Returns a block of pool_allocate(); nullptr does nothing. The cache keeps at most pool_limit() bytes.
+/// Returns a block of pool_allocate(); nullptr does nothing. The cache keeps at most pool_limit() bytes:
+/// blocks of the size that was not asked for for the longest time go back to the system first.
 void pool_release(void* block);
 
 /// Gives the cached blocks back to the system.
