@@ -50,8 +50,10 @@ def follows(norm: Any, layer: Any) -> bool:
 
 def precedes(layer: Any, norm: Any) -> bool:
     """Whether layer is a convolution that norm may join."""
-    pair = type(layer) in _CONVOLUTIONS and type(norm) is BatchNormalization
-    return pair and layer._dtype == norm._dtype and layer.activity_regularizer is None is norm.activity_regularizer
+    if type(layer) not in _CONVOLUTIONS or type(norm) is not BatchNormalization:
+        return False
+    plain = layer.activity_regularizer is None and norm.activity_regularizer is None
+    return plain and layer._dtype == norm._dtype
 
 
 def joined(norm: BatchNormalization, layer: Layer) -> Callable[[Any], Any]:
