@@ -151,28 +151,25 @@ def globalavg(x: Any) -> Any:
     return find("ops.mean")(x, axis=(1, 2), keepdims=True)
 
 
-def global_pool(op: Any, x: Array, dy: Array | None = None) -> Run:
-    x = channels_last(x)
-    if dy is None:
-        return lambda: (channels_first(op(x)),)
-    pullback, dy = find("vjp")(op, x)[1], channels_last(dy)
-    return lambda: (channels_first(pullback(dy)[0]),)
-
-
 def globalmax_fwd(p: Settings, x: Array) -> Run:
-    return global_pool(globalmax, x)
+    x = channels_last(x)
+    return lambda: (channels_first(globalmax(x)),)
 
 
 def globalmax_bwd(p: Settings, x: Array, dy: Array) -> Run:
-    return global_pool(globalmax, x, dy)
+    backward, x, dy = find("_core.global_max_pool_backward"), channels_last(x), dy[..., 0, 0]
+    _, places = find("_core.global_max_pool")(x)
+    return lambda: (channels_first(backward(places, dy, x.shape)),)
 
 
 def globalavg_fwd(p: Settings, x: Array) -> Run:
-    return global_pool(globalavg, x)
+    x = channels_last(x)
+    return lambda: (channels_first(globalavg(x)),)
 
 
 def globalavg_bwd(p: Settings, x: Array, dy: Array) -> Run:
-    return global_pool(globalavg, x, dy)
+    backward, x, dy = find("_core.mean_backward"), channels_last(x), channels_last(dy)
+    return lambda: (channels_first(backward(dy, x.shape, (1, 2))),)
 
 
 # -------------------------------------------------------------------------------------------------- elementwise

@@ -7,7 +7,8 @@
 // the result.
 //
 // The gradient of the maximum is found from x, not from stored positions: a position per output costs a
-// fourth of reading x again with 2x2 windows, but memory for as long as the tape lives.
+// fourth of reading x again with 2x2 windows, but memory for as long as the tape lives. Where one window is
+// the whole image it is the other way round: its positions are next to nothing, and reading x half the time.
 
 #include "fastnn/pool2d.hpp"
 
@@ -31,6 +32,9 @@ FASTNN_DECLARE(void, max_pool_folded,
 FASTNN_DECLARE(void, max_pool_backward_band,
                (const T* x, const T* dy, T* dx, const Span* rows, const Span* cols, const Band& band,
                 const Pool2dShape& shape))
+FASTNN_DECLARE(void, largest_of_pixels, (const T* x, T* y, T* places, Index pixels, Index c, Index cols))
+FASTNN_DECLARE(void, give_to_places,
+               (const T* places, const T* dy, T* dx, const Span& pixels, Index c, bool streams))
 FASTNN_DECLARE(void, avg_pool_pixels,
                (const T* x, T* y, const Span& rows, const Span* cols, const T* scale, T row_scale,
                 const Pool2dShape& shape))
@@ -131,37 +135,53 @@ void max_pool_folded(const T* x, T* y, const Span& rows, const Pool2dShape& shap
 }
 FASTNN_INSTANTIATE(max_pool_folded)
 
+/// Largest elements and their places among those of a window, of n vectors of channels.
+template <class V, int n> struct Found { V m[n], place[n]; };
+
+/// Of equal elements the first, of several NaNs the last; the first of all if they are -infinity.
+template <int n, class T, class At>
+static inline Found<Vec<T>, n> find_largest(const T* x, Index row, Index c, Index rows, Index cols, At at) {
+  using V = Vec<T>;
+  const V one = V::set(1);
+  Found<V, n> found;
+  V here = V::set(0);
+  for (int v = 0; v < n; ++v) found.m[v] = V::set(T(-__builtin_inf())), found.place[v] = here;
+  for (Index r = 0; r < rows; ++r, x += row)
+    for (Index q = 0; q < cols; ++q, here = here + one)
+      for (int v = 0; v < n; ++v) {
+        const V value = at.load(x + q * c + v * V::lanes);
+        const auto better = (value > found.m[v]) | (value != value);
+        found.m[v] = select(better, value, found.m[v]);
+        found.place[v] = select(better, here, found.place[v]);
+      }
+  return found;
+}
+
 /// Gives dy to the largest element of one window and 0 to the others, for n vectors of channels.
 template <int n, class T, class At>
 static inline void give_to_largest(const T* x, T* dx, Index row, Index c, const Span& rows, const Span& kept,
                                    Index cols, const T* dy, bool streams, At at) {
   using V = Vec<T>;
   const V one = V::set(1), zero = V::set(0);
-  V m[n], place[n], here = zero;
-  for (int v = 0; v < n; ++v) m[v] = V::set(T(-__builtin_inf())), place[v] = zero;
-  for (Index r = rows.begin; r < rows.end; ++r)
-    for (Index q = 0; q < cols; ++q, here = here + one)
-      for (int v = 0; v < n; ++v) {
-        const V value = at.load(x + r * row + q * c + v * V::lanes);
-        const auto better = (value > m[v]) | (value != value);
-        m[v] = select(better, value, m[v]);
-        place[v] = select(better, here, place[v]);
-      }
-  for (int v = 0; v < n; ++v) m[v] = at.load(dy + v * V::lanes);
-  here = V::set(T((kept.begin - rows.begin) * cols));
+  auto found = find_largest<n>(x + rows.begin * row, row, c, rows.end - rows.begin, cols, at);
+  for (int v = 0; v < n; ++v) found.m[v] = at.load(dy + v * V::lanes);
+  V here = V::set(T((kept.begin - rows.begin) * cols));
   for (Index r = kept.begin; r < kept.end; ++r)
     for (Index q = 0; q < cols; ++q, here = here + one)
       for (int v = 0; v < n; ++v)
-        put(streams, at, dx + r * row + q * c + v * V::lanes, select(place[v] == here, m[v], zero));
+        put(streams, at, dx + r * row + q * c + v * V::lanes,
+            select(found.place[v] == here, found.m[v], zero));
 }
 
-/// The same for all channels of a window: four vectors of a pixel at a time, as far as there are so many. One
-/// alone goes down a window as large as the image in steps of up to some KiB, which takes half as long again.
+/// Vectors of a pixel that are gone down with at a time, as far as there are so many. One alone goes down a
+/// window as large as the image in steps of up to some KiB, which takes half as long again.
+constexpr int kVectors = 4;
+
+/// The same for all channels of a window.
 template <class T> static inline void give_to_largest_of_window(const T* x, T* dx, Index row, Index c,
                                                                 const Span& rows, const Span& kept,
                                                                 Index cols, const T* dy, bool streams) {
   using V = Vec<T>;
-  constexpr int kVectors = 4;
   Index i = 0;
   for (; i + kVectors * V::lanes <= c; i += kVectors * V::lanes)
     give_to_largest<kVectors>(x, dx, row, c, rows, kept, cols, dy, streams, Whole<V>{i});
@@ -169,6 +189,47 @@ template <class T> static inline void give_to_largest_of_window(const T* x, T* d
     give_to_largest<1>(x + i, dx + i, row, c, rows, kept, cols, dy + i, streams, at);
   });
 }
+
+/// Some columns of an image that is one window.
+template <int n, class T, class At>
+static inline void largest_of_columns(const T* x, T* y, T* places, Index pixels, Index c, At at) {
+  using V = Vec<T>;
+  Found<V, n> found;
+  if (places) {
+    found = find_largest<n>(x, 0, c, 1, pixels, at);
+    for (int v = 0; v < n; ++v) at.store(places + v * V::lanes, found.place[v]);
+  } else {
+    for (int v = 0; v < n; ++v) found.m[v] = at.load(x + v * V::lanes);
+    for (Index p = 1; p < pixels; ++p)
+      for (int v = 0; v < n; ++v) found.m[v] = larger(found.m[v], at.load(x + p * c + v * V::lanes));
+  }
+  for (int v = 0; v < n; ++v) at.store(y + v * V::lanes, found.m[v]);
+}
+
+template <class T> void largest_of_pixels(const T* x, T* y, T* places, Index pixels, Index c, Index cols) {
+  using V = Vec<T>;
+  Index i = 0;
+  for (; i + kVectors * V::lanes <= cols; i += kVectors * V::lanes)
+    largest_of_columns<kVectors>(x + i, y + i, places ? places + i : nullptr, pixels, c, Whole<V>{0});
+  row_each<T>(cols - i, [&](auto at) {
+    largest_of_columns<1>(x + i, y + i, places ? places + i : nullptr, pixels, c, at);
+  });
+}
+FASTNN_INSTANTIATE(largest_of_pixels)
+
+/// dx: of the first of these pixels.
+template <class T>
+void give_to_places(const T* places, const T* dy, T* dx, const Span& pixels, Index c, bool streams) {
+  using V = Vec<T>;
+  const V zero = V::set(0);
+  for (Index p = pixels.begin; p < pixels.end; ++p, dx += c) {
+    const V here = V::set(T(p));
+    row_each<T>(c,
+                [&](auto at) { put(streams, at, dx, select(at.load(places) == here, at.load(dy), zero)); });
+  }
+  if (streams) stream_end();
+}
+FASTNN_INSTANTIATE(give_to_places)
 
 /// The same with a window of four, all of them kept.
 template <bool streams, class T, class At>
@@ -442,15 +503,37 @@ bool side_by_side(const Windows& w) {
   return w.divisor == 1 && w.size == 2 && w.step == 2 && w.before == 0 && w.in == 2 * w.out;
 }
 
+/// Whether one window holds the whole axis.
+bool whole(const Windows& w) { return w.out == 1 && w.begin(0) == 0 && w.end(0) == w.in; }
+
 /// Elements of the row that pool_folded works on.
 std::size_t folded_size(const Pool2dShape& shape) {
   return std::size_t(((shape.w.out - 1) * shape.w.step + shape.w.size + shape.w.before) * shape.c);
+}
+
+constexpr Index kMostPlaces = 1 << 24;  // positions that float counts exactly
+
+/// Channels that a task takes of an image that is one window.
+constexpr Index kTaskChannels = 512;
+
+template <class T> void largest_of_images(const T* x, T* y, T* places, Index n, Index pixels, Index c) {
+  const Index blocks = parts(c, kTaskChannels);
+  const auto kernel = FASTNN_SELECT(largest_of_pixels<T>);
+  parallel_ranges(n * blocks, pixels * std::min(c, kTaskChannels), [=](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      const Index image = i / blocks, first = i % blocks * kTaskChannels, at = image * c + first;
+      kernel(x + image * pixels * c + first, y + at, places ? places + at : nullptr, pixels, c,
+             std::min(kTaskChannels, c - first));
+    }
+  });
 }
 
 }  // namespace
 
 template <class T> void max_pool2d(const T* x, T* y, Pool2dShape shape) {
   const Axis<T> rows("max_pool2d", shape.h), cols("max_pool2d", shape.w);
+  if (whole(shape.h) && whole(shape.w) && !folds<T>(shape))
+    return largest_of_images<T>(x, y, nullptr, shape.n, shape.h.in * shape.w.in, shape.c);
   const Index x_image = shape.h.in * shape.x_row();
   parallel_ranges(shape.n * shape.h.out, shape.y_row() + x_image / std::max<Index>(1, shape.h.out),
                   [&](Index begin, Index end) {
@@ -537,9 +620,8 @@ template <class T> void gather(const T* x, const T* dy, T* dx, const Axis<T>& ro
 
 template <class T> void max_pool2d_backward(const T* x, const T* dy, T* dx, Pool2dShape shape) {
   constexpr const char* op = "max_pool2d_backward";
-  constexpr Index kMost = 1 << 24;  // positions that float counts exactly
   const Axis<T> rows(op, shape.h), cols(op, shape.w);
-  check(op, longest(shape.h) <= kMost / longest(shape.w), "expected windows of at most ", kMost,
+  check(op, longest(shape.h) <= kMostPlaces / longest(shape.w), "expected windows of at most ", kMostPlaces,
         " elements, got ", shape.h.size, " x ", shape.w.size);
   // Where windows do not overlap, a pixel at a time is as fast from 3 channels on.
   const bool narrow = folds<T>(shape) && shape.c * Index(sizeof(T)) <= 8;
@@ -553,6 +635,37 @@ template <class T> void max_pool2d_backward(const T* x, const T* dy, T* dx, Pool
   });
 }
 FASTNN_INSTANTIATE(max_pool2d_backward)
+
+namespace {
+
+void check_pixels(const char* op, Index n, Index pixels, Index c) {
+  check(op, n >= 0 && c >= 0 && pixels >= 1 && pixels <= kMostPlaces, "expected n, c >= 0 and 1 to ",
+        kMostPlaces, " pixels, got (", n, ", ", pixels, ", ", c, ")");
+}
+
+}  // namespace
+
+template <class T> void global_max_pool(const T* x, T* y, T* places, Index n, Index pixels, Index c) {
+  check_pixels("global_max_pool", n, pixels, c);
+  largest_of_images(x, y, places, n, pixels, c);
+}
+FASTNN_INSTANTIATE(global_max_pool)
+
+template <class T>
+void global_max_pool_backward(const T* places, const T* dy, T* dx, Index n, Index pixels, Index c) {
+  check_pixels("global_max_pool_backward", n, pixels, c);
+  const bool streamed = streams(dx, n * pixels * c, c);
+  const auto kernel = FASTNN_SELECT(give_to_places<T>);
+  parallel_ranges(n * pixels, c, [=](Index begin, Index end) {
+    for (Index stop; begin < end; begin = stop) {
+      const Index image = begin / pixels;
+      stop = std::min(end, (image + 1) * pixels);
+      kernel(places + image * c, dy + image * c, dx + begin * c,
+             Span{begin - image * pixels, stop - image * pixels}, c, streamed);
+    }
+  });
+}
+FASTNN_INSTANTIATE(global_max_pool_backward)
 
 template <class T> void avg_pool2d(const T* x, T* y, Pool2dShape shape, PoolDivisor divisor) {
   const Axis<T> rows("avg_pool2d", shape.h), cols("avg_pool2d", shape.w);

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
 from fastnn import backend
 from fastnn.arrays import Array, Shape
-from fastnn.autograd import Needs, primitive
+from fastnn.autograd import Needs, primitive, recording
 from fastnn.backend import floats, kernels
 from fastnn.ops.windows import (
     POINT,
@@ -26,6 +27,10 @@ _DIVISORS = backend.function("pool_divisors")
 _COVERED, _WINDOW = _DIVISORS["covered"], _DIVISORS["window"]
 
 
+#: Positions that a float counts exactly.
+_MOST_PLACES = 1 << 24
+
+
 class Stage(NamedTuple):
     """One call of the 2D kernels: the windows over h and over w as they take them, the shapes of x and y there."""
 
@@ -38,6 +43,7 @@ class Stage(NamedTuple):
 class Plan(NamedTuple):
     stages: list[Stage]
     y_shape: Shape
+    whole: bool  # one window holds all of an image
 
 
 def plan_of(shape: Shape, windows: Sequence[Windows]) -> Plan:
@@ -57,7 +63,9 @@ def plan_of(shape: Shape, windows: Sequence[Windows]) -> Plan:
             stage((n * shape[1], *shape[2:]), h, w),
             stage((n, shape[1], 1, h.out * w.out * c), d, POINT),
         ]
-    return Plan(stages, (n, *(w.out for w in windows), c))
+    lengths = shape[1:-1]
+    whole = all(w.holds(length) for w, length in zip(windows, lengths, strict=True)) and prod(lengths) <= _MOST_PLACES
+    return Plan(stages, (n, *(w.out for w in windows), c), whole)
 
 
 _AXES = {1: "(n, t, c)", 2: "(n, h, w, c)", 3: "(n, d, h, w, c)"}
@@ -98,6 +106,8 @@ def shaped(x: Array, shape: Shape) -> Array:
 
 def _max(x: Array, plan: Plan) -> Any:
     """(y, pullback) of the largest elements."""
+    if plan.whole and recording():
+        return _largest_of_images(x, plan)
     run, y, inputs = kernels(x), x, []
     for h, w, shape, _ in plan.stages:
         y = shaped(y, shape)
@@ -108,6 +118,17 @@ def _max(x: Array, plan: Plan) -> Any:
         for (h, w, _, shape), x_in in zip(reversed(plan.stages), reversed(inputs), strict=True):
             dy = run.max_pool2d_backward(x_in, shaped(dy, shape), h, w)
         return (shaped(dy, x.shape),)
+
+    return shaped(y, plan.y_shape), pullback
+
+
+def _largest_of_images(x: Array, plan: Plan) -> Any:
+    """The same of windows that hold whole images, whose positions are kept: they are next to nothing."""
+    run, x_shape = kernels(x), x.shape
+    y, places = run.global_max_pool(x)
+
+    def pullback(dy: Array, needs: Needs) -> tuple[Array]:
+        return (run.global_max_pool_backward(places, shaped(dy, places.shape), x_shape),)
 
     return shaped(y, plan.y_shape), pullback
 
@@ -142,8 +163,8 @@ def max_pool2d(x: Any, pool_size: Any, strides: Any = None, padding: Any = "vali
     never is the largest. Returns (n, oh, ow, c).
 
     A NaN makes its windows NaN. The gradient goes to the first of equal elements, row by row, and to the last of
-    several NaNs, as in PyTorch. x is kept for it, not the positions. Raises ValueError for windows that do not fit, or
-    padding as large as they are.
+    several NaNs, as in PyTorch. x is kept for it, not the positions, unless a window holds the whole image. Raises
+    ValueError for windows that do not fit, or padding as large as they are.
     """
     x = floats(x)
     return _max(x, _planned(x.shape, 2, pool_size, strides, padding, "max_pool2d"))

@@ -22,6 +22,10 @@ class Windows(NamedTuple):
     divisor: int = 1
     before: int = 0
 
+    def holds(self, length: int) -> bool:
+        """Whether one window holds an axis of this length."""
+        return self.out == 1 and self.size // self.divisor - self.before >= length
+
 
 #: The one window over an axis of length 1.
 POINT = Windows(1, 1, 1)
