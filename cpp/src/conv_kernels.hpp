@@ -36,9 +36,31 @@ template <class T> struct TapProduct {
   int width;            // columns
 };
 
+/// Memory that will be read.
+struct Piece {
+  const void* begin;
+  Index lines;
+};
+constexpr Index kLineBytes = 64;
+
+/// Pixels whose products are added up; see point_gradient_kernel.hpp.
+template <class T> struct PointProduct {
+  const T* a;
+  Index a_pixel, rows;  // a multiple of kPointChannels
+  const T* b;           // packed
+  Index cols, panels, pixels;
+  T* c;
+  Index c_row;  // whole vectors
+  bool accumulate;
+  const Piece* next;  // what will be read for the next ones
+  Index nexts;
+};
+/// What rows are a multiple of: those of a tile, and of whole vectors where they become columns.
+constexpr Index kPointChannels = 16;
+
 /// One array element type and instruction set.
 template <class T> struct ConvKernels {
-  Index lanes, tile_rows, tile_vectors;
+  Index lanes, tile_rows, tile_vectors, point_vectors;
   void (*multiply)(const ConvProduct<T>&, Index panel, Index panels);
   void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index depth, Index first, Index rows, Index cols,
                Index panels, Index panel);
@@ -54,6 +76,7 @@ template <class T> struct ConvKernels {
   void (*winograd_gradients)(const T* y, Index y_row, Index y_pixel, T* v, Index v_step, Index channels);
   Index (*tap_lines)(Index taps);
   void (*tap_gradient)(const TapProduct<T>& p, Index taps, Index lines);
+  void (*point_gradient)(const PointProduct<T>&);
   void (*winograd_kernel_gradient)(const T* m, Index m_step, T* g, Index g_step, Index n);
 };
 

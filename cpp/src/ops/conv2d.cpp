@@ -5,6 +5,7 @@
 //   depthwise    as many groups as channels, one kernel each: depthwise_conv2d.cpp
 //   Winograd     3 x 3 windows, stride 1, 32 channels and more in and out, pixels enough:
 //                conv_winograd.hpp, and conv_winograd_gradient.hpp for the kernel gradient
+//   points       kernel gradients of 1 x 1 windows, pixels many or apart: conv_point_gradient.hpp
 //   taps         kernel gradients of windows 3 or 5 wide, stride 1, with few channels: conv_tap_gradient.hpp
 //   correlation  everything else: an implicit matrix product, straight from the image
 //
@@ -30,17 +31,22 @@
 
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
 #include "conv_kernel.hpp"
+#include "point_gradient_kernel.hpp"
 #include "tap_gradient_kernel.hpp"
 #include "winograd_kernel.hpp"
 
 namespace fastnn::cpu::FASTNN_ISA {
 
 template <class T> const ConvKernels<T>& conv_kernels() {
-  static constexpr ConvKernels<T> kKernels{
-      Vec<T>::lanes,          kConvRows,           kConvVectors,        &conv_multiply<T>,
-      &conv_pack<T>,          &pack_panel_rows<T>, &conv_block<T>,      &conv_add<T>,
-      &conv_scatter<T>,       &winograd_patch<T>,  &winograd_kernel<T>, &winograd_results<T>,
-      &winograd_gradients<T>, &tap_lines,          &tap_gradient<T>,    &winograd_kernel_gradient<T>};
+  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,        kConvRows,
+                                           kConvVectors,         kPointVectors,
+                                           &conv_multiply<T>,    &conv_pack<T>,
+                                           &pack_panel_rows<T>,  &conv_block<T>,
+                                           &conv_add<T>,         &conv_scatter<T>,
+                                           &winograd_patch<T>,   &winograd_kernel<T>,
+                                           &winograd_results<T>, &winograd_gradients<T>,
+                                           &tap_lines,           &tap_gradient<T>,
+                                           &point_gradient<T>,   &winograd_kernel_gradient<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
@@ -54,6 +60,7 @@ FASTNN_INSTANTIATE(conv_kernels)
 #include "check.hpp"
 #include "column_norm.hpp"
 #include "conv_chunks.hpp"
+#include "conv_point_gradient.hpp"
 #include "conv_scatter.hpp"
 #include "conv_tap_gradient.hpp"
 #include "conv_winograd.hpp"
@@ -408,8 +415,10 @@ void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s, const 
 }
 
 template <class T> void kernel_gradient(const T* x, const T* dz, T* dw, const Conv2dShape& s) {
-  if (product_of(s)) return gemm<T>(x, dz, dw, GemmShape::dense(s.depth(), s.o, s.pixels(), true, false));
-  correlate_kernel(x, dz, dw, Correlation::forward(s));
+  const Correlation forward = Correlation::forward(s);
+  if (product_of(s) && !PointGradient<T>::pays(forward))
+    return gemm<T>(x, dz, dw, GemmShape::dense(s.depth(), s.o, s.pixels(), true, false));
+  correlate_kernel(x, dz, dw, forward);
 }
 
 }  // namespace
@@ -427,6 +436,7 @@ template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const C
   if (s.depth() == 0 || s.o == 0) return;
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
   if (WinogradGradient<T>::pays(s)) return WinogradGradient<T>(run, s, x, dy)(dw);
+  if (PointGradient<T>::pays(s)) return PointGradient<T>(run, s, x, dy)(dw);
   if (TapGradient<T>::pays(run, s)) return TapGradient<T>(run, s, x, dy)(dw);
   // Where rows of a tile are neighbouring channels, its pixels lie channels apart: in few sets of the cache.
   if (s.group_c() >= run.tile_rows) return KernelGradient<T, Blocks<T>>(run, s, x, dy)(dw);
