@@ -58,6 +58,28 @@ template <class T> struct PointProduct {
 /// What rows are a multiple of: those of a tile, and of whole vectors where they become columns.
 constexpr Index kPointChannels = 16;
 
+/// Windows of images that lie side by side, lane by lane; see image_lanes_kernel.hpp.
+template <class T> struct ImageProduct {
+  const T* x;
+  const Index* pixels;  // where their windows begin in x
+  Index count;
+  const Index* stretch;
+  Index stretches, length;  // in vectors
+  const T* w;               // (stretches length, channels)
+  Index channels;
+  T* y;  // (count, channels, lanes), of which at least 8 pixels are written
+};
+
+/// Sums of such images on their way to where each image has its own place; see image_lanes_kernel.hpp.
+template <class T> struct ImageResults {
+  const T* x;  // (elements, lanes), and as many more as a vector has lanes
+  T* y;
+  Index y_image, images, elements, channels;
+  const T* bias;  // of the channels, again and again for a vector more, as are those of norm; or none
+  ColumnNorm<T> norm;
+  bool relu;
+};
+
 /// One array element type and instruction set.
 template <class T> struct ConvKernels {
   Index lanes, tile_rows, tile_vectors, point_vectors;
@@ -77,6 +99,8 @@ template <class T> struct ConvKernels {
   Index (*tap_lines)(Index taps);
   void (*tap_gradient)(const TapProduct<T>& p, Index taps, Index lines);
   void (*point_gradient)(const PointProduct<T>&);
+  void (*image_lanes)(const ImageProduct<T>&);
+  void (*image_results)(const ImageResults<T>&);
   void (*winograd_kernel_gradient)(const T* m, Index m_step, T* g, Index g_step, Index n);
 };
 

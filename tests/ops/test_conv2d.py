@@ -240,12 +240,44 @@ def test_windows_of_one_pixel(rng, g, dtype):
     keeps_bound(rng, **g, padding="valid", kernel=(1, 1), dtype=dtype)
 
 
-def keeps_bound(rng, n, h, w, c, o, padding, dtype="float32", kernel=(3, 3), strides=(1, 1)):
+#: Batches around one and two vectors of images, whose pixels go side by side through kernels with few channels: tiles
+#: of every number of channels, rows and images narrower than a tile, rows of windows outside of the image.
+BATCHES = covering(
+    n=[7, 8, 13, 15, 16, 31, 32],
+    kernel=[(3, 3), (1, 4), (5, 5), (4, 2), (1, 1)],
+    h=[1, 3, 6, 11],
+    w=[1, 2, 6, 13],
+    padding=["same", ((4, 4), (3, 3)), ((7, 5), (5, 6))],
+    strides=[(1, 1), (2, 1), (1, 3)],
+    dilation=[(1, 1), (2, 1), (1, 2)],
+    c=[1, 2, 3, 6, 16],
+    o=[1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 21],
+)
+
+
+@pytest.mark.parametrize("g", BATCHES, ids=lambda g: "-".join(map(str, g.values())))
+def test_batches_of_few_channels_in_every_geometry(rng, g):
+    keeps_bound(rng, **g)
+
+
+@pytest.mark.parametrize("o", [5, 16])
+@pytest.mark.parametrize("activation", [None, "relu", "gelu"])
+def test_a_batch_has_the_bits_of_its_images(rng, o, activation):
+    """Whichever way they go: sums are taken in the same order. 41 and 17 images fill vectors of 8 and no others."""
+    for n in (8, 16, 31, 41, 17):
+        x, w, b = (rng.standard_normal(s).astype(np.float32) for s in ((n, 9, 10, 3), (3, 3, 3, o), (o,)))
+        whole = conv2d(x, w, b, padding="same", activation=activation)
+        single = [conv2d(image[None], w, b, padding="same", activation=activation) for image in x]
+        np.testing.assert_array_equal(whole, np.concatenate(single))
+
+
+def keeps_bound(rng, n, h, w, c, o, padding, dtype="float32", kernel=(3, 3), strides=(1, 1), dilation=(1, 1)):
     """Root mean square errors, relative to the values, stay below 4e-6 in float32, the largest below 1e-4."""
     arrays = [rng.standard_normal(s).astype(dtype) for s in ((n, h, w, c), (*kernel, c, o), (o,))]
-    y, pullback = vjp(lambda *given: conv2d(*given, strides=strides, padding=padding), *arrays)
+    settings = {"strides": strides, "padding": padding, "dilation_rate": dilation}
+    y, pullback = vjp(lambda *given: conv2d(*given, **settings), *arrays)
     pairs = {str: (padding,) * 2, int: ((padding,) * 2,) * 2}.get(type(padding), padding)
-    slow = {"strides": strides, "dilation": (1, 1), "groups": 1, "padding": pairs}
+    slow = {"strides": strides, "dilation": dilation, "groups": 1, "padding": pairs}
     exact = [a.astype(np.float64) for a in arrays]
     expected = reference(*exact, **slow)
     dy = rng.standard_normal(expected.shape).astype(dtype)
@@ -334,6 +366,7 @@ def test_1d_is_2d_with_one_row(rng, settings):
     [
         ((4, 20, 20, 16), (3, 3, 16, 40), {"padding": "same"}),
         ((9, 30, 31, 16), (3, 3, 16, 6), {"padding": "same"}),
+        ((31, 15, 14, 6), (5, 5, 6, 17), {"padding": "same"}),
         ((1, 8, 8, 200), (3, 3, 200, 70), {"padding": "same", "strides": 2}),
         ((3, 16, 16, 12), (5, 5, 6, 24), {"groups": 2}),
         ((3, 40, 41, 40), (1, 1, 40, 80), {}),

@@ -14,6 +14,7 @@ GEOMETRIES = [
     (ops.conv2d, (2, 9, 8, 4), (3, 2, 2, 6), {"strides": 2, "groups": 2}),
     (ops.conv2d, (4, 14, 11, 32), (3, 3, 32, 35), {"padding": "same"}),  # Winograd
     (ops.conv2d, (5, 4, 4, 3), (4, 4, 3, 17), {}),  # a product
+    (ops.conv2d, (31, 5, 6, 3), (3, 3, 3, 7), {"padding": "same"}),  # images in lanes
     (ops.conv1d, (2, 9, 5), (3, 5, 18), {"padding": (2, 0)}),
     (ops.depthwise_conv2d, (2, 6, 7, 19), (3, 3, 19, 1), {"padding": "same"}),
     (ops.depthwise_conv2d, (2, 9, 13, 17), (3, 3, 17, 1), {"strides": 2, "padding": "same"}),

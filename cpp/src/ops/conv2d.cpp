@@ -6,6 +6,7 @@
 //   Winograd     3 x 3 windows, stride 1, 32 channels and more in and out, pixels enough:
 //                conv_winograd.hpp, and conv_winograd_gradient.hpp for the kernel gradient
 //   points       kernel gradients of 1 x 1 windows, pixels many or apart: conv_point_gradient.hpp
+//   lanes        few channels out, or lanes that go empty, where a batch fills vectors: conv_image_lanes.hpp
 //   taps         kernel gradients of windows 3 or 5 wide, stride 1, with few channels: conv_tap_gradient.hpp
 //   correlation  everything else: an implicit matrix product, straight from the image
 //
@@ -31,6 +32,7 @@
 
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
 #include "conv_kernel.hpp"
+#include "image_lanes_kernel.hpp"
 #include "point_gradient_kernel.hpp"
 #include "tap_gradient_kernel.hpp"
 #include "winograd_kernel.hpp"
@@ -46,7 +48,8 @@ template <class T> const ConvKernels<T>& conv_kernels() {
                                            &winograd_patch<T>,   &winograd_kernel<T>,
                                            &winograd_results<T>, &winograd_gradients<T>,
                                            &tap_lines,           &tap_gradient<T>,
-                                           &point_gradient<T>,   &winograd_kernel_gradient<T>};
+                                           &point_gradient<T>,   &image_lanes<T>,
+                                           &image_results<T>,    &winograd_kernel_gradient<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
@@ -56,10 +59,12 @@ FASTNN_INSTANTIATE(conv_kernels)
 
 #if FASTNN_ENTRY  // ---- once --------------------------------------------------
 #include <optional>
+#include <type_traits>
 
 #include "check.hpp"
 #include "column_norm.hpp"
 #include "conv_chunks.hpp"
+#include "conv_image_lanes.hpp"
 #include "conv_point_gradient.hpp"
 #include "conv_scatter.hpp"
 #include "conv_tap_gradient.hpp"
@@ -402,13 +407,20 @@ void check_transposed(const char* op, const Conv2dShape& s) {
 
 bool is_depthwise(const Conv2dShape& s) { return s.groups > 1 && s.groups == s.c && s.o == s.c; }
 
+/// Whether images in lanes are faster.
+template <class T> bool lanes_pay(const ConvKernels<T>& run, const Correlation& s) {
+  if constexpr (std::is_same_v<T, float>) return ImageLanes::pays(run, s);
+  return false;
+}
+
 /// The input gradient of a convolution from dz, then the epilogue.
 template <class T>
 void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s, const Epilogue<T>& epilogue = {}) {
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
   if (product_of(s) && epilogue.empty())
     return gemm<T>(dz, w, dx, GemmShape::dense(s.pixels(), s.depth(), s.o, false, true));
-  if (Scatter<T>::pays(run, s)) return Scatter<T>(run, s, dz, dx, epilogue)(w);
+  const bool in_lanes = s.stride_h == 1 && s.stride_w == 1 && lanes_pay(run, Correlation::backward(s, 0, 0));
+  if (!in_lanes && Scatter<T>::pays(run, s)) return Scatter<T>(run, s, dz, dx, epilogue)(w);
   for (Index i = 0; i < s.stride_h; ++i)
     for (Index j = 0; j < s.stride_w; ++j)
       correlate(dz, w, dx, Correlation::backward(s, i, j), ConvEpilogue<T>{epilogue});
@@ -427,6 +439,8 @@ template <class T> void correlate(const T* x, const T* w, T* y, const Correlatio
                                   const ConvEpilogue<T>& epilogue, PackedKernel* kept) {
   if (s.n == 0 || s.rows.count == 0 || s.cols.count == 0 || s.o == 0) return;
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
+  if constexpr (std::is_same_v<T, float>)
+    if (lanes_pay(run, s)) return ImageLanes(run, s, x, y, epilogue)(w);
   if (Winograd<T>::pays(s)) return Winograd<T>(run, s, x, y, epilogue)(w, kept);
   Correlator<T>(run, s, x, y, epilogue)(w, kept);
 }

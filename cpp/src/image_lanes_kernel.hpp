@@ -1,0 +1,138 @@
+#pragma once
+
+// A correlation with as many images side by side as a vector has lanes, in terms of Vec<T>: every pixel and
+// channel of theirs is one vector, so that any number of channels fills all lanes.
+//
+//     y[i, r, :] = sum_{s, p} w[s length + p, r] * x[pixel[i] + stretch[s] + p, :]
+//
+// A tile is R channels out by N pixels. All products of an element are added one after the other, as in
+// conv_kernel.hpp, which makes the same bits. Only floats in vectors: with one lane there is nothing to gain,
+// and double would be 25 KB more of the library.
+
+#include "conv_kernel.hpp"
+
+namespace fastnn::cpu::FASTNN_ISA {
+
+/// Channels of a tile at most, and sums that stay in registers.
+#if defined(FASTNN_ISA_avx512) || defined(FASTNN_ISA_neon)
+constexpr int kImageRows = 8, kImageSums = 25;
+#elif defined(FASTNN_ISA_avx2)
+constexpr int kImageRows = 6, kImageSums = 12;
+#else
+constexpr int kImageRows = 4, kImageSums = 8;
+#endif
+
+template <class T> constexpr bool kImageLanes = sizeof(T) == sizeof(float) && Vec<T>::lanes > 1;
+
+/// Pixels of a tile at most, and with this many channels.
+constexpr int kMostPixels = 8;
+constexpr int image_pixels(int rows) {
+  return kImageSums / rows < kMostPixels ? kImageSums / rows : kMostPixels;
+}
+
+/// R channels from `row` on, pixels [first, first + image_pixels(R)).
+/// Not inlined: the pointers to pixels need all registers there are.
+template <int R, class T>
+[[gnu::noinline]] static void image_tile(const ImageProduct<T>& p, Index row, Index first) {
+  using V = Vec<T>;
+  constexpr int N = image_pixels(R), L = V::lanes;
+  V sums[R][N];
+  const T* x[N];
+#pragma GCC unroll 8
+  for (int j = 0; j < N; ++j) {
+    x[j] = p.x + p.pixels[first + j];
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) sums[i][j] = V::set(0);
+  }
+  const T* w = p.w + row;
+  for (Index s = 0; s < p.stretches; ++s) {
+    const Index begin = p.stretch[s], end = begin + p.length * L;
+#pragma GCC unroll 1
+    for (Index at = begin; at != end; at += L) {
+      V v[N];
+#pragma GCC unroll 8
+      for (int j = 0; j < N; ++j) v[j] = V::load(x[j] + at);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) {
+        const V weight = V::set(w[i]);
+#pragma GCC unroll 8
+        for (int j = 0; j < N; ++j) sums[i][j] = fma(v[j], weight, sums[i][j]);
+      }
+      w += p.channels;
+    }
+  }
+  T* y = p.y + (first * p.channels + row) * L;
+#pragma GCC unroll 8
+  for (int j = 0; j < N; ++j, y += p.channels * L)
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) sums[i][j].store(y + i * L);
+}
+
+/// Pixels [begin, end) in tiles of R channels, the last of which may lie over the one before it.
+template <int R, class T>
+static void image_tiles(const ImageProduct<T>& p, Index row, int rows, Index begin, Index end) {
+  if constexpr (R > 1)
+    if (rows < R) return image_tiles<R - 1>(p, row, rows, begin, end);
+  constexpr Index N = image_pixels(R);
+  for (Index at = begin; at < end; at += N)
+    image_tile<R>(p, row, at + N <= p.count || p.count < N ? at : p.count - N);
+}
+
+template <class T> static void image_lanes(const ImageProduct<T>& p) {
+  constexpr Index kPixels = 24;  // whose windows stay in the first-level cache for all channels out
+  if constexpr (kImageLanes<T>) {
+    ImageProduct<T> q = p;
+    Index pixels[kMostPixels];
+    if (p.count < kMostPixels) {
+      for (Index i = 0; i < kMostPixels; ++i) pixels[i] = p.pixels[i < p.count ? i : p.count - 1];
+      q.pixels = pixels;
+    }
+    const Index groups = (p.channels + kImageRows - 1) / kImageRows;
+    for (Index at = 0; at < p.count; at += kPixels)
+      for (Index g = 0; g < groups; ++g) {
+        const Index row = p.channels * g / groups, end = p.channels * (g + 1) / groups;
+        image_tiles<kImageRows>(q, row, int(end - row), at, at + kPixels < p.count ? at + kPixels : p.count);
+      }
+  }
+}
+
+/// Results turned back after bias, normalisation and relu, a square of lanes at a time.
+template <class T> static void image_results(const ImageResults<T>& p) {
+  using V = Vec<T>;
+  constexpr int L = V::lanes;
+  if constexpr (kImageLanes<T>) {
+    Index channel = 0;
+    for (Index at = 0; at < p.elements; at += L) {
+      V square[L];
+#pragma GCC unroll 16
+      for (int i = 0; i < L; ++i) square[i] = V::load(p.x + (at + i) * L);
+      if (p.bias) {
+#pragma GCC unroll 16
+        for (int i = 0; i < L; ++i) square[i] = square[i] + V::set(p.bias[channel + i]);
+      }
+      if (p.norm.mean) {
+        const ColumnNorm<T> norm = p.norm.from(channel);
+#pragma GCC unroll 16
+        for (int i = 0; i < L; ++i)
+          square[i] = fma(square[i] - V::set(norm.mean[i]), V::set(norm.scale[i]), V::set(norm.shift[i]));
+      }
+      if (p.relu) {
+#pragma GCC unroll 16
+        for (int i = 0; i < L; ++i) square[i] = max(V::set(0), square[i]);
+      }
+      transpose(square);
+      const int width = int(p.elements - at < L ? p.elements - at : L);
+      const bool whole = width == L && p.images == L;
+      T edge[L * L];
+      T* const to = whole ? p.y + at : edge;
+      const Index step = whole ? p.y_image : L;
+#pragma GCC unroll 16
+      for (int i = 0; i < L; ++i) square[i].store(to + i * step);
+      for (Index i = 0; !whole && i < p.images; ++i)
+        V::load_n(edge + i * L, width).store_n(p.y + i * p.y_image + at, width);
+      for (channel += L; channel >= p.channels;) channel -= p.channels;
+    }
+  }
+}
+
+}  // namespace fastnn::cpu::FASTNN_ISA
