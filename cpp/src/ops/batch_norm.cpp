@@ -31,6 +31,9 @@ template <class T, class Fn> static inline void each_strip(Index cols, const Fn&
 /// Rows of a strip that are gone down before the next strip, where there are several.
 constexpr Index kPartRows = 16;
 
+/// Rows after which lines of an output are asked for.
+constexpr Index kAskedRows = 2;
+
 /// Calls fn(number of vectors, first column, position, first row, end) for parts of strips.
 template <class T, class Fn> static inline void each_part(Index rows, Index cols, const Fn& fn) {
   const Index step = cols > kStripVectors<Vec<T>> * Vec<T>::lanes ? kPartRows : rows;
@@ -149,8 +152,9 @@ template <class T> void column_scale(Unary op, const T* x, const T* mean, const 
       T* to = y + begin * cols + first;
       for (Index i = begin; i < end; ++i, from += cols, to += cols)
         for (int v = 0; v < n; ++v)
-          put(streams, at, to + v * V::lanes,
-              Functor::value(fma(at.load(from + v * V::lanes) - m.v[v], a.v[v], b.v[v]), p));
+          put_and_ask(streams, at, to + v * V::lanes,
+                      Functor::value(fma(at.load(from + v * V::lanes) - m.v[v], a.v[v], b.v[v]), p),
+                      to + kAskedRows * cols + v * V::lanes);
     });
   });
   if (streams) stream_end();
@@ -237,7 +241,8 @@ template <class T> void column_backward(Unary op, const T* x, const T* dy, const
         for (int v = 0; v < n; ++v) {
           const Index j = i * cols + first + v * V::lanes;
           const V d = at.load(x + j) - own.mean.v[v], dz = own.dz(at.load(dy + j), d, v, p);
-          put(streams, at, dx + j, counts ? fma(dz, a.v[v], fma(d, s.v[v], c.v[v])) : dz * a.v[v]);
+          put_and_ask(streams, at, dx + j, counts ? fma(dz, a.v[v], fma(d, s.v[v], c.v[v])) : dz * a.v[v],
+                      dx + j + kAskedRows * cols);
         }
       }
     });

@@ -190,20 +190,13 @@ template <class T> static inline void give_to_largest_of_window(const T* x, T* d
   });
 }
 
-/// Some columns of an image that is one window.
+/// Some columns of an image that is one window. Places take no time beside reading x.
 template <int n, class T, class At>
 static inline void largest_of_columns(const T* x, T* y, T* places, Index pixels, Index c, At at) {
   using V = Vec<T>;
-  Found<V, n> found;
-  if (places) {
-    found = find_largest<n>(x, 0, c, 1, pixels, at);
-    for (int v = 0; v < n; ++v) at.store(places + v * V::lanes, found.place[v]);
-  } else {
-    for (int v = 0; v < n; ++v) found.m[v] = at.load(x + v * V::lanes);
-    for (Index p = 1; p < pixels; ++p)
-      for (int v = 0; v < n; ++v) found.m[v] = larger(found.m[v], at.load(x + p * c + v * V::lanes));
-  }
+  const auto found = find_largest<n>(x, 0, c, 1, pixels, at);
   for (int v = 0; v < n; ++v) at.store(y + v * V::lanes, found.m[v]);
+  for (int v = 0; places && v < n; ++v) at.store(places + v * V::lanes, found.place[v]);
 }
 
 template <class T> void largest_of_pixels(const T* x, T* y, T* places, Index pixels, Index c, Index cols) {
@@ -231,6 +224,9 @@ void give_to_places(const T* places, const T* dy, T* dx, const Span& pixels, Ind
 }
 FASTNN_INSTANTIATE(give_to_places)
 
+/// How far ahead of what is stored to the two rows under windows of four are asked for.
+constexpr Index kAskedBytes = 2048;
+
 /// The same with a window of four, all of them kept.
 template <bool streams, class T, class At>
 static inline void give_to_largest_of_four(const T* x, T* dx, Index row, Index c, const T* given, At at) {
@@ -242,10 +238,13 @@ static inline void give_to_largest_of_four(const T* x, T* dx, Index row, Index c
     return give_to_largest<1>(x, dx, row, c, two, two, 2, given, streams, at);
   }
   const auto first = a == m, second = b == m, third = d == m;
-  put(streams, at, dx, select(first, dy, zero));
-  put(streams, at, dx + c, select(first, zero, select(second, dy, zero)));
-  put(streams, at, dx + row, select(first | second, zero, select(third, dy, zero)));
-  put(streams, at, dx + row + c, select(first | second | third, zero, dy));
+  const auto give = [&](T* to, V value) {
+    put_and_ask(streams, at, to, value, to + kAskedBytes / Index(sizeof(T)));
+  };
+  give(dx, select(first, dy, zero));
+  give(dx + c, select(first, zero, select(second, dy, zero)));
+  give(dx + row, select(first | second, zero, select(third, dy, zero)));
+  give(dx + row + c, select(first | second | third, zero, dy));
 }
 
 /// Whether all windows of an axis hold two positions.

@@ -42,6 +42,14 @@ template <class At, class V> static inline void put(bool streams, At at, typenam
     at.store(p, v);
 }
 
+/// The same, and asks for the line at `later`, which is stored to soon: several stretches of memory that are
+/// stored to side by side are not foreseen.
+template <class At, class V>
+static inline void put_and_ask(bool streams, At at, typename V::T* p, V v, const typename V::T* later) {
+  if (!streams) __builtin_prefetch(later + at.i, 1);
+  put(streams, at, p, v);
+}
+
 template <class T, class Fn> static inline void row_each(Index n, const Fn& fn) {
   using V = Vec<T>;
   Index i = 0;
