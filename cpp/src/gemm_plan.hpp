@@ -1,9 +1,11 @@
 #pragma once
 
-// How a matrix product is taken, chosen by its shape alone: which kernels, what is copied, and the blocks.
+// How a matrix product is taken, chosen by its shape: which kernels, what is copied, and the blocks. Where b
+// begins in memory says whether a copy pays, too; nothing but the shape changes bits.
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 
 #if __has_include(<unistd.h>)
 #include <unistd.h>
@@ -90,7 +92,13 @@ template <class T> GemmPlan plan_dot(const GemmShape& s, const GemmKernels<T>& r
   return plan;
 }
 
-template <class T> GemmPlan plan_tiles(const GemmShape& s, const GemmKernels<T>& run) {
+/// Whether a vector lies across two lines of memory: NumPy's larger arrays begin 16 bytes behind one.
+template <class T> bool straddles(const T* b, const GemmKernels<T>& run) {
+  constexpr std::uintptr_t kLineBytes = 64;
+  return run.lanes * sizeof(T) == kLineBytes && reinterpret_cast<std::uintptr_t>(b) % kLineBytes;
+}
+
+template <class T> GemmPlan plan_tiles(const GemmShape& s, const GemmKernels<T>& run, bool b_straddles) {
   constexpr Index kSize = sizeof(T);
   GemmPlan plan{.rows = s.m};
   const Index b_bytes = s.k * s.n * kSize, panel = run.lanes * run.tile_vectors;
@@ -100,7 +108,7 @@ template <class T> GemmPlan plan_tiles(const GemmShape& s, const GemmKernels<T>&
                 (s.m >= 16 && b_bytes > 16 * kCacheBytes);
   // Broadcasts walk down the columns of a: at such distances they fall into few sets of the cache. Where
   // there are few columns to make up for a copy, the block is made shallow enough for these sets instead.
-  const bool scattered = s.k > 256 && s.a_col > 1 && s.a_col * kSize % 2048 == 0;
+  const bool scattered = s.k >= 256 && s.a_col > 1 && s.a_col * kSize % 2048 == 0;
   const bool shallow = scattered && s.n <= 2 * panel;
   const bool big = plan.pack_b && s.m > 256 && s.n >= 128 && s.m * s.k * kSize > kCacheBytes / 4;
   const bool rows_do = s.a_col == 1 && (s.a_row * kSize % 4096 || wide_sets());  // where they lie
@@ -109,6 +117,11 @@ template <class T> GemmPlan plan_tiles(const GemmShape& s, const GemmKernels<T>&
   plan.pack_a =
       s.m >= 64 && s.k >= 128 && s.n > panel && !shallow && (scattered || behind || (big && !rows_do));
   plan.turned = plan.pack_a && s.a_row == 1;
+  // A copy of b alone. Panels of rows that lie across lines take more of the first-level cache than it has
+  // where these rows share its sets; panels whose rows lie in as many pages make a's columns wait.
+  const bool crowded = b_straddles && s.b_row * kSize % 256 == 0;
+  const bool wide = s.a_row == 1 && s.a_col > 1 && 2 * b_bytes >= kCacheBytes;
+  if ((crowded || wide) && s.m >= 64 && s.k >= 64 && s.n > panel) plan.pack_b = true;
   plan.depth = even_block(s.k, shallow ? 128 : plan.pack_a || plan.pack_b ? 512 : 1024, 1);
   // Few rows read a block of b few times: it had better stay in the second-level cache of whom packed it.
   const bool few = s.m <= 256;
@@ -132,12 +145,14 @@ template <class T> GemmPlan plan_tiles(const GemmShape& s, const GemmKernels<T>&
   return plan;
 }
 
-template <class T> GemmPlan plan_for(const GemmShape& s, const GemmKernels<T>& run) {
+/// b_straddles: whether copying b pays sooner, which leaves the bits.
+template <class T>
+GemmPlan plan_for(const GemmShape& s, const GemmKernels<T>& run, bool b_straddles = false) {
   const bool b_is_large = s.k * s.n * Index(sizeof(T)) > 16 * kCacheBytes;
   if (s.b_col == 1 && (s.m <= 3 || (s.m == 4 && b_is_large))) return plan_stream(s, run);
   if (s.b_row == 1 && s.b_col != 1 && s.m <= 32 && s.m * run.lanes <= std::max(s.k, run.lanes))
     return plan_dot(s, run);
-  return plan_tiles(s, run);
+  return plan_tiles(s, run, b_straddles);
 }
 
 }  // namespace fastnn::cpu

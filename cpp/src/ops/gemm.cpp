@@ -134,6 +134,9 @@ template <class T> static void multiply_few(const Product<T>& x, const Epilogue<
   }
 }
 
+/// The least depth of a tile that asks for what comes next. Shallower ones are 3 to 15 % slower for it.
+constexpr Index kLeastAsking = 256;
+
 /// multiply_panel for packed b, whose tiles ask for what comes next: the next tile's c, which `next_c` is for
 /// the last one, and pieces of the next chunk of a, if there is one, from piece `piece` on.
 template <class T> static void multiply_ahead(const Product<T>& x, const T* a, const T* b,
@@ -165,12 +168,12 @@ template <class T> static void multiply_tiles(const Product<T>& x, const Epilogu
     const T* const next_a = r + kChunkRows < x.rows ? a + kChunkRows * x.a_step : nullptr;
     for (Index i = 0; i < panels; ++i) {
       const Panel<T> columns(x.cols, x.panels, panel + i);
-      if (x.b_row) {
-        multiply_panel<T>(x, a, x.a_row, x.a_col, x.b + columns.first, x.b_row, columns, r, height);
+      const T* const b = x.b + columns.first * (x.b_row ? 1 : x.depth);
+      if (x.b_row || x.depth < kLeastAsking) {
+        multiply_panel<T>(x, a, x.a_row, x.a_col, b, x.b_row ? x.b_row : columns.count, columns, r, height);
       } else {
         const T* const next_c = x.c + r * x.c_row + columns.first + (i + 1 < panels ? columns.count : 0);
-        multiply_ahead(x, a, x.b + columns.first * x.depth, columns, r, height, next_c, next_a,
-                       i * (height / kTileRows));
+        multiply_ahead(x, a, b, columns, r, height, next_c, next_a, i * (height / kTileRows));
       }
       if (epilogue) finish_panel(x, *epilogue, columns, r, height);
     }
@@ -510,7 +513,7 @@ void gemm(const T* a, const T* b, T* c, const GemmShape& shape, const Epilogue<T
   const bool turn = shape.n == 1 && shape.m > 1 && shape.c_row == 1;
   const GemmShape s = normal(turn ? transposed(shape) : shape);
   if (turn) std::swap(a, b);
-  const GemmPlan plan = plan_for(s, run);
+  const GemmPlan plan = plan_for(s, run, straddles(b, run));
   const Gemm<T> product(run, s, plan, epilogue, turn ? 0 : 1);
 
   // Small products run side by side, big ones one after the other on all threads.
