@@ -30,7 +30,7 @@ template <class T> struct GemmKernels {
               Index depth);
   void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index y_row, Index rows, Index cols);
   void (*turn)(const T* x, Index x_col, T* y, Index y_row, Index rows, Index cols);
-  void (*pack_chunks)(const T* x, Index x_row, T* y, Index rows, Index cols, Index begin, Index end);
+  void (*pack_chunks)(const T* x, Index x_row, T* y, Index rows, Index cols);
   void (*pack_panels)(const T* x, Index x_row, Index x_col, T* y, Index rows, Index cols, Index panels,
                       Index begin, Index end);
   void (*pack_panel_rows)(const T* x, Index x_row, T* y, Index rows, Index cols, Index panels, Index begin,

@@ -180,14 +180,13 @@ template <class T> static void multiply_tiles(const Product<T>& x, const Epilogu
   }
 }
 
-/// Rows [begin, end) of x, (rows, cols), cut into chunks of kChunkRows columns, each of which lies together
-/// in y, its rows one after the other.
-template <class T>
-static void pack_chunks(const T* x, Index x_row, T* y, Index rows, Index cols, Index begin, Index end) {
-  for (Index r = begin; r < end; ++r)
+/// x, (rows, cols), cut into chunks of kChunkRows columns, each of which lies together in y, its rows one
+/// after the other.
+template <class T> static void pack_chunks(const T* x, Index x_row, T* y, Index rows, Index cols) {
+  for (Index r = 0; r < rows; ++r)
     for (Index j = 0; j < cols; j += kChunkRows)
-      pack_row_asking(x + r * x_row + j, r + kAhead < end ? kAhead * x_row : 0, y + j * rows + r * kChunkRows,
-                      cols - j < kChunkRows ? cols - j : kChunkRows);
+      pack_row_asking(x + r * x_row + j, r + kAhead < rows ? kAhead * x_row : 0,
+                      y + j * rows + r * kChunkRows, cols - j < kChunkRows ? cols - j : kChunkRows);
 }
 
 /// c = a b for few rows, whose b is read once. One row and few whole vectors of columns stay in registers.
@@ -402,9 +401,15 @@ template <class T> class Gemm {
 
   void pack_a(const T* a, T* packed, Index rows, Index depth) const {
     if (plan_.turned) {
-      parallel_ranges(depth, rows, [&](Index begin, Index end) {
-        run_.pack_chunks(a, s_.a_col, packed, depth, rows, begin, end);
-      });
+      // By whom multiplies these rows, two chunks at least, so that pieces of a's columns are half a KiB.
+      const Index chunk = run_.chunk_rows;
+      parallel_ranges(
+          parts(rows, chunk), depth * chunk,
+          [&](Index begin, Index end) {
+            run_.pack_chunks(a + begin * chunk, s_.a_col, packed + begin * chunk * depth, depth,
+                             std::min(end * chunk, rows) - begin * chunk);
+          },
+          2);
     } else {
       parallel_ranges(rows, depth, [&](Index begin, Index end) {
         run_.pack(a + begin * s_.a_row, s_.a_row, s_.a_col, packed + begin * plan_.a_stride, plan_.a_stride,
@@ -425,7 +430,8 @@ template <class T> class Gemm {
     }
   }
 
-  /// Cuts c into pieces: of at least 64 rows first, then of whole panels, then of fewer rows.
+  /// Cuts c into pieces: of at least 64 rows first, then of whole panels, then of fewer rows. A thread's are
+  /// of the same columns, or of the same rows, which it has packed, where a's columns are.
   void multiply(const Product<T>& x, const Epilogue<T>* epilogue) const {
     const Index wanted = std::clamp<Index>(x.rows * x.cols * x.depth / kGrainMultiplies, 1, kMaxTasks);
     const Index unit = plan_.turned ? run_.chunk_rows : run_.tile_rows, units = parts(x.rows, unit);
@@ -435,7 +441,8 @@ template <class T> class Gemm {
     const Index col_parts = std::min({most, x.panels, parts(wanted, row_parts)});
     row_parts = std::min(std::max(row_parts, wanted / col_parts), units);
     parallel_tasks(row_parts * col_parts, [&](Index task) {
-      const Index q = task / row_parts, r = task % row_parts;
+      const Index q = plan_.turned ? task % col_parts : task / row_parts;
+      const Index r = plan_.turned ? task / col_parts : task % row_parts;
       const Index row = cut(x.rows, unit, r, row_parts), panel = x.panels * q / col_parts;
       run_.tiles(x, epilogue, row, cut(x.rows, unit, r + 1, row_parts) - row, panel,
                  x.panels * (q + 1) / col_parts - panel);
