@@ -498,25 +498,10 @@ bool turning_pays(const GemmShape& s, const Epilogue<T>& epilogue, const GemmKer
   return s.n <= run.lanes ? s.k >= 64 : s.k >= 256 && !plan_for(s, run).pack_a;
 }
 
-/// c = a^T b by way of c^T, a matrix that is turned at the end.
-template <class T>
-void gemm_turned(const T* a, const T* b, T* c, const GemmShape& s, const GemmKernels<T>& run) {
-  const Workspace<T> turned(std::size_t(s.m * s.n));
-  gemm(b, a, turned.data(), transposed(s), Epilogue<T>{});
-  parallel_ranges(s.m, s.n, [&](Index begin, Index end) {
-    run.turn(turned.data() + begin, s.m, c + begin * s.c_row, s.c_row, end - begin, s.n);
-  });
-}
-
-}  // namespace
-
-template <class T>
-void gemm(const T* a, const T* b, T* c, const GemmShape& shape, const Epilogue<T>& epilogue) {
-  shape.check("gemm");
+/// The products of a batch, c as it lies.
+template <class T> void gemm_straight(const T* a, const T* b, T* c, const GemmShape& shape,
+                                      const Epilogue<T>& epilogue, const GemmKernels<T>& run) {
   const Index count = shape.batch.size();
-  if (shape.m == 0 || shape.n == 0 || count == 0) return;
-  const auto& run = FASTNN_SELECT(gemm_kernels<T>)();
-  if (turning_pays(shape, epilogue, run)) return gemm_turned(a, b, c, shape, run);
   const bool turn = shape.n == 1 && shape.m > 1 && shape.c_row == 1;
   const GemmShape s = normal(turn ? transposed(shape) : shape);
   if (turn) std::swap(a, b);
@@ -538,6 +523,33 @@ void gemm(const T* a, const T* b, T* c, const GemmShape& shape, const Epilogue<T
   parallel_tasks(tasks, [&](Index t) {
     range(count * t / tasks, count * (t + 1) / tasks, memory.data() + t * scratch);
   });
+}
+
+/// c = a^T b by way of c^T, of which each task turns the columns that it has multiplied.
+template <class T>
+void gemm_turned(const T* a, const T* b, T* c, const GemmShape& s, const GemmKernels<T>& run) {
+  const GemmShape whole = transposed(s);
+  const Index vectors = parts(s.m, run.lanes), slices = slices_of(whole, run.lanes);
+  parallel_tasks(slices, [&](Index t) {
+    const Index begin = vectors * t / slices * run.lanes,
+                end = std::min(s.m, vectors * (t + 1) / slices * run.lanes);
+    GemmShape slice = whole;
+    slice.n = slice.c_row = end - begin;
+    const Workspace<T> turned(std::size_t(slice.m * slice.n));
+    gemm_straight(b, a + begin, turned.data(), slice, Epilogue<T>{}, run);
+    run.turn(turned.data(), slice.c_row, c + begin * s.c_row, s.c_row, slice.n, slice.m);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void gemm(const T* a, const T* b, T* c, const GemmShape& shape, const Epilogue<T>& epilogue) {
+  shape.check("gemm");
+  if (shape.m == 0 || shape.n == 0 || shape.batch.size() == 0) return;
+  const auto& run = FASTNN_SELECT(gemm_kernels<T>)();
+  if (turning_pays(shape, epilogue, run)) return gemm_turned(a, b, c, shape, run);
+  gemm_straight(a, b, c, shape, epilogue, run);
 }
 FASTNN_INSTANTIATE(gemm)
 
