@@ -76,14 +76,14 @@ template <typename Fn> void parallel_tasks(Index tasks, const Fn& fn) {
 }
 
 /// Calls fn(begin, end) on disjoint ranges that cover [0, count), all but the last ending at multiples of
-/// `step`. One item costs as much as `cost` elements; every range costs at least `grain`, so that two grains
-/// are the least that several threads share.
+/// `step`. One item costs as much as `cost` elements. Two grains are the least that several threads share, in
+/// pieces of half a grain and more: three would leave two threads two of them to wait for.
 template <typename Fn>
 void parallel_ranges(Index count, Index cost, const Fn& fn, Index step = 1, Index grain = kGrain) {
   if (count <= 0) return;
   const Index steps = (count + step - 1) / step;
   const Index least = std::max<Index>(1, grain / std::max<Index>(1, cost * step));  // steps in a range
-  const Index tasks = std::max<Index>(1, steps / least);
+  const Index grains = steps / least, tasks = grains < 2 ? 1 : std::min(steps, 2 * grains);
   parallel_tasks(tasks, [&](Index t) {
     const Index begin = steps * t / tasks * step, end = std::min(count, steps * (t + 1) / tasks * step);
     fn(begin, end);
