@@ -34,6 +34,7 @@ template <class T> struct TapProduct {
   const Index* places;  // of tap 0 of each line
   Index tap;            // the distance of taps
   int width;            // columns
+  Index ahead;          // how far behind dy what will be read next lies
 };
 
 /// Memory that will be read.

@@ -60,24 +60,27 @@ template <class T> class TapGradient {
     const Workspace<T> zeros(std::size_t(s_.cols.in * s_.c));
     std::fill_n(zeros.data(), s_.cols.in * s_.c, T(0));
     const Workspace<const T*> lines(std::size_t(block * most));
-    const Workspace<Index> places(static_cast<std::size_t>(most));
+    const Workspace<Index> tables(std::size_t(most + 2 * block));
+    Index *const places = tables.data(), *const images = places + most, *const rows = images + block;
     for (Index row = begin; row < end; row += block) {
       TapProduct<T> p;
       p.rows = std::min(block, end - row);
       p.x = lines.data(), p.x_pixel = s_.c, p.in = s_.cols.in, p.left = -s_.cols.shift_first;
       p.dy_row = s_.cols.out * s_.o, p.dy_pixel = s_.o, p.out = s_.cols.out;
-      p.tap = s_.w_tap, p.places = places.data();
+      p.tap = s_.w_tap, p.places = places;
+      for (Index r = 0; r < p.rows; ++r)
+        images[r] = (row + r) / s_.rows.count * s_.rows.in, rows[r] = (row + r) % s_.rows.count;
+      p.ahead = row + block < end ? block * p.dy_row : 0;
       for (Index g = 0; g < groups; ++g) {
         const Index line = lines_ * g / groups, count = lines_ * (g + 1) / groups - line;
         for (Index i = 0; i < count; ++i) {
           const Index tap = (line + i) / s_.c, channel = (line + i) % s_.c;
-          places.data()[i] = tap * s_.w_row + channel * s_.w_in;
+          places[i] = tap * s_.w_row + channel * s_.w_in;
           for (Index r = 0; r < p.rows; ++r) {
-            const Index image = (row + r) / s_.rows.count,
-                        at = (row + r) % s_.rows.count + s_.rows.shift(tap);
+            const Index at = rows[r] + s_.rows.shift(tap);
             lines.data()[r * count + i] = at < 0 || at >= s_.rows.in
                                               ? zeros.data()
-                                              : x_ + (image * s_.rows.in + at) * s_.cols.in * s_.c + channel;
+                                              : x_ + (images[r] + at) * s_.cols.in * s_.c + channel;
           }
         }
         for (Index q = 0; q < s_.o; q += run_.lanes) {

@@ -16,7 +16,7 @@ namespace fastnn::cpu::FASTNN_ISA {
 
 /// Sums that stay in registers, beside the vectors of dy and one of x.
 #if defined(FASTNN_ISA_avx512) || defined(FASTNN_ISA_neon)
-constexpr int kTapSums = 25;
+constexpr int kTapSums = 27;
 #else
 constexpr int kTapSums = 9;
 #endif
@@ -25,13 +25,13 @@ constexpr int kTapSums = 9;
 template <int K, int S, class T> static void tap_sums(const TapProduct<T>& p) {
   using V = Vec<T>;
   V sums[S][K];
-#pragma GCC unroll 8
+#pragma GCC unroll 9
   for (int s = 0; s < S; ++s)
 #pragma GCC unroll 5
     for (int k = 0; k < K; ++k) sums[s][k] = V::load_n(p.dw + p.places[s] + k * p.tap, p.width);
   for (Index r = 0; r < p.rows; ++r) {
     const T* x[S];
-#pragma GCC unroll 8
+#pragma GCC unroll 9
     for (int s = 0; s < S; ++s) x[s] = p.x[r * S + s];
     const T* const dy = p.dy + r * p.dy_row;
     V g[K];
@@ -54,7 +54,8 @@ template <int K, int S, class T> static void tap_sums(const TapProduct<T>& p) {
 #pragma GCC unroll 5
         for (int k = K - 1; k > 0; --k) g[k] = g[k - 1];
         g[0] = V::load_n(next, width);
-#pragma GCC unroll 8
+        __builtin_prefetch(next + p.ahead);
+#pragma GCC unroll 9
         for (int s = 0; s < S; ++s) {
           const V v = V::set(x[s][j]);
 #pragma GCC unroll 5
@@ -63,7 +64,7 @@ template <int K, int S, class T> static void tap_sums(const TapProduct<T>& p) {
       }
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 9
   for (int s = 0; s < S; ++s)
 #pragma GCC unroll 5
     for (int k = 0; k < K; ++k) sums[s][k].store_n(p.dw + p.places[s] + k * p.tap, p.width);
@@ -76,7 +77,7 @@ template <int K, int S, class T> static void tap_sums_of(const TapProduct<T>& p,
 }
 
 /// Lines that one call adds up, at most.
-static constexpr Index tap_lines(Index taps) { return kTapSums / taps < 8 ? kTapSums / taps : 8; }
+static constexpr Index tap_lines(Index taps) { return kTapSums / taps < 9 ? kTapSums / taps : 9; }
 
 template <class T> static void tap_gradient(const TapProduct<T>& p, Index taps, Index lines) {
   if (taps == 3) return tap_sums_of<3, int(tap_lines(3))>(p, lines);
