@@ -130,14 +130,15 @@ def test_a_kernel_stays_packed_until_it_is_said_that_weights_changed(options, dt
     np.testing.assert_array_equal(layer(X), 2 * before)
 
 
-def test_other_batches_and_other_instruction_sets_pack_anew():
-    layer = layers.Conv2D(32, 3)
+@pytest.mark.parametrize(("kernel_size", "size"), [(3, 3), (1, 1)])
+def test_other_batches_and_other_instruction_sets_pack_anew(kernel_size, size):
+    layer = layers.Conv2D(48, kernel_size)
     layer(X)
     before = _core.active_isa()
     try:
         for isa in _core.supported_isas():
             _core.set_active_isa(isa)
-            for x in (X, X[:1, :3, :3], X):
+            for x in (X, X[:1, :size, :3], X):
                 np.testing.assert_array_equal(layer(x), ops.conv2d(x, np.array(layer.kernel)))
     finally:
         _core.set_active_isa(before)

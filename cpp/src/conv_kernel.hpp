@@ -28,14 +28,50 @@ constexpr int kConvRows = 6, kConvVectors = 2;
 constexpr int kConvRows = 4, kConvVectors = 2;
 #endif
 
+/// Adds the bias, norms, and makes relu of the sums of R rows and N vectors of columns from `column` on. x: a
+/// product with these.
+template <int R, int N, class V, class Product>
+[[gnu::always_inline]] static inline void finish_sums(const Product& x, V (&sums)[R][N], int last,
+                                                      Index column) {
+  using T = typename V::T;
+  constexpr int L = V::lanes;
+  const auto of_columns = [&](const T* p, int j) {
+    return j < N - 1 ? V::load(p + j * L) : V::load_n(p + j * L, last);
+  };
+  if (x.bias) {
+    const T* const bias = x.bias + column;
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) {
+      const V add = of_columns(bias, j);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) sums[i][j] = sums[i][j] + add;
+    }
+  }
+  if (x.norm.mean) {
+    const ColumnNorm<T> norm = x.norm.from(column);
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) {
+      const V mean = of_columns(norm.mean, j), scale = of_columns(norm.scale, j),
+              shift = of_columns(norm.shift, j);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) sums[i][j] = fma(sums[i][j] - mean, scale, shift);
+    }
+  }
+  if (x.relu) {
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j) sums[i][j] = max(V::set(0), sums[i][j]);
+  }
+}
+
 template <class T> using ConvTile = void (*)(const ConvProduct<T>&, const Index* a_rows, const T* b,
-                                             const Index* c_rows, T* c, const T* bias, int last,
-                                             Index column);
+                                             const Index* c_rows, T* c, int last, Index column);
 
 /// R rows and N vectors of columns from `column` on, the last of them with `last` columns.
 template <int R, int N, class T> static void conv_tile(const ConvProduct<T>& x, const Index* a_rows,
-                                                       const T* b, const Index* c_rows, T* c, const T* bias,
-                                                       int last, Index column) {
+                                                       const T* b, const Index* c_rows, T* c, int last,
+                                                       Index column) {
   using V = Vec<T>;
   constexpr int L = V::lanes;
   V sums[R][N];
@@ -71,33 +107,7 @@ template <int R, int N, class T> static void conv_tile(const ConvProduct<T>& x, 
       b += N * L;
     }
   }
-  const auto of_columns = [&](const T* p, int j) {
-    return j < N - 1 ? V::load(p + j * L) : V::load_n(p + j * L, last);
-  };
-  if (bias) {
-#pragma GCC unroll 4
-    for (int j = 0; j < N; ++j) {
-      const V add = of_columns(bias, j);
-#pragma GCC unroll 8
-      for (int i = 0; i < R; ++i) sums[i][j] = sums[i][j] + add;
-    }
-  }
-  if (x.norm.mean) {
-    const ColumnNorm<T> norm = x.norm.from(column);
-#pragma GCC unroll 4
-    for (int j = 0; j < N; ++j) {
-      const V mean = of_columns(norm.mean, j), scale = of_columns(norm.scale, j),
-              shift = of_columns(norm.shift, j);
-#pragma GCC unroll 8
-      for (int i = 0; i < R; ++i) sums[i][j] = fma(sums[i][j] - mean, scale, shift);
-    }
-  }
-  if (x.relu) {
-#pragma GCC unroll 8
-    for (int i = 0; i < R; ++i)
-#pragma GCC unroll 4
-      for (int j = 0; j < N; ++j) sums[i][j] = max(V::set(0), sums[i][j]);
-  }
+  finish_sums(x, sums, last, column);
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
     T* to = c + c_rows[i];
@@ -128,8 +138,7 @@ template <class T> static void conv_multiply(const ConvProduct<T>& x, Index pane
     for (Index t = 0; t < tiles; ++t) {
       const Index row = x.rows * t / tiles, end = x.rows * (t + 1) / tiles;
       select_conv_tile<T>(int(end - row), vectors)(x, x.a_rows + row, b, x.c_rows + row, x.c + columns.first,
-                                                   x.bias ? x.bias + columns.first : nullptr, last,
-                                                   columns.first);
+                                                   last, columns.first);
     }
   }
 }

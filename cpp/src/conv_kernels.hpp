@@ -44,19 +44,23 @@ struct Piece {
 };
 constexpr Index kLineBytes = 64;
 
-/// Pixels whose products are added up; see point_gradient_kernel.hpp.
+/// What tiles for windows of one pixel multiply; see point_kernel.hpp.
 template <class T> struct PointProduct {
   const T* a;
-  Index a_pixel, rows;  // a multiple of kPointChannels
-  const T* b;           // packed
-  Index cols, panels, pixels;
+  Index a_row, a_col;  // one of the two is 1: a_col if both are, and a_row where sums are added to c
+  const T* b;
   T* c;
-  Index c_row;  // whole vectors
-  bool accumulate;
+  Index c_row;
+  Index rows, cols, depth, panels;
+  bool accumulate;    // where rows are whole tiles and cols whole vectors
   const Piece* next;  // what will be read for the next ones
   Index nexts;
+  const T* bias = nullptr;  // as in ConvProduct
+  bool relu = false;
+  ColumnNorm<T> norm = {};
 };
-/// What rows are a multiple of: those of a tile, and of whole vectors where they become columns.
+/// What the rows of kernel gradients are a multiple of: those of a tile, and of whole vectors where they
+/// become columns.
 constexpr Index kPointChannels = 16;
 
 /// Windows of images that lie side by side, lane by lane; see image_lanes_kernel.hpp.
@@ -83,7 +87,7 @@ template <class T> struct ImageResults {
 
 /// One array element type and instruction set.
 template <class T> struct ConvKernels {
-  Index lanes, tile_rows, tile_vectors, point_vectors;
+  Index lanes, tile_rows, tile_vectors, point_rows, point_vectors;
   void (*multiply)(const ConvProduct<T>&, Index panel, Index panels);
   void (*pack)(const T* x, Index x_row, Index x_col, T* y, Index depth, Index first, Index rows, Index cols,
                Index panels, Index panel);
@@ -99,7 +103,7 @@ template <class T> struct ConvKernels {
   void (*winograd_gradients)(const T* y, Index y_row, Index y_pixel, T* v, Index v_step, Index channels);
   Index (*tap_lines)(Index taps);
   void (*tap_gradient)(const TapProduct<T>& p, Index taps, Index lines);
-  void (*point_gradient)(const PointProduct<T>&);
+  void (*point_multiply)(const PointProduct<T>&, Index panel, Index panel_end);
   void (*image_lanes)(const ImageProduct<T>&);
   void (*image_results)(const ImageResults<T>&);
   void (*winograd_kernel_gradient)(const T* m, Index m_step, T* g, Index g_step, Index n);

@@ -1,7 +1,7 @@
 #pragma once
 
 // The gradient of windows of one pixel with respect to their kernel: x^T dy over all pixels that windows
-// stand on (point_gradient_kernel.hpp). All of dw is added up chunk by chunk of pixels, so that x and dy are
+// stand on (point_kernel.hpp). All of dw is added up chunk by chunk of pixels, so that x and dy are
 // read once; of the two, the one with fewer channels is packed, and x where its pixels do not follow each
 // other. Where dy is the one that is read as it lies, the sum is dw turned.
 //
@@ -27,9 +27,9 @@ template <class T> class PointGradient {
 
   /// Whether it is faster than a matrix product or the general way, which share out more rows where pixels
   /// are few, and need not add up sums.
-  static bool pays(const Correlation& s) {
+  static bool pays(const ConvKernels<T>& run, const Correlation& s) {
     const bool points = s.rows.taps == 1 && s.cols.taps == 1 && s.groups == 1;
-    if (!points || s.rows.leaves_source() || s.cols.leaves_source()) return false;
+    if (!run.point_rows || !points || s.rows.leaves_source() || s.cols.leaves_source()) return false;
     const Index rows = turns(s) ? s.o : s.c, cols = turns(s) ? s.c : s.o;
     if (rows % kPointChannels != 0 || rows < kLeastRows || cols < kLeastColumns) return false;
     return !together(s) || pixels(s) >= kManyPixels || (!turns(s) && rows >= 4 * kPartRows);
@@ -101,16 +101,16 @@ template <class T> class PointGradient {
     const Workspace<T> packed(std::size_t(parts(end - begin, chunks) * padded_));
     const Workspace<Piece> next(std::size_t(kPixels + 2));
     PointProduct<T> p;
-    p.rows = row_end - row, p.cols = cols_, p.panels = panels_;
-    p.a_pixel = rows_, p.b = packed.data(), p.c = sum + row * padded_, p.c_row = padded_,
+    p.rows = row_end - row, p.cols = padded_, p.panels = panels_;
+    p.a_row = 1, p.a_col = rows_, p.b = packed.data(), p.c = sum + row * padded_, p.c_row = padded_,
     p.next = next.data();
     for (Index i = 0; i < chunks; ++i) {
       const Index from = chunk(i), to = chunk(i + 1);
-      p.pixels = to - from, p.accumulate = i > 0;
+      p.depth = to - from, p.accumulate = i > 0;
       p.a = (turned_ ? dy_ : x_) + from * rows_ + row;
       pack(from, to, packed.data());
       p.nexts = i + 1 < chunks ? pieces(to, chunk(i + 2), next.data()) : 0;
-      run_.point_gradient(p);
+      run_.point_multiply(p, 0, panels_);
     }
   }
 

@@ -20,6 +20,11 @@ struct Correlation {
   Index group_o() const { return o / groups; }
   Index depth() const { return rows.taps * cols.taps * group_c(); }
 
+  /// Whether windows are one pixel, one on each of the image.
+  bool has_points() const;
+  /// The same as one image of one row, if they are.
+  Correlation as_row() const;
+
   static Correlation forward(const Conv2dShape& s);
   /// The part of the gradient with respect to x that lies at these phases; x here is the gradient of y.
   static Correlation backward(const Conv2dShape& s, Index row_phase, Index col_phase);

@@ -213,9 +213,10 @@ def test_narrow_windows_in_every_geometry(rng, g):
     keeps_bound(rng, **g)
 
 
-#: Windows of one pixel whose kernel gradient is a sum over chunks of pixels: as dw lies or turned, of one part and of
-#: several, by rows of dw, with columns that fill no vector, panels of one to three vectors; pixels apart in one or two
-#: directions, some beyond the last window, in images that end within a chunk; and the sizes beside these.
+#: Windows of one pixel, in rows that are no multiple of a tile, deeper than one pass, fewer than a tile. Their kernel
+#: gradient is a sum over chunks of pixels: as dw lies or turned, of one part and of several, by rows of dw, with
+#: columns that fill no vector, panels of one to three vectors; pixels apart in one or two directions, some beyond the
+#: last window, in images that end within a chunk; and the sizes beside these.
 POINTS = [
     {"n": 1, "h": 64, "w": 65, "c": 64, "o": 17},
     {"n": 2, "h": 64, "w": 32, "c": 48, "o": 37},
@@ -295,8 +296,10 @@ def keeps_bound(rng, n, h, w, c, o, padding, dtype="float32", kernel=(3, 3), str
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_winograd_with_activation_is_the_activation_of_it(rng, activation):
-    x, w, b = (rng.standard_normal(s).astype(np.float32) for s in ((2, 15, 14, 32), (3, 3, 32, 40), (40,)))
+@pytest.mark.parametrize("shapes", [((2, 15, 14, 32), (3, 3, 32, 40), (40,)), ((2, 15, 14, 17), (1, 1, 17, 56), (56,))])
+def test_with_activation_is_the_activation_of_it(rng, activation, shapes):
+    """Winograd, and windows of one pixel."""
+    x, w, b = (rng.standard_normal(s).astype(np.float32) for s in shapes)
     z = conv2d(x, w, b, padding="same")
     expected = getattr(ops, activation)(z, **({"approximate": False} if activation == "gelu" else {}))
     np.testing.assert_allclose(conv2d(x, w, b, padding="same", activation=activation), expected, rtol=1e-6, atol=1e-6)

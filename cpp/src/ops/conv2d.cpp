@@ -1,14 +1,16 @@
 // 2D convolution. Which way is taken, by shape alone:
 //
 //   product      the windows are rows of x as it lies in memory (a kernel as large as the image; the
-//                gradients of 1 x 1, stride 1): a matrix product and no more
+//                gradients of 1 x 1, stride 1, with few pixels): a matrix product and no more
 //   depthwise    as many groups as channels, one kernel each: depthwise_conv2d.cpp
 //   Winograd     3 x 3 windows, stride 1, 32 channels and more in and out, pixels enough:
 //                conv_winograd.hpp, and conv_winograd_gradient.hpp for the kernel gradient
 //   points       kernel gradients of 1 x 1 windows, pixels many or apart: conv_point_gradient.hpp
 //   lanes        few channels out, or lanes that go empty, where a batch fills vectors: conv_image_lanes.hpp
 //   taps         kernel gradients of windows 3 or 5 wide, stride 1, with few channels: conv_tap_gradient.hpp
-//   correlation  everything else: an implicit matrix product, straight from the image
+//   correlation  everything else: an implicit matrix product, straight from the image; windows of one pixel
+//   by
+//                tiles of their own, which ask for the next chunk: point_kernel.hpp
 //
 // The correlation: results are cut into chunks of some hundred pixels. Where windows reach beyond the image,
 // what a chunk reads is copied with zeros around it, some percent of the work at most; then every pixel's
@@ -33,23 +35,34 @@
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
 #include "conv_kernel.hpp"
 #include "image_lanes_kernel.hpp"
-#include "point_gradient_kernel.hpp"
+#include "point_kernel.hpp"
 #include "tap_gradient_kernel.hpp"
 #include "winograd_kernel.hpp"
 
 namespace fastnn::cpu::FASTNN_ISA {
 
 template <class T> const ConvKernels<T>& conv_kernels() {
-  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,        kConvRows,
-                                           kConvVectors,         kPointVectors,
-                                           &conv_multiply<T>,    &conv_pack<T>,
-                                           &pack_panel_rows<T>,  &conv_block<T>,
-                                           &conv_add<T>,         &conv_scatter<T>,
-                                           &winograd_patch<T>,   &winograd_kernel<T>,
-                                           &winograd_results<T>, &winograd_gradients<T>,
-                                           &tap_lines,           &tap_gradient<T>,
-                                           &point_gradient<T>,   &image_lanes<T>,
-                                           &image_results<T>,    &winograd_kernel_gradient<T>};
+  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,
+                                           kConvRows,
+                                           kConvVectors,
+                                           kPointRows,
+                                           kPointVectors,
+                                           &conv_multiply<T>,
+                                           &conv_pack<T>,
+                                           &pack_panel_rows<T>,
+                                           &conv_block<T>,
+                                           &conv_add<T>,
+                                           &conv_scatter<T>,
+                                           &winograd_patch<T>,
+                                           &winograd_kernel<T>,
+                                           &winograd_results<T>,
+                                           &winograd_gradients<T>,
+                                           &tap_lines,
+                                           &tap_gradient<T>,
+                                           point_kernel<T>(),
+                                           &image_lanes<T>,
+                                           &image_results<T>,
+                                           &winograd_kernel_gradient<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
@@ -122,6 +135,21 @@ Correlation Correlation::backward(const Conv2dShape& s, Index row_phase, Index c
   return x;
 }
 
+bool Correlation::has_points() const {
+  const auto follow = [](const Sweep& a) {
+    return a.taps == 1 && a.shift_first == 0 && a.in_step == 1 && a.out_step == 1 && a.count == a.in &&
+           a.count == a.out;
+  };
+  return groups == 1 && follow(rows) && follow(cols);
+}
+
+Correlation Correlation::as_row() const {
+  Correlation row = *this;
+  row.cols.in = row.cols.out = row.cols.count = n * rows.count * cols.count;
+  row.rows.in = row.rows.out = row.rows.count = row.n = 1;
+  return row;
+}
+
 namespace cpu {
 namespace {
 
@@ -132,6 +160,8 @@ constexpr Index kChunkPixels = 96;
 constexpr Index kLongChunkPixels = 256, kLongChunkElements = 256 * 1024;
 /// Rows of the kernel that a tile goes through before the next tile: 96 KiB a panel.
 constexpr Index kDepth = 512;
+/// Pixels from which on input gradients of 1 x 1 windows go the general way.
+constexpr Index kManyPoints = 4096;
 /// The same for the kernel gradient, where the gradients of a chunk, a panel at a time, stay in the
 /// first-level cache.
 constexpr Index kGradientPixels = 192;
@@ -185,12 +215,14 @@ template <class T> class Correlator {
         source_(x, s, chunks_.largest(), run),
         stretches_(s, source_),
         depth_(s.depth()),
-        panels_(parts(parts(s.group_o(), run.lanes), run.tile_vectors)),
+        points_(run.point_rows && s.has_points() && s.n * s.rows.count == 1 &&
+                s.cols.count >= run.point_rows && depth_ <= kDepth),
+        panels_(parts(parts(s.group_o(), run.lanes), points_ ? run.point_vectors : run.tile_vectors)),
         group_elements_(depth_ * up(s.group_o(), run.lanes)) {}
 
   void operator()(const T* w, PackedKernel* kept) const {
-    const Packing<T> packed(kept, w, 0, s_.groups, s_.group_c(), std::size_t(s_.groups * group_elements_),
-                            [&](T* to) { pack(w, to); });
+    const Packing<T> packed(kept, w, points_ ? 2 : 0, s_.groups, s_.group_c(),
+                            std::size_t(s_.groups * group_elements_), [&](T* to) { pack(w, to); });
     const Index units = s_.groups * chunks_.size();
     const Index work = s_.n * s_.rows.count * s_.cols.count * depth_ * s_.o;
     const Index wanted = std::clamp<Index>(work / kGrainMultiplies, 1, kMaxTasks);
@@ -228,6 +260,7 @@ template <class T> class Correlator {
     pixel_table(s_, source_).list(largest, in, out);
     stretches_.list(begins);
     const Workspace<T> scratch(std::size_t(source_.scratch()));
+    if (points_) return range_of_points(packed, begin, end, panel, panel_end);
     for (Index unit = begin; unit < end; ++unit) {
       const Index group = unit / chunks_.size();
       const Chunk chunk = chunks_[unit % chunks_.size()];
@@ -244,6 +277,23 @@ template <class T> class Correlator {
         sum(product, i);
         if (!is_done_by_tiles(epilogue_)) finish(chunk, group, i);
       }
+    }
+  }
+
+  /// The same for windows of one pixel side by side: all of the depth at once, while the next chunk is asked
+  /// for.
+  void range_of_points(const T* packed, Index begin, Index end, Index panel, Index panel_end) const {
+    for (Index i = begin; i < end; ++i) {
+      const Chunk chunk = chunks_[i];
+      const T* const from = source_.of(chunk, 0, nullptr);
+      const Index lines = parts(chunk.pixels() * s_.c * Index(sizeof(T)), kLineBytes);
+      const Piece next{from + chunk.pixels() * s_.c, lines};
+      PointProduct<T> product{from,  s_.c,           1,          packed, y_ + result_of(s_, chunk),
+                              s_.o,  chunk.pixels(), s_.o,       depth_, panels_,
+                              false, &next,          i + 1 < end};
+      product.bias = epilogue_.bias, product.relu = is_relu(epilogue_), product.norm = epilogue_.norm;
+      run_.point_multiply(product, panel, panel_end);
+      for (Index q = panel; !is_done_by_tiles(epilogue_) && q < panel_end; ++q) finish(chunk, 0, q);
     }
   }
 
@@ -301,7 +351,9 @@ template <class T> class Correlator {
   const Chunks chunks_;
   const Source<T> source_;
   const Stretches stretches_;
-  const Index depth_, panels_, group_elements_;
+  const Index depth_;
+  const bool points_;
+  const Index panels_, group_elements_;
 };
 
 /// The gradient of a forward correlation with respect to its kernel, from pixels as Pixels lays them out.
@@ -396,8 +448,8 @@ std::optional<GemmShape> product_of(const Conv2dShape& s) {
   return GemmShape::dense(s.pixels(), s.o, s.depth());
 }
 
-/// Whether it is calculated as that product. With windows of one pixel the general way is as fast, a quarter
-/// faster from 64 to 256 channels, and w may be kept.
+/// Whether it is calculated as that product. With windows of one pixel the general way is as fast or faster,
+/// and w may be kept.
 bool is_product(const Conv2dShape& s) { return s.kh == s.h && s.kw == s.w && product_of(s); }
 
 void check_transposed(const char* op, const Conv2dShape& s) {
@@ -413,11 +465,17 @@ template <class T> bool lanes_pay(const ConvKernels<T>& run, const Correlation& 
   return false;
 }
 
+/// Whether the input gradient of 1 x 1 windows has so many pixels, of not too many channels, that asking for
+/// them ahead outweighs packing the kernel.
+template <class T> bool asks_ahead(const ConvKernels<T>& run, const Conv2dShape& s) {
+  return run.point_rows && s.kh == 1 && s.kw == 1 && s.pixels() >= kManyPoints && s.o > s.c && s.o <= kDepth;
+}
+
 /// The input gradient of a convolution from dz, then the epilogue.
 template <class T>
 void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s, const Epilogue<T>& epilogue = {}) {
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
-  if (product_of(s) && epilogue.empty())
+  if (product_of(s) && epilogue.empty() && !asks_ahead(run, s))
     return gemm<T>(dz, w, dx, GemmShape::dense(s.pixels(), s.depth(), s.o, false, true));
   const bool in_lanes = s.stride_h == 1 && s.stride_w == 1 && lanes_pay(run, Correlation::backward(s, 0, 0));
   if (!in_lanes && Scatter<T>::pays(run, s)) return Scatter<T>(run, s, dz, dx, epilogue)(w);
@@ -428,7 +486,7 @@ void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s, const 
 
 template <class T> void kernel_gradient(const T* x, const T* dz, T* dw, const Conv2dShape& s) {
   const Correlation forward = Correlation::forward(s);
-  if (product_of(s) && !PointGradient<T>::pays(forward))
+  if (product_of(s) && !PointGradient<T>::pays(FASTNN_SELECT(conv_kernels<T>)(), forward))
     return gemm<T>(x, dz, dw, GemmShape::dense(s.depth(), s.o, s.pixels(), true, false));
   correlate_kernel(x, dz, dw, forward);
 }
@@ -442,6 +500,7 @@ template <class T> void correlate(const T* x, const T* w, T* y, const Correlatio
   if constexpr (std::is_same_v<T, float>)
     if (lanes_pay(run, s)) return ImageLanes(run, s, x, y, epilogue)(w);
   if (Winograd<T>::pays(s)) return Winograd<T>(run, s, x, y, epilogue)(w, kept);
+  if (s.has_points()) return Correlator<T>(run, s.as_row(), x, y, epilogue)(w, kept);
   Correlator<T>(run, s, x, y, epilogue)(w, kept);
 }
 FASTNN_INSTANTIATE(correlate)
@@ -450,7 +509,7 @@ template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const C
   if (s.depth() == 0 || s.o == 0) return;
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
   if (WinogradGradient<T>::pays(s)) return WinogradGradient<T>(run, s, x, dy)(dw);
-  if (PointGradient<T>::pays(s)) return PointGradient<T>(run, s, x, dy)(dw);
+  if (PointGradient<T>::pays(run, s)) return PointGradient<T>(run, s, x, dy)(dw);
   if (TapGradient<T>::pays(run, s)) return TapGradient<T>(run, s, x, dy)(dw);
   // Where rows of a tile are neighbouring channels, its pixels lie channels apart: in few sets of the cache.
   if (s.group_c() >= run.tile_rows) return KernelGradient<T, Blocks<T>>(run, s, x, dy)(dw);
