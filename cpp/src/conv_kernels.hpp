@@ -35,6 +35,7 @@ template <class T> struct TapProduct {
   Index tap;            // the distance of taps
   int width;            // columns
   Index ahead;          // how far behind dy what will be read next lies
+  bool inner;           // whether all windows lie inside of rows
 };
 
 /// Memory that will be read.

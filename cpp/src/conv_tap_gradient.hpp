@@ -17,12 +17,14 @@ template <class T> class TapGradient {
       : run_(run), s_(s), x_(x), dy_(dy), lines_(s.rows.taps * s.c) {}
 
   /// Whether it is faster than the general way: columns for one vector, or rows that fill no tile of that;
-  /// and not many pixels that but few windows reach.
+  /// and not many pixels that but few windows reach, unless these are left out.
   static bool pays(const ConvKernels<T>& run, const Correlation& s) {
     const auto moves = [](const Sweep& a) { return a.shift_step == 1 && a.in_step == 1; };
     if (!moves(s.rows) || !moves(s.cols) || s.groups > 1) return false;
     const bool few = s.o <= run.lanes || (s.c < run.tile_rows && s.o <= kMostColumns);
-    return few && (s.cols.taps == 3 || s.cols.taps == 5) && 4 * s.cols.in <= 5 * s.cols.out;
+    if (!few || (s.cols.taps != 3 && s.cols.taps != 5)) return false;
+    const bool inner = !s.cols.leaves_source() && s.cols.taps == 5 && run.tap_lines(5) == 5;
+    return 4 * s.cols.in <= 5 * s.cols.out || (inner && s.rows.taps * s.c % 5 == 0);
   }
 
   void operator()(T* dw) const {
@@ -67,6 +69,7 @@ template <class T> class TapGradient {
       p.rows = std::min(block, end - row);
       p.x = lines.data(), p.x_pixel = s_.c, p.in = s_.cols.in, p.left = -s_.cols.shift_first;
       p.dy_row = s_.cols.out * s_.o, p.dy_pixel = s_.o, p.out = s_.cols.out;
+      p.inner = !s_.cols.leaves_source();
       p.tap = s_.w_tap, p.places = places;
       for (Index r = 0; r < p.rows; ++r)
         images[r] = (row + r) / s_.rows.count * s_.rows.in, rows[r] = (row + r) % s_.rows.count;

@@ -70,6 +70,37 @@ template <int K, int S, class T> static void tap_sums(const TapProduct<T>& p) {
     for (int k = 0; k < K; ++k) sums[s][k].store_n(p.dw + p.places[s] + k * p.tap, p.width);
 }
 
+/// The same where all windows lie inside of rows: goes from result to result, so that pixels at edges, which few
+/// windows reach, cost no more than these. A load for each multiply-add, and both start twice a cycle.
+template <int K, int S, class T> static void inner_tap_sums(const TapProduct<T>& p) {
+  using V = Vec<T>;
+  V sums[S][K];
+#pragma GCC unroll 9
+  for (int s = 0; s < S; ++s)
+#pragma GCC unroll 5
+    for (int k = 0; k < K; ++k) sums[s][k] = V::load_n(p.dw + p.places[s] + k * p.tap, p.width);
+  for (Index r = 0; r < p.rows; ++r) {
+    const T* x[S];
+#pragma GCC unroll 9
+    for (int s = 0; s < S; ++s) x[s] = p.x[r * S + s];
+    const T* dy = p.dy + r * p.dy_row;
+#pragma GCC unroll 1
+    for (Index j = 0; j < p.out; ++j, dy += p.dy_pixel) {
+      const V g = V::load_n(dy, p.width);
+#pragma GCC unroll 9
+      for (int s = 0; s < S; ++s) {
+#pragma GCC unroll 5
+        for (int k = 0; k < K; ++k) sums[s][k] = fma(V::set(x[s][k * p.x_pixel]), g, sums[s][k]);
+        x[s] += p.x_pixel;
+      }
+    }
+  }
+#pragma GCC unroll 9
+  for (int s = 0; s < S; ++s)
+#pragma GCC unroll 5
+    for (int k = 0; k < K; ++k) sums[s][k].store_n(p.dw + p.places[s] + k * p.tap, p.width);
+}
+
 template <int K, int S, class T> static void tap_sums_of(const TapProduct<T>& p, Index lines) {
   if constexpr (S > 1)
     if (lines < S) return tap_sums_of<K, S - 1>(p, lines);
@@ -80,6 +111,8 @@ template <int K, int S, class T> static void tap_sums_of(const TapProduct<T>& p,
 static constexpr Index tap_lines(Index taps) { return kTapSums / taps < 9 ? kTapSums / taps : 9; }
 
 template <class T> static void tap_gradient(const TapProduct<T>& p, Index taps, Index lines) {
+  if constexpr (tap_lines(5) == 5)
+    if (p.inner && taps == 5 && lines == 5) return inner_tap_sums<5, 5>(p);
   if (taps == 3) return tap_sums_of<3, int(tap_lines(3))>(p, lines);
   tap_sums_of<5, int(tap_lines(5))>(p, lines);
 }

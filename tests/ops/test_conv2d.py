@@ -213,6 +213,26 @@ def test_narrow_windows_in_every_geometry(rng, g):
     keeps_bound(rng, **g)
 
 
+#: Windows 5 wide that lie inside of rows, by whose results such sums go: a single window, rows of windows beyond the image,
+#: lines that make no five, more columns than a vector.
+INNER = [
+    {"n": 3, "h": 9, "w": 11, "c": 2, "o": 6},
+    {"n": 2, "h": 5, "w": 5, "c": 1, "o": 16},
+    {"n": 7, "h": 8, "w": 14, "c": 6, "o": 16},
+    {"n": 1, "h": 4, "w": 9, "c": 5, "o": 23, "kernel": (3, 5)},
+    {"n": 2, "h": 4, "w": 8, "c": 4, "o": 3, "kernel": (3, 5)},
+    {"n": 2, "h": 3, "w": 9, "c": 3, "o": 7, "padding": ((6, 3), (0, 0))},
+    {"n": 2, "h": 7, "w": 9, "c": 3, "o": 7, "padding": ((0, 0), (0, 1))},
+    {"n": 40, "h": 12, "w": 12, "c": 3, "o": 9},
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("g", INNER, ids=lambda g: "-".join(map(str, g.values())))
+def test_windows_inside_of_rows(rng, g, dtype):
+    keeps_bound(rng, **{"kernel": (5, 5), "padding": "valid", **g}, dtype=dtype)
+
+
 #: Windows of one pixel, in rows that are no multiple of a tile, deeper than one pass, fewer than a tile. Their kernel
 #: gradient is a sum over chunks of pixels: as dw lies or turned, of one part and of several, by rows of dw, with
 #: columns that fill no vector, panels of one to three vectors; pixels apart in one or two directions, some beyond the
@@ -370,6 +390,7 @@ def test_1d_is_2d_with_one_row(rng, settings):
         ((4, 20, 20, 16), (3, 3, 16, 40), {"padding": "same"}),
         ((9, 30, 31, 16), (3, 3, 16, 6), {"padding": "same"}),
         ((31, 15, 14, 6), (5, 5, 6, 17), {"padding": "same"}),
+        ((31, 15, 14, 6), (5, 5, 6, 16), {}),
         ((1, 8, 8, 200), (3, 3, 200, 70), {"padding": "same", "strides": 2}),
         ((3, 16, 16, 12), (5, 5, 6, 24), {"groups": 2}),
         ((3, 40, 41, 40), (1, 1, 40, 80), {}),
