@@ -213,8 +213,8 @@ def test_narrow_windows_in_every_geometry(rng, g):
     keeps_bound(rng, **g)
 
 
-#: Windows 5 wide that lie inside of rows, by whose results such sums go: a single window, rows of windows beyond the image,
-#: lines that make no five, more columns than a vector.
+#: Windows 5 wide that lie inside of rows, by whose results such sums go: a single window, rows of windows beyond the
+#: image, lines that make no five, more columns than a vector.
 INNER = [
     {"n": 3, "h": 9, "w": 11, "c": 2, "o": 6},
     {"n": 2, "h": 5, "w": 5, "c": 1, "o": 16},
