@@ -70,8 +70,8 @@ template <int K, int S, class T> static void tap_sums(const TapProduct<T>& p) {
     for (int k = 0; k < K; ++k) sums[s][k].store_n(p.dw + p.places[s] + k * p.tap, p.width);
 }
 
-/// The same where all windows lie inside of rows: goes from result to result, so that pixels at edges, which few
-/// windows reach, cost no more than these. A load for each multiply-add, and both start twice a cycle.
+/// The same where all windows lie inside of rows: goes from result to result, so that pixels at edges, which
+/// few windows reach, cost no more than these. A load for each multiply-add, and both start twice a cycle.
 template <int K, int S, class T> static void inner_tap_sums(const TapProduct<T>& p) {
   using V = Vec<T>;
   V sums[S][K];
