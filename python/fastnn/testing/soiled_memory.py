@@ -12,7 +12,11 @@ BLOCKS = 3
 
 
 def soil_memory() -> None:
-    """Leaves blocks full of NaN, float32, in the pool, from which outputs and scratch memory are taken."""
+    """Leaves blocks full of NaN, float32, in the pool, from which outputs and scratch memory are taken.
+
+    On one thread: where tests run side by side, OpenMP's regions would wait for each other at every block.
+    """
     float32 = np.dtype(np.float32)
-    held = [backend.full((size // 4,), np.nan, float32) for size in SIZES for _ in range(BLOCKS)]
+    with backend.threads(1):
+        held = [backend.full((size // 4,), np.nan, float32) for size in SIZES for _ in range(BLOCKS)]
     held.clear()
