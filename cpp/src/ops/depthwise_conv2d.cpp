@@ -244,6 +244,32 @@ template <int J, class T, class At> static inline void depthwise_taps(const Dept
   }
 }
 
+/// The same for 3 taps and 4 vectors of channels side by side, each sum in order.
+template <class T> static void depthwise_taps_of_four(const DepthwiseRow<T>& s, const T* x, const T* dy,
+                                                      Index k, Index begin, Index end, Index channel, T* dw) {
+  using V = Vec<T>;
+  constexpr int J = 3, N = 4, L = V::lanes;
+  V sums[N][J];
+#pragma GCC unroll 4
+  for (int n = 0; n < N; ++n)
+#pragma GCC unroll 4
+    for (int j = 0; j < J; ++j) sums[n][j] = V::load(dw + (k + j) * s.w_tap + channel + n * L);
+  const Index pixel = s.in_step * s.channels, tap = s.shift_step * s.channels;
+  x += (begin * s.in_step + s.shift_first + k * s.shift_step) * s.channels + channel;
+  dy += begin * s.channels + channel;
+  for (Index t = begin; t < end; ++t, x += pixel, dy += s.channels)
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) {
+      const V g = V::load(dy + n * L);
+#pragma GCC unroll 4
+      for (int j = 0; j < J; ++j) sums[n][j] = fma(g, V::load(x + j * tap + n * L), sums[n][j]);
+    }
+#pragma GCC unroll 4
+  for (int n = 0; n < N; ++n)
+#pragma GCC unroll 4
+    for (int j = 0; j < J; ++j) sums[n][j].store(dw + (k + j) * s.w_tap + channel + n * L);
+}
+
 /// All taps of windows 3 wide, R rows of them.
 template <int R, class T>
 static void depthwise_kernel_of_windows(const DepthwiseRow<T>& s, const T* dy, T* dw) {
@@ -290,8 +316,11 @@ template <class T> void depthwise_kernel_row(const DepthwiseRow<T>& s, const T* 
         if (range.end < end) end = range.end;
       }
       if (begin > end) begin = end = 0;
+      const Index four = some == 3 && begin < end ? s.channels / (4 * Vec<T>::lanes) * 4 * Vec<T>::lanes : 0;
+      for (Index c = 0; c < four; c += 4 * Vec<T>::lanes)
+        depthwise_taps_of_four(s, x, dy, k, begin, end, c, to);
       row_each<T>(s.channels, [&](auto at) {
-        if (begin < end) switch (some) {
+        if (begin < end && at.i >= four) switch (some) {
             case 1: depthwise_taps<1>(s, x, dy, k, begin, end, at, to); break;
             case 2: depthwise_taps<2>(s, x, dy, k, begin, end, at, to); break;
             case 3: depthwise_taps<3>(s, x, dy, k, begin, end, at, to); break;
