@@ -17,6 +17,25 @@
 
 namespace fastnn::cpu {
 
+/// Row `row` of the images from `image` on, turned, with the zeros that windows find left and right of it.
+inline void turn_row(const ConvKernels<float>& run, const Correlation& s, const float* x, Index image,
+                     Index row, float* to) {
+  const Index pixel = s.c * run.lanes, left = s.cols.shift_first, span = s.cols.span(s.cols.count);
+  const Index begin = std::clamp<Index>(left, 0, s.cols.in),
+              end = std::clamp<Index>(left + span, begin, s.cols.in);
+  const Index before = std::clamp<Index>(-left, 0, span), elements = (end - begin) * s.c;
+  std::fill_n(to, before * pixel, 0.0f);
+  to += before * pixel;
+  run.pack(x + ((image * s.rows.in + row) * s.cols.in + begin) * s.c, 1, s.rows.in * s.cols.in * s.c, to,
+           elements, 0, elements, std::min(run.lanes, s.n - image), 1, 0);
+  std::fill_n(to + elements * run.lanes, (span - before - (end - begin)) * pixel, 0.0f);
+}
+
+/// Whether vectors of images are nearly full.
+inline bool fills_lanes(Index images, Index lanes) {
+  return lanes > 1 && images > 0 && 5 * images >= 4 * up(images, lanes);
+}
+
 class ImageLanes {
  public:
   ImageLanes(const ConvKernels<float>& run, const Correlation& s, const float* x, float* y,
@@ -38,7 +57,7 @@ class ImageLanes {
   /// three vectors takes 5.5, 9 and 12.5 cycles, to begin and to store it 60; a vector is turned in 8.
   static bool pays(const ConvKernels<float>& run, const Correlation& s) {
     if (s.groups > 1 || s.depth() == 0 || s.rows.out_step > 1 || s.cols.out_step > 1) return false;
-    if (run.lanes == 1 || 5 * s.n < 4 * up(s.n, run.lanes) || s.o > kMostColumns) return false;
+    if (!fills_lanes(s.n, run.lanes) || s.o > kMostColumns) return false;
     const Index pixels = std::min(kFewPixels, kTilePixels / parts(s.o, parts(s.o, run.tile_rows)));
     if (s.cols.span(pixels) * s.c * run.lanes * Index(sizeof(float)) > kTileBytes) return false;
     if (run.lanes * (s.cols.span(s.cols.count) * s.c + s.cols.count * s.o) > kRowElements) return false;
@@ -147,7 +166,7 @@ class ImageLanes {
     finish.x = sums, finish.y_image = s_.rows.count * s_.cols.count * s_.o;
     finish.images = std::min(run_.lanes, s_.n - image);
     for (Index row = first; row < last; ++row)
-      turn(x_ + (image * s_.rows.in + row) * s_.cols.in * s_.c, finish.images, turned + (row - first) * row_);
+      turn_row(run_, s_, x_, image, row, turned + (row - first) * row_);
     ImageProduct<float> product{};
     product.stretch = tables, product.pixels = tables + s_.rows.taps * row_stretches_;
     product.length = s_.cols.taps * s_.c / row_stretches_, product.channels = s_.o, product.y = sums;
@@ -173,18 +192,6 @@ class ImageLanes {
     for (Index i = 0; i < results.images; ++i, at += results.y_image)
       kernel(epilogue_, 1, y_ + at, epilogue_.z ? epilogue_.z + at : nullptr, 0, nullptr, 1,
              results.elements);
-  }
-
-  /// A row of some images, with zeros left and right of it.
-  void turn(const float* x, Index images, float* to) const {
-    const Index left = s_.cols.shift_first, span = s_.cols.span(s_.cols.count);
-    const Index begin = std::clamp<Index>(left, 0, s_.cols.in),
-                end = std::clamp<Index>(left + span, begin, s_.cols.in);
-    const Index before = std::clamp<Index>(-left, 0, span), elements = (end - begin) * s_.c;
-    std::fill_n(to, before * pixel_, 0.0f);
-    to += before * pixel_;
-    run_.pack(x + begin * s_.c, 1, s_.rows.in * s_.cols.in * s_.c, to, elements, 0, elements, images, 1, 0);
-    std::fill_n(to + elements * run_.lanes, (span - before - (end - begin)) * pixel_, 0.0f);
   }
 
   const ConvKernels<float>& run_;

@@ -86,6 +86,17 @@ template <class T> struct ImageResults {
   bool relu;
 };
 
+/// Sums of products of such images and of gradients of results, image by image; see image_lanes_kernel.hpp.
+template <class T> struct ImageSums {
+  const T* x;
+  const Index* places;  // of elements of the window in x
+  Index elements;       // in whole tiles
+  Index rows, pixels, x_row, x_pixel;
+  const T* dy;  // (rows, pixels, channels, lanes)
+  Index channels;
+  T* sums;  // (elements, channels, lanes), added to
+};
+
 /// One array element type and instruction set.
 template <class T> struct ConvKernels {
   Index lanes, tile_rows, tile_vectors, point_rows, point_vectors;
@@ -107,6 +118,9 @@ template <class T> struct ConvKernels {
   void (*point_multiply)(const PointProduct<T>&, Index panel, Index panel_end);
   void (*image_lanes)(const ImageProduct<T>&);
   void (*image_results)(const ImageResults<T>&);
+  Index image_sum_rows;
+  void (*image_sums)(const ImageSums<T>&);
+  void (*image_totals)(const T* x, T* y, Index n);
   void (*winograd_kernel_gradient)(const T* m, Index m_step, T* g, Index g_step, Index n);
 };
 

@@ -135,4 +135,69 @@ template <class T> static void image_results(const ImageResults<T>& p) {
   }
 }
 
+/// Elements of the window and channels of a tile of gradients.
+#if defined(FASTNN_ISA_avx512) || defined(FASTNN_ISA_neon)
+constexpr int kImageSumRows = 5, kImageSumChannels = 4;
+#else
+constexpr int kImageSumRows = 4, kImageSumChannels = 3;
+#endif
+
+/// kImageSumRows elements of the window by S channels.
+template <int S, class T> static void image_sum(const ImageSums<T>& p, Index element, Index channel) {
+  using V = Vec<T>;
+  constexpr int R = kImageSumRows, L = V::lanes;
+  V sums[R][S];
+  T* const to = p.sums + (element * p.channels + channel) * L;
+  const Index step = p.channels * L;
+#pragma GCC unroll 5
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < S; ++j) sums[i][j] = V::load(to + i * step + j * L);
+  const T* dy = p.dy + channel * L;
+  for (Index r = 0; r < p.rows; ++r) {
+    const T* x[R];
+#pragma GCC unroll 5
+    for (int i = 0; i < R; ++i) x[i] = p.x + p.places[element + i] + r * p.x_row;
+#pragma GCC unroll 1
+    for (Index q = 0; q < p.pixels; ++q, dy += step) {
+      V g[S];
+#pragma GCC unroll 4
+      for (int j = 0; j < S; ++j) g[j] = V::load(dy + j * L);
+#pragma GCC unroll 5
+      for (int i = 0; i < R; ++i) {
+        const V v = V::load(x[i] + q * p.x_pixel);
+#pragma GCC unroll 4
+        for (int j = 0; j < S; ++j) sums[i][j] = fma(v, g[j], sums[i][j]);
+      }
+    }
+  }
+#pragma GCC unroll 5
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < S; ++j) sums[i][j].store(to + i * step + j * L);
+}
+
+template <class T, int S = kImageSumChannels> static auto select_image_sum(Index channels) {
+  if constexpr (S > 1)
+    if (channels < S) return select_image_sum<T, S - 1>(channels);
+  return &image_sum<S, T>;
+}
+
+template <class T> static void image_sums(const ImageSums<T>& p) {
+  if constexpr (kImageLanes<T>) {
+    const Index groups = (p.channels + kImageSumChannels - 1) / kImageSumChannels;
+    for (Index g = 0; g < groups; ++g) {
+      const Index channel = p.channels * g / groups;
+      const auto add = select_image_sum<T>(p.channels * (g + 1) / groups - channel);
+      for (Index i = 0; i < p.elements; i += kImageSumRows) add(p, i, channel);
+    }
+  }
+}
+
+/// y = the sums of n vectors across their lanes.
+template <class T> static void image_totals(const T* x, T* y, Index n) {
+  if constexpr (kImageLanes<T>)
+    for (Index i = 0; i < n; ++i) y[i] = sum(Vec<T>::load(x + i * Vec<T>::lanes));
+}
+
 }  // namespace fastnn::cpu::FASTNN_ISA

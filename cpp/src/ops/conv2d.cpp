@@ -6,7 +6,8 @@
 //   Winograd     3 x 3 windows, stride 1, 32 channels and more in and out, pixels enough:
 //                conv_winograd.hpp, and conv_winograd_gradient.hpp for the kernel gradient
 //   points       kernel gradients of 1 x 1 windows, pixels many or apart: conv_point_gradient.hpp
-//   lanes        few channels out, or lanes that go empty, where a batch fills vectors: conv_image_lanes.hpp
+//   lanes        few channels out, or lanes that go empty, where a batch fills vectors: conv_image_lanes.hpp,
+//                and conv_image_gradient.hpp for the gradient of kernels of some hundred elements
 //   taps         kernel gradients of windows 3 or 5 wide, stride 1, with few channels: conv_tap_gradient.hpp
 //   correlation  everything else: an implicit matrix product, straight from the image; windows of one pixel
 //   by
@@ -42,27 +43,18 @@
 namespace fastnn::cpu::FASTNN_ISA {
 
 template <class T> const ConvKernels<T>& conv_kernels() {
-  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,
-                                           kConvRows,
-                                           kConvVectors,
-                                           kPointRows,
-                                           kPointVectors,
-                                           &conv_multiply<T>,
-                                           &conv_pack<T>,
-                                           &pack_panel_rows<T>,
-                                           &conv_block<T>,
-                                           &conv_add<T>,
-                                           &conv_scatter<T>,
-                                           &winograd_patch<T>,
-                                           &winograd_kernel<T>,
-                                           &winograd_results<T>,
-                                           &winograd_gradients<T>,
-                                           &tap_lines,
-                                           &tap_gradient<T>,
-                                           point_kernel<T>(),
-                                           &image_lanes<T>,
-                                           &image_results<T>,
-                                           &winograd_kernel_gradient<T>};
+  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,          kConvRows,
+                                           kConvVectors,           kPointRows,
+                                           kPointVectors,          &conv_multiply<T>,
+                                           &conv_pack<T>,          &pack_panel_rows<T>,
+                                           &conv_block<T>,         &conv_add<T>,
+                                           &conv_scatter<T>,       &winograd_patch<T>,
+                                           &winograd_kernel<T>,    &winograd_results<T>,
+                                           &winograd_gradients<T>, &tap_lines,
+                                           &tap_gradient<T>,       point_kernel<T>(),
+                                           &image_lanes<T>,        &image_results<T>,
+                                           kImageSumRows,          &image_sums<T>,
+                                           &image_totals<T>,       &winograd_kernel_gradient<T>};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
@@ -77,6 +69,7 @@ FASTNN_INSTANTIATE(conv_kernels)
 #include "check.hpp"
 #include "column_norm.hpp"
 #include "conv_chunks.hpp"
+#include "conv_image_gradient.hpp"
 #include "conv_image_lanes.hpp"
 #include "conv_point_gradient.hpp"
 #include "conv_scatter.hpp"
@@ -510,6 +503,8 @@ template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const C
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
   if (WinogradGradient<T>::pays(s)) return WinogradGradient<T>(run, s, x, dy)(dw);
   if (PointGradient<T>::pays(run, s)) return PointGradient<T>(run, s, x, dy)(dw);
+  if constexpr (std::is_same_v<T, float>)
+    if (ImageGradient::pays(run, s)) return ImageGradient(run, s, x, dy)(dw);
   if (TapGradient<T>::pays(run, s)) return TapGradient<T>(run, s, x, dy)(dw);
   // Where rows of a tile are neighbouring channels, its pixels lie channels apart: in few sets of the cache.
   if (s.group_c() >= run.tile_rows) return KernelGradient<T, Blocks<T>>(run, s, x, dy)(dw);
