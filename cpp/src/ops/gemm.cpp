@@ -430,8 +430,9 @@ template <class T> class Gemm {
     }
   }
 
-  /// Cuts c into pieces: of at least 64 rows first, then of whole panels, then of fewer rows. A thread's are
-  /// of the same columns, or of the same rows, which it has packed, where a's columns are.
+  /// Cuts c into pieces: of at least 64 rows first, then of whole panels, then of fewer rows. They follow
+  /// each other column by column, or row by row: where a would come from the third level for many parts of
+  /// the columns, or for columns that stay in the second, and where each thread has packed its rows.
   void multiply(const Product<T>& x, const Epilogue<T>* epilogue) const {
     const Index wanted = std::clamp<Index>(x.rows * x.cols * x.depth / kGrainMultiplies, 1, kMaxTasks);
     const Index unit = plan_.turned ? run_.chunk_rows : run_.tile_rows, units = parts(x.rows, unit);
@@ -440,9 +441,12 @@ template <class T> class Gemm {
     const Index most = plan_.pack_a ? parts(x.cols, 256) : x.panels;
     const Index col_parts = std::min({most, x.panels, parts(wanted, row_parts)});
     row_parts = std::min(std::max(row_parts, wanted / col_parts), units);
+    const Index a_bytes = x.rows * x.depth * Index(sizeof(T)), b_bytes = x.cols * x.depth * Index(sizeof(T));
+    const bool rows_first =
+        plan_.turned || (a_bytes > kCacheBytes && (col_parts > 2 || b_bytes <= kCacheBytes));
     parallel_tasks(row_parts * col_parts, [&](Index task) {
-      const Index q = plan_.turned ? task % col_parts : task / row_parts;
-      const Index r = plan_.turned ? task / col_parts : task % row_parts;
+      const Index q = rows_first ? task % col_parts : task / row_parts;
+      const Index r = rows_first ? task / col_parts : task % row_parts;
       const Index row = cut(x.rows, unit, r, row_parts), panel = x.panels * q / col_parts;
       run_.tiles(x, epilogue, row, cut(x.rows, unit, r + 1, row_parts) - row, panel,
                  x.panels * (q + 1) / col_parts - panel);
