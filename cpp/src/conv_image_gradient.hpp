@@ -55,7 +55,7 @@ class ImageGradient {
 
  private:
   /// Sums at most; copies of them; elements of rows of results that are gone through for all of them.
-  static constexpr Index kMostSums = 640, kMaxParts = 16, kResultElements = 6 * 1024;
+  static constexpr Index kMostSums = 640, kMaxParts = 16, kResultElements = 12 * 1024;
 
   /// Where elements of a window lie; the last one again up to a whole tile.
   void list(Index* to) const {
