@@ -4,10 +4,8 @@
 //
 //     c[i, :] (+)= sum_p a[i a_row + p a_col] b[p, :]
 //
-// forward, input gradient   rows are pixels, which lie a_row apart, the depth their channels, b is the kernel
-// kernel gradient           rows are channels of x or of the gradients of y, the depth the pixels of a chunk,
-// b
-//                           the other one of the two
+// forward, input gradient   rows are pixels, a_row apart, the depth their channels, b is the kernel
+// kernel gradient           rows are channels of x or of dy, the depth the pixels of a chunk, b is the other
 //
 // b is packed in panels as in gemm_pack.hpp. While a tile multiplies, it asks for some of the lines of memory
 // that the next chunk lies in: with so few multiply-adds for each element they would come too late from the

@@ -9,9 +9,8 @@
 //   lanes        few channels out, or lanes that go empty, where a batch fills vectors: conv_image_lanes.hpp,
 //                and conv_image_gradient.hpp for the gradient of kernels of some hundred elements
 //   taps         kernel gradients of windows 3 or 5 wide, stride 1, with few channels: conv_tap_gradient.hpp
-//   correlation  everything else: an implicit matrix product, straight from the image; windows of one pixel
-//   by
-//                tiles of their own, which ask for the next chunk: point_kernel.hpp
+//   correlation  everything else: an implicit matrix product, straight from the image; windows of one
+//                pixel by tiles of their own, which ask for the next chunk: point_kernel.hpp
 //
 // The correlation: results are cut into chunks of some hundred pixels. Where windows reach beyond the image,
 // what a chunk reads is copied with zeros around it, some percent of the work at most; then every pixel's
