@@ -5,6 +5,7 @@
 // up across lanes at the end. All these sums stay in the first-level cache, so there may not be many.
 
 #include "conv_image_lanes.hpp"
+#include "conv_parts.hpp"
 
 namespace fastnn::cpu {
 
@@ -49,7 +50,7 @@ class ImageGradient {
         add(i / pieces * run_.lanes, rows * (i % pieces) / pieces, rows * (i % pieces + 1) / pieces,
             places.data(), turned.data(), turned.data() + s_.rows.span(results_) * row_, sums);
     });
-    if (tasks > 1) run_.add(memory.data(), size, tasks, memory.data(), size);
+    if (tasks > 1) add_parts(run_, memory.data(), size, tasks, memory.data());
     run_.image_totals(memory.data(), dw, s_.depth() * s_.o);
   }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "conv_kernels.hpp"
+#include "conv_parts.hpp"
 #include "correlation.hpp"
 #include "parallel.hpp"
 #include "workspace.hpp"
@@ -54,13 +55,7 @@ template <class T> class PointGradient {
     });
     if (direct) return;
     T* const total = whole ? dw : memory.data();
-    if (pixel_parts > 1)
-      parallel_ranges(
-          size, pixel_parts,
-          [&](Index begin, Index end) {
-            run_.add(memory.data() + begin, size, pixel_parts, total + begin, end - begin);
-          },
-          64);
+    if (pixel_parts > 1) add_parts(run_, memory.data(), size, pixel_parts, total);
     if (whole) return;
     if (turned_) return run_.pack(total, 1, padded_, dw, s_.c, 0, s_.c, s_.o, 1, 0);  // turns it
     for (Index i = 0; i < rows_; ++i)

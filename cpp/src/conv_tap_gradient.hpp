@@ -5,6 +5,7 @@
 // are added up for as many lines as registers hold, a vector of channels at a time.
 
 #include "conv_kernels.hpp"
+#include "conv_parts.hpp"
 #include "correlation.hpp"
 #include "parallel.hpp"
 #include "workspace.hpp"
@@ -38,13 +39,7 @@ template <class T> class TapGradient {
       std::fill_n(to, size, T(0));
       range(to, rows * task / tasks, rows * (task + 1) / tasks);
     });
-    if (tasks > 1)
-      parallel_ranges(
-          size, tasks,
-          [&](Index begin, Index end) {
-            run_.add(memory.data() + begin, size, tasks, dw + begin, end - begin);
-          },
-          64);
+    if (tasks > 1) add_parts(run_, memory.data(), size, tasks, dw);
   }
 
  private:

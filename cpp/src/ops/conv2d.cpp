@@ -70,6 +70,7 @@ FASTNN_INSTANTIATE(conv_kernels)
 #include "conv_chunks.hpp"
 #include "conv_image_gradient.hpp"
 #include "conv_image_lanes.hpp"
+#include "conv_parts.hpp"
 #include "conv_point_gradient.hpp"
 #include "conv_scatter.hpp"
 #include "conv_tap_gradient.hpp"
@@ -377,13 +378,7 @@ template <class T, class Pixels> class KernelGradient {
       range(pixel_parts > 1 ? memory.data() + part * size : dw, group, chunks_.size() * part / pixel_parts,
             chunks_.size() * (part + 1) / pixel_parts, depth_ * q / row_parts, depth_ * (q + 1) / row_parts);
     });
-    if (pixel_parts > 1)
-      parallel_ranges(
-          size, pixel_parts,
-          [&](Index begin, Index end) {
-            run_.add(memory.data() + begin, size, pixel_parts, dw + begin, end - begin);
-          },
-          64);
+    if (pixel_parts > 1) add_parts(run_, memory.data(), size, pixel_parts, dw);
   }
 
  private:
