@@ -260,6 +260,7 @@ PYTHON_OF = {
     "averages": "python/fastnn/optimizers/optimizer.py",
     "clipping": "python/fastnn/optimizers/optimizer.py",
     "copy": "python/fastnn/ops/transpose.py",
+    "global_max_pool": "python/fastnn/ops/pool2d.py",
     "optimizers": "python/fastnn/optimizers/optimizer.py",
 }
 TEST_OF = {"adam": "tests/ops/test_update_rules.py", "optimizers": "tests/ops/test_update_rules.py"}

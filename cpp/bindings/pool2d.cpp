@@ -51,42 +51,6 @@ Array max_pool2d_backward(const Array& x, const Array& dy, const Axis& h, const 
   });
 }
 
-/// n, pixels and c of (n, ..., c).
-std::array<Index, 3> images_of(const char* op, const Shape& x) {
-  require(op, x.size() >= 3, "expected x of shape (n, ..., c), got ", x);
-  Index pixels = 1;
-  for (std::size_t i = 1; i + 1 < x.size(); ++i) pixels *= x[i];
-  return {x.front(), pixels, x.back()};
-}
-
-/// (y, places), both (n, c).
-py::tuple global_max_pool(const Array& x) {
-  constexpr const char* op = "global_max_pool";
-  return with_float(op, "x", x, [&](auto element) {
-    using T = decltype(element);
-    const Input<T> in(op, "x", x);
-    const auto [n, pixels, c] = images_of(op, shape_of(x));
-    Output<T> y(op, {n, c}), places(op, {n, c});
-    invoke(&fastnn::cpu::global_max_pool<T>, in.data(), y.data(), places.data(), n, pixels, c);
-    return py::make_tuple(y.array(), places.array());
-  });
-}
-
-Array global_max_pool_backward(const Array& places, const Array& dy, const Shape& x_shape) {
-  constexpr const char* op = "global_max_pool_backward";
-  return with_float(op, "dy", dy, [&](auto element) {
-    using T = decltype(element);
-    const Input<T> at(op, "places", places), gradient(op, "dy", dy);
-    const auto [n, pixels, c] = images_of(op, x_shape);
-    const Shape y_shape{n, c};
-    require(op, shape_of(dy) == y_shape && shape_of(places) == y_shape, "expected places and dy of shape ",
-            y_shape, ", got ", places, " and ", dy);
-    Output<T> dx(op, x_shape);
-    invoke(&fastnn::cpu::global_max_pool_backward<T>, at.data(), gradient.data(), dx.data(), n, pixels, c);
-    return dx.array();
-  });
-}
-
 Array avg_pool2d(const Array& x, const Axis& h, const Axis& w, int divisor) {
   constexpr const char* op = "avg_pool2d";
   return with_float(op, "x", x, [&](auto element) {
@@ -124,8 +88,6 @@ void bind_pool2d(py::module_& m) {
   m.def("max_pool2d", &max_pool2d, arg("x"), arg("h"), arg("w"),
         "h, w: windows as (out, step, size, divisor, before).");
   m.def("max_pool2d_backward", &max_pool2d_backward, arg("x"), arg("dy"), arg("h"), arg("w"));
-  m.def("global_max_pool", &global_max_pool, arg("x"), "(largest elements, their pixels) of each image.");
-  m.def("global_max_pool_backward", &global_max_pool_backward, arg("places"), arg("dy"), arg("x_shape"));
   m.def("avg_pool2d", &avg_pool2d, arg("x"), arg("h"), arg("w"), arg("divisor"));
   m.def("avg_pool2d_backward", &avg_pool2d_backward, arg("dy"), arg("x_shape"), arg("h"), arg("w"),
         arg("divisor"));

@@ -21,15 +21,6 @@ template <class T> void max_pool2d(const T* x, T* y, Pool2dShape shape);
 /// else std::invalid_argument. Parallel over images or rows of dx; sums run in the order of the windows.
 template <class T> void max_pool2d_backward(const T* x, const T* dy, T* dx, Pool2dShape shape);
 
-/// max_pool2d of one window that holds the whole image, and where its largest element is. x: (n, pixels, c),
-/// y: (n, c). places: null, or (n, c), which takes the pixel of that element: the first of equal ones, the
-/// last NaN. pixels: 1 to 2^24, else std::invalid_argument. Parallel over images and blocks of channels.
-template <class T> void global_max_pool(const T* x, T* y, T* places, Index n, Index pixels, Index c);
-
-/// Gradient of global_max_pool: dx[n, p, c] = dy[n, c] if places[n, c] is p, else 0. Parallel over pixels.
-template <class T>
-void global_max_pool_backward(const T* places, const T* dy, T* dx, Index n, Index pixels, Index c);
-
 /// Sum over each window: y[n, i, j, c] = (sum of x[n, p, q, c] over the window) / divisor. Each row of the
 /// window is added up by itself. Parallel over rows of y.
 template <class T> void avg_pool2d(const T* x, T* y, Pool2dShape shape, PoolDivisor divisor);

@@ -8,10 +8,11 @@
 //
 // The gradient of the maximum is found from x, not from stored positions: a position per output costs a
 // fourth of reading x again with 2x2 windows, but memory for as long as the tape lives. Where one window is
-// the whole image it is the other way round: its positions are next to nothing, and reading x half the time.
+// the whole image it is the other way round: global_max_pool.cpp.
 
 #include "fastnn/pool2d.hpp"
 
+#include "fastnn/global_max_pool.hpp"
 #include "kernel.hpp"
 #include "max_pool_gradient.hpp"
 
@@ -32,9 +33,6 @@ FASTNN_DECLARE(void, max_pool_folded,
 FASTNN_DECLARE(void, max_pool_backward_band,
                (const T* x, const T* dy, T* dx, const Span* rows, const Span* cols, const Band& band,
                 const Pool2dShape& shape))
-FASTNN_DECLARE(void, largest_of_pixels, (const T* x, T* y, T* places, Index pixels, Index c, Index cols))
-FASTNN_DECLARE(void, give_to_places,
-               (const T* places, const T* dy, T* dx, const Span& pixels, Index c, bool streams))
 FASTNN_DECLARE(void, avg_pool_pixels,
                (const T* x, T* y, const Span& rows, const Span* cols, const T* scale, T row_scale,
                 const Pool2dShape& shape))
@@ -53,6 +51,7 @@ FASTNN_DECLARE(void, avg_pool_backward_folded,
 }  // namespace fastnn::cpu
 
 #if FASTNN_KERNELS  // ---- once per ISA ----------------------------------------
+#include "find_largest.hpp"
 #include "simd/rows.hpp"
 
 namespace fastnn::cpu::FASTNN_ISA {
@@ -135,28 +134,6 @@ void max_pool_folded(const T* x, T* y, const Span& rows, const Pool2dShape& shap
 }
 FASTNN_INSTANTIATE(max_pool_folded)
 
-/// Largest elements and their places among those of a window, of n vectors of channels.
-template <class V, int n> struct Found { V m[n], place[n]; };
-
-/// Of equal elements the first, of several NaNs the last; the first of all if they are -infinity.
-template <int n, class T, class At>
-static inline Found<Vec<T>, n> find_largest(const T* x, Index row, Index c, Index rows, Index cols, At at) {
-  using V = Vec<T>;
-  const V one = V::set(1);
-  Found<V, n> found;
-  V here = V::set(0);
-  for (int v = 0; v < n; ++v) found.m[v] = V::set(T(-__builtin_inf())), found.place[v] = here;
-  for (Index r = 0; r < rows; ++r, x += row)
-    for (Index q = 0; q < cols; ++q, here = here + one)
-      for (int v = 0; v < n; ++v) {
-        const V value = at.load(x + q * c + v * V::lanes);
-        const auto better = (value > found.m[v]) | (value != value);
-        found.m[v] = select(better, value, found.m[v]);
-        found.place[v] = select(better, here, found.place[v]);
-      }
-  return found;
-}
-
 /// Gives dy to the largest element of one window and 0 to the others, for n vectors of channels.
 template <int n, class T, class At>
 static inline void give_to_largest(const T* x, T* dx, Index row, Index c, const Span& rows, const Span& kept,
@@ -173,56 +150,18 @@ static inline void give_to_largest(const T* x, T* dx, Index row, Index c, const 
             select(found.place[v] == here, found.m[v], zero));
 }
 
-/// Vectors of a pixel that are gone down with at a time, as far as there are so many. One alone goes down a
-/// window as large as the image in steps of up to some KiB, which takes half as long again.
-constexpr int kVectors = 4;
-
 /// The same for all channels of a window.
 template <class T> static inline void give_to_largest_of_window(const T* x, T* dx, Index row, Index c,
                                                                 const Span& rows, const Span& kept,
                                                                 Index cols, const T* dy, bool streams) {
   using V = Vec<T>;
   Index i = 0;
-  for (; i + kVectors * V::lanes <= c; i += kVectors * V::lanes)
-    give_to_largest<kVectors>(x, dx, row, c, rows, kept, cols, dy, streams, Whole<V>{i});
+  for (; i + kLargestVectors * V::lanes <= c; i += kLargestVectors * V::lanes)
+    give_to_largest<kLargestVectors>(x, dx, row, c, rows, kept, cols, dy, streams, Whole<V>{i});
   row_each<T>(c - i, [&](auto at) {
     give_to_largest<1>(x + i, dx + i, row, c, rows, kept, cols, dy + i, streams, at);
   });
 }
-
-/// Some columns of an image that is one window. Places take no time beside reading x.
-template <int n, class T, class At>
-static inline void largest_of_columns(const T* x, T* y, T* places, Index pixels, Index c, At at) {
-  using V = Vec<T>;
-  const auto found = find_largest<n>(x, 0, c, 1, pixels, at);
-  for (int v = 0; v < n; ++v) at.store(y + v * V::lanes, found.m[v]);
-  for (int v = 0; places && v < n; ++v) at.store(places + v * V::lanes, found.place[v]);
-}
-
-template <class T> void largest_of_pixels(const T* x, T* y, T* places, Index pixels, Index c, Index cols) {
-  using V = Vec<T>;
-  Index i = 0;
-  for (; i + kVectors * V::lanes <= cols; i += kVectors * V::lanes)
-    largest_of_columns<kVectors>(x + i, y + i, places ? places + i : nullptr, pixels, c, Whole<V>{0});
-  row_each<T>(cols - i, [&](auto at) {
-    largest_of_columns<1>(x + i, y + i, places ? places + i : nullptr, pixels, c, at);
-  });
-}
-FASTNN_INSTANTIATE(largest_of_pixels)
-
-/// dx: of the first of these pixels.
-template <class T>
-void give_to_places(const T* places, const T* dy, T* dx, const Span& pixels, Index c, bool streams) {
-  using V = Vec<T>;
-  const V zero = V::set(0);
-  for (Index p = pixels.begin; p < pixels.end; ++p, dx += c) {
-    const V here = V::set(T(p));
-    row_each<T>(c,
-                [&](auto at) { put(streams, at, dx, select(at.load(places) == here, at.load(dy), zero)); });
-  }
-  if (streams) stream_end();
-}
-FASTNN_INSTANTIATE(give_to_places)
 
 /// How far ahead of what is stored to the two rows under windows of four are asked for.
 constexpr Index kAskedBytes = 2048;
@@ -510,29 +449,12 @@ std::size_t folded_size(const Pool2dShape& shape) {
   return std::size_t(((shape.w.out - 1) * shape.w.step + shape.w.size + shape.w.before) * shape.c);
 }
 
-constexpr Index kMostPlaces = 1 << 24;  // positions that float counts exactly
-
-/// Channels that a task takes of an image that is one window.
-constexpr Index kTaskChannels = 512;
-
-template <class T> void largest_of_images(const T* x, T* y, T* places, Index n, Index pixels, Index c) {
-  const Index blocks = parts(c, kTaskChannels);
-  const auto kernel = FASTNN_SELECT(largest_of_pixels<T>);
-  parallel_ranges(n * blocks, pixels * std::min(c, kTaskChannels), [=](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const Index image = i / blocks, first = i % blocks * kTaskChannels, at = image * c + first;
-      kernel(x + image * pixels * c + first, y + at, places ? places + at : nullptr, pixels, c,
-             std::min(kTaskChannels, c - first));
-    }
-  });
-}
-
 }  // namespace
 
 template <class T> void max_pool2d(const T* x, T* y, Pool2dShape shape) {
   const Axis<T> rows("max_pool2d", shape.h), cols("max_pool2d", shape.w);
   if (whole(shape.h) && whole(shape.w) && !folds<T>(shape))
-    return largest_of_images<T>(x, y, nullptr, shape.n, shape.h.in * shape.w.in, shape.c);
+    return global_max_pool<T>(x, y, nullptr, shape.n, shape.h.in * shape.w.in, shape.c);
   const Index x_image = shape.h.in * shape.x_row();
   parallel_ranges(shape.n * shape.h.out, shape.y_row() + x_image / std::max<Index>(1, shape.h.out),
                   [&](Index begin, Index end) {
@@ -634,37 +556,6 @@ template <class T> void max_pool2d_backward(const T* x, const T* dy, T* dx, Pool
   });
 }
 FASTNN_INSTANTIATE(max_pool2d_backward)
-
-namespace {
-
-void check_pixels(const char* op, Index n, Index pixels, Index c) {
-  check(op, n >= 0 && c >= 0 && pixels >= 1 && pixels <= kMostPlaces, "expected n, c >= 0 and 1 to ",
-        kMostPlaces, " pixels, got (", n, ", ", pixels, ", ", c, ")");
-}
-
-}  // namespace
-
-template <class T> void global_max_pool(const T* x, T* y, T* places, Index n, Index pixels, Index c) {
-  check_pixels("global_max_pool", n, pixels, c);
-  largest_of_images(x, y, places, n, pixels, c);
-}
-FASTNN_INSTANTIATE(global_max_pool)
-
-template <class T>
-void global_max_pool_backward(const T* places, const T* dy, T* dx, Index n, Index pixels, Index c) {
-  check_pixels("global_max_pool_backward", n, pixels, c);
-  const bool streamed = streams(dx, n * pixels * c, c);
-  const auto kernel = FASTNN_SELECT(give_to_places<T>);
-  parallel_ranges(n * pixels, c, [=](Index begin, Index end) {
-    for (Index stop; begin < end; begin = stop) {
-      const Index image = begin / pixels;
-      stop = std::min(end, (image + 1) * pixels);
-      kernel(places + image * c, dy + image * c, dx + begin * c,
-             Span{begin - image * pixels, stop - image * pixels}, c, streamed);
-    }
-  });
-}
-FASTNN_INSTANTIATE(global_max_pool_backward)
 
 template <class T> void avg_pool2d(const T* x, T* y, Pool2dShape shape, PoolDivisor divisor) {
   const Axis<T> rows("avg_pool2d", shape.h), cols("avg_pool2d", shape.w);
