@@ -11,7 +11,7 @@ using fastnn::Index;
 namespace {
 
 /// n, pixels and c of (n, ..., c).
-std::array<Index, 3> images_of(const char* op, const Shape& x) {
+std::array<Index, 3> global_max_pool_images(const char* op, const Shape& x) {
   require(op, x.size() >= 3, "expected x of shape (n, ..., c), got ", x);
   Index pixels = 1;
   for (std::size_t i = 1; i + 1 < x.size(); ++i) pixels *= x[i];
@@ -24,7 +24,7 @@ py::tuple global_max_pool(const Array& x) {
   return with_float(op, "x", x, [&](auto element) {
     using T = decltype(element);
     const Input<T> in(op, "x", x);
-    const auto [n, pixels, c] = images_of(op, shape_of(x));
+    const auto [n, pixels, c] = global_max_pool_images(op, shape_of(x));
     Output<T> y(op, {n, c}), places(op, {n, c});
     invoke(&fastnn::cpu::global_max_pool<T>, in.data(), y.data(), places.data(), n, pixels, c);
     return py::make_tuple(y.array(), places.array());
@@ -36,7 +36,7 @@ Array global_max_pool_backward(const Array& places, const Array& dy, const Shape
   return with_float(op, "dy", dy, [&](auto element) {
     using T = decltype(element);
     const Input<T> at(op, "places", places), gradient(op, "dy", dy);
-    const auto [n, pixels, c] = images_of(op, x_shape);
+    const auto [n, pixels, c] = global_max_pool_images(op, x_shape);
     const Shape y_shape{n, c};
     require(op, shape_of(dy) == y_shape && shape_of(places) == y_shape, "expected places and dy of shape ",
             y_shape, ", got ", places, " and ", dy);

@@ -19,17 +19,19 @@ class ImageGradient {
         pixel_(s.c * run.lanes),
         row_(s.cols.span(s.cols.count) * pixel_),
         result_(s.cols.count * s.o * run.lanes),
-        results_(std::clamp<Index>(kResultElements / result_, 1, s.rows.count)),
+        results_(together(run, s)),
         rows_(up(s.depth(), run.image_sum_rows)) {}
 
   /// Whether turning images costs less than lanes that go empty otherwise. For a vector's lanes of results,
   /// in twentieths of a cycle: 9 cycles a step of the window and vector of columns; 0.55 a sum, 8 to turn a
   /// vector.
   static bool pays(const ConvKernels<float>& run, const Correlation& s) {
-    if (s.groups > 1 || s.depth() == 0 || !fills_lanes(s.n, run.lanes)) return false;
-    const Index sums = up(s.depth(), run.image_sum_rows) * s.o,
-                results = std::max<Index>(1, s.rows.count * s.cols.count);
-    const Index turned = s.o + s.c * s.rows.in * s.cols.in / results;
+    const Index results = s.rows.count * s.cols.count;
+    if (s.groups > 1 || s.depth() * s.o * results == 0 || !fills_lanes(s.n, run.lanes)) return false;
+    if (row_elements(run, s) > kRowElements || is_one_task(run, s)) return false;
+    const Index rows = together(run, s), lines = parts(s.rows.count, rows) * s.rows.span(rows);
+    const Index sums = up(s.depth(), run.image_sum_rows) * s.o;
+    const Index turned = s.o + s.c * lines * s.cols.span(s.cols.count) / results;
     return sums <= kMostSums &&
            11 * sums + 180 * turned < 180 * s.depth() * parts(s.o, run.lanes) * run.lanes / 16;
   }
@@ -55,6 +57,11 @@ class ImageGradient {
   }
 
  private:
+  /// Rows of results that are added together.
+  static Index together(const ConvKernels<float>& run, const Correlation& s) {
+    return std::clamp<Index>(kResultElements / (s.cols.count * s.o * run.lanes), 1, s.rows.count);
+  }
+
   /// Sums at most; copies of them; elements of rows of results that are gone through for all of them.
   static constexpr Index kMostSums = 640, kMaxParts = 16, kResultElements = 12 * 1024;
 

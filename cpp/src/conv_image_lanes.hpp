@@ -1,7 +1,7 @@
 #pragma once
 
-// Correlations of few channels over a batch of images (image_lanes_kernel.hpp). As columns of a product, 6 of
-// 16 lanes would do something, and a tile one vector wide loads once for each multiply-add. So lanes are
+// Correlations of few channels over a batch of images (image_lanes_kernel.hpp). As columns of a product, 6
+// channels would fill 6 of 16 lanes, and a tile one vector wide loads once for each multiply-add. So lanes are
 // images here: rows of as many of them as a vector holds are turned, so that each pixel's channel is a
 // vector,
 //
@@ -31,6 +31,18 @@ inline void turn_row(const ConvKernels<float>& run, const Correlation& s, const 
   std::fill_n(to + elements * run.lanes, (span - before - (end - begin)) * pixel, 0.0f);
 }
 
+/// Elements of a row of x and of a row of results, both turned, and how many of them the second-level cache holds.
+inline Index row_elements(const ConvKernels<float>& run, const Correlation& s) {
+  return run.lanes * (s.cols.span(s.cols.count) * s.c + s.cols.count * s.o);
+}
+constexpr Index kRowElements = 256 * 1024;
+
+/// Whether one row of one vector of images is all there is, though it is worth several threads.
+inline bool is_one_task(const ConvKernels<float>& run, const Correlation& s) {
+  const Index work = s.n * s.rows.count * s.cols.count * s.depth() * s.o;
+  return s.n <= run.lanes && s.rows.count < 2 * s.rows.taps && work >= 2 * kGrainMultiplies;
+}
+
 /// Whether vectors of images are nearly full.
 inline bool fills_lanes(Index images, Index lanes) {
   return lanes > 1 && images > 0 && 5 * images >= 4 * up(images, lanes);
@@ -50,17 +62,17 @@ class ImageLanes {
         row_stretches_(s.cols.shift_step == 1 ? 1 : s.cols.taps),
         result_(s.cols.count * s.o * run.lanes),
         results_(std::clamp<Index>(kResultElements / result_, 1, s.rows.count)),
-        sums_((std::max(results_ * s.cols.count, kFewPixels) * s.o + run.lanes) * run.lanes) {}
+        sums_((std::max(results_ * s.cols.count, kImagePixels) * s.o + run.lanes) * run.lanes) {}
 
   /// Whether turning images costs less than lanes that go empty and loads that tiles wait for. In twentieths
   /// of a cycle for a vector's lanes of results, twice over: a step of a tile with 8 rows of one, two and
   /// three vectors takes 5.5, 9 and 12.5 cycles, to begin and to store it 60; a vector is turned in 8.
   static bool pays(const ConvKernels<float>& run, const Correlation& s) {
     if (s.groups > 1 || s.depth() == 0 || s.rows.out_step > 1 || s.cols.out_step > 1) return false;
-    if (!fills_lanes(s.n, run.lanes) || s.o > kMostColumns) return false;
-    const Index pixels = std::min(kFewPixels, kTilePixels / parts(s.o, parts(s.o, run.tile_rows)));
+    if (!fills_lanes(s.n, run.lanes) || s.o == 0 || s.o > kMostColumns || is_one_task(run, s)) return false;
+    const Index pixels = std::min(kImagePixels, kImageTile / parts(s.o, parts(s.o, run.tile_rows)));
     if (s.cols.span(pixels) * s.c * run.lanes * Index(sizeof(float)) > kTileBytes) return false;
-    if (run.lanes * (s.cols.span(s.cols.count) * s.c + s.cols.count * s.o) > kRowElements) return false;
+    if (row_elements(run, s) > kRowElements) return false;
     const Index vectors = parts(s.o, run.lanes), results = std::max<Index>(1, s.rows.count * s.cols.count);
     const Index step = (16 * vectors + (vectors == 1 ? 6 : 3)) * run.lanes / 16;
     return s.depth() * (20 * step - 21 * s.o) + 4800 > 320 * (s.c * s.rows.in * s.cols.in / results + s.o);
@@ -97,12 +109,10 @@ class ImageLanes {
   }
 
  private:
-  /// Channels out at most, and elements of a row of x and of results, so that both lie in the second-level
-  /// cache.
-  static constexpr Index kMostColumns = 64, kRowElements = 256 * 1024;
-  /// Pixels of a tile with one channel, and at most; bytes of a row of their windows, which stay in the
-  /// first-level cache.
-  static constexpr Index kTilePixels = 24, kFewPixels = 8, kTileBytes = 24 * 1024;
+  /// Channels out at most.
+  static constexpr Index kMostColumns = 64;
+  /// Bytes of a row of the windows of a tile, which stay in the first-level cache.
+  static constexpr Index kTileBytes = 24 * 1024;
   /// Elements of rows that are turned together, and of results, which stay in the first-level cache.
   static constexpr Index kElements = 96 * 1024, kResultElements = 8 * 1024;
   /// Parts that rows are cut into where there are few images, though each turns what its windows share.
@@ -201,8 +211,9 @@ class ImageLanes {
   const ConvEpilogue<float>& epilogue_;
   const Index pixel_, row_;    // elements of x turned, with zeros
   const Index row_stretches_;  // of a row of the window
-  const Index result_, results_,
-      sums_;  // elements of a row of results, rows computed together, and what these take
+  const Index result_;         // elements of a row of results
+  const Index results_;        // rows computed together
+  const Index sums_;           // elements that these take
 };
 
 }  // namespace fastnn::cpu

@@ -2,8 +2,8 @@
 
 // The gradient of windows of one pixel with respect to their kernel: x^T dy over all pixels that windows
 // stand on (point_kernel.hpp). All of dw is added up chunk by chunk of pixels, so that x and dy are
-// read once; of the two, the one with fewer channels is packed, and x where its pixels do not follow each
-// other. Where dy is the one that is read as it lies, the sum is dw turned.
+// read once; with many pixels the one of the two with fewer channels is packed, with few dy, and x where its
+// pixels do not follow each other. Where dy is the one that is read as it lies, the sum is dw turned.
 //
 // Parts of the pixels are summed apart, as many as there are tasks worth having; these are added in order.
 

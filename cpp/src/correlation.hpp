@@ -20,7 +20,7 @@ struct Correlation {
   Index group_o() const { return o / groups; }
   Index depth() const { return rows.taps * cols.taps * group_c(); }
 
-  /// Whether windows are one pixel, one on each of the image.
+  /// Whether every pixel of the image is a window of its own.
   bool has_points() const;
   /// The same as one image of one row, if they are.
   Correlation as_row() const;

@@ -68,6 +68,9 @@ struct GemmPlan {
   Index a_scratch = 0, b_scratch = 0;      // elements
 };
 
+/// Rows so few that slices of the columns are shared out.
+inline bool is_few(const GemmShape& s) { return s.m <= 256; }
+
 /// A power of two, as many cores have, of slices worth a task: of 9 vectors at least, or two of 4.
 inline Index slices_of(const GemmShape& s, Index lanes) {
   const Index vectors = parts(s.n, lanes), worth = s.m * s.n * s.k / kGrainMultiplies;
@@ -124,7 +127,7 @@ template <class T> GemmPlan plan_tiles(const GemmShape& s, const GemmKernels<T>&
   if ((crowded || wide) && s.m >= 64 && s.k >= 64 && s.n > panel) plan.pack_b = true;
   plan.depth = even_block(s.k, shallow ? 128 : plan.pack_a || plan.pack_b ? 512 : 1024, 1);
   // Few rows read a block of b few times: it had better stay in the second-level cache of whom packed it.
-  const bool few = s.m <= 256;
+  const bool few = is_few(s);
   if (plan.pack_b && few && !plan.pack_a) plan.slices = slices_of(s, run.lanes);
   plan.columns =
       plan.pack_b ? even_block(parts(s.n, plan.slices), (few ? 8 : block_panels()) * panel, panel) : s.n;

@@ -24,10 +24,9 @@ constexpr int kImageRows = 4, kImageSums = 8;
 
 template <class T> constexpr bool kImageLanes = sizeof(T) == sizeof(float) && Vec<T>::lanes > 1;
 
-/// Pixels of a tile at most, and with this many channels.
-constexpr int kMostPixels = 8;
+/// Pixels of a tile with this many channels.
 constexpr int image_pixels(int rows) {
-  return kImageSums / rows < kMostPixels ? kImageSums / rows : kMostPixels;
+  return kImageSums / rows < kImagePixels ? kImageSums / rows : int(kImagePixels);
 }
 
 /// R channels from `row` on, pixels [first, first + image_pixels(R)).
@@ -79,19 +78,18 @@ static void image_tiles(const ImageProduct<T>& p, Index row, int rows, Index beg
 }
 
 template <class T> static void image_lanes(const ImageProduct<T>& p) {
-  constexpr Index kPixels = 24;  // whose windows stay in the first-level cache for all channels out
   if constexpr (kImageLanes<T>) {
     ImageProduct<T> q = p;
-    Index pixels[kMostPixels];
-    if (p.count < kMostPixels) {
-      for (Index i = 0; i < kMostPixels; ++i) pixels[i] = p.pixels[i < p.count ? i : p.count - 1];
+    Index pixels[kImagePixels];
+    if (p.count < kImagePixels) {
+      for (Index i = 0; i < kImagePixels; ++i) pixels[i] = p.pixels[i < p.count ? i : p.count - 1];
       q.pixels = pixels;
     }
     const Index groups = (p.channels + kImageRows - 1) / kImageRows;
-    for (Index at = 0; at < p.count; at += kPixels)
+    for (Index at = 0; at < p.count; at += kImageTile)
       for (Index g = 0; g < groups; ++g) {
         const Index row = p.channels * g / groups, end = p.channels * (g + 1) / groups;
-        image_tiles<kImageRows>(q, row, int(end - row), at, at + kPixels < p.count ? at + kPixels : p.count);
+        image_tiles<kImageRows>(q, row, int(end - row), at, at + kImageTile < p.count ? at + kImageTile : p.count);
       }
   }
 }

@@ -9,7 +9,7 @@ import pytest
 from fastnn import GradientTape, Variable, backend, ops, vjp
 from fastnn.autograd import Want
 from fastnn.backend import kernels
-from fastnn.ops import conv1d, conv2d
+from fastnn.ops import conv1d, conv2d, conv_transpose2d
 from fastnn.testing import check_op, covering, covering_sample, missing_pairs
 
 
@@ -281,11 +281,22 @@ def test_batches_of_few_channels_in_every_geometry(rng, g):
     keeps_bound(rng, **g)
 
 
+@pytest.mark.parametrize(("c", "o"), [(0, 4), (4, 0), (0, 0)])
+@pytest.mark.parametrize("op", [conv2d, conv_transpose2d])
+def test_batches_without_channels(op, c, o):
+    x, w = zeros(16, 5, 5, c), zeros(3, 3, *((c, o) if op is conv2d else (o, c)))
+    y, pullback = vjp(lambda *given: op(*given, padding="same"), x, w)
+    np.testing.assert_array_equal(y, zeros(16, 5, 5, o))
+    for gradient, given in zip(pullback(y), (x, w), strict=True):
+        np.testing.assert_array_equal(gradient, np.zeros_like(given))
+
+
 @pytest.mark.parametrize("o", [5, 16])
 @pytest.mark.parametrize("activation", [None, "relu", "gelu"])
 def test_a_batch_has_the_bits_of_its_images(rng, o, activation):
-    """Whichever way they go: sums are taken in the same order. 41 and 17 images fill vectors of 8 and no others."""
-    for n in (8, 16, 31, 41, 17):
+    """Whichever way they go, for finite weights: sums are taken in the same order. 21 images fill vectors of 8 and 4, but
+    not of 16, and 17 those of 4 alone."""
+    for n in (8, 16, 31, 41, 21, 17):
         x, w, b = (rng.standard_normal(s).astype(np.float32) for s in ((n, 9, 10, 3), (3, 3, 3, o), (o,)))
         whole = conv2d(x, w, b, padding="same", activation=activation)
         single = [conv2d(image[None], w, b, padding="same", activation=activation) for image in x]

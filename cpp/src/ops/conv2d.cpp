@@ -246,6 +246,7 @@ template <class T> class Correlator {
 
   /// Chunks of groups [begin, end), panels [panel, panel_end).
   void range(const T* packed, Index begin, Index end, Index panel, Index panel_end) const {
+    if (points_) return range_of_points(packed, begin, end, panel, panel_end);
     const Chunk largest = chunks_.largest();
     const Index pixels = largest.pixels();
     const Workspace<Index> tables(std::size_t(2 * pixels + stretches_.count));
@@ -253,7 +254,6 @@ template <class T> class Correlator {
     pixel_table(s_, source_).list(largest, in, out);
     stretches_.list(begins);
     const Workspace<T> scratch(std::size_t(source_.scratch()));
-    if (points_) return range_of_points(packed, begin, end, panel, panel_end);
     for (Index unit = begin; unit < end; ++unit) {
       const Index group = unit / chunks_.size();
       const Chunk chunk = chunks_[unit % chunks_.size()];
@@ -446,9 +446,9 @@ void check_transposed(const char* op, const Conv2dShape& s) {
 
 bool is_depthwise(const Conv2dShape& s) { return s.groups > 1 && s.groups == s.c && s.o == s.c; }
 
-/// Whether images in lanes are faster.
+/// Whether images in lanes are the fastest way.
 template <class T> bool lanes_pay(const ConvKernels<T>& run, const Correlation& s) {
-  if constexpr (std::is_same_v<T, float>) return ImageLanes::pays(run, s);
+  if constexpr (std::is_same_v<T, float>) return !Winograd<T>::pays(s) && ImageLanes::pays(run, s);
   return false;
 }
 

@@ -529,11 +529,12 @@ template <class T> void gemm_straight(const T* a, const T* b, T* c, const GemmSh
   });
 }
 
-/// c = a^T b by way of c^T, of which each task turns the columns that it has multiplied.
+/// c = a^T b by way of c^T, of which each task turns the columns that it has multiplied; all at once where there are
+/// so many rows that a product is not cut into columns.
 template <class T>
 void gemm_turned(const T* a, const T* b, T* c, const GemmShape& s, const GemmKernels<T>& run) {
   const GemmShape whole = transposed(s);
-  const Index vectors = parts(s.m, run.lanes), slices = slices_of(whole, run.lanes);
+  const Index vectors = parts(s.m, run.lanes), slices = is_few(whole) ? slices_of(whole, run.lanes) : 1;
   parallel_tasks(slices, [&](Index t) {
     const Index begin = vectors * t / slices * run.lanes,
                 end = std::min(s.m, vectors * (t + 1) / slices * run.lanes);
@@ -541,7 +542,9 @@ void gemm_turned(const T* a, const T* b, T* c, const GemmShape& s, const GemmKer
     slice.n = slice.c_row = end - begin;
     const Workspace<T> turned(std::size_t(slice.m * slice.n));
     gemm_straight(b, a + begin, turned.data(), slice, Epilogue<T>{}, run);
-    run.turn(turned.data(), slice.c_row, c + begin * s.c_row, s.c_row, slice.n, slice.m);
+    parallel_ranges(slice.n, slice.m, [&](Index from, Index to) {
+      run.turn(turned.data() + from, slice.c_row, c + (begin + from) * s.c_row, s.c_row, to - from, slice.m);
+    });
   });
 }
 

@@ -26,7 +26,6 @@ _DIVISORS = backend.function("pool_divisors")
 #: What a mean is taken of: the elements in the window, or those it would have with its padding.
 _COVERED, _WINDOW = _DIVISORS["covered"], _DIVISORS["window"]
 
-
 #: Positions that a float counts exactly.
 _MOST_PLACES = 1 << 24
 
