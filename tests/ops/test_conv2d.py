@@ -294,8 +294,8 @@ def test_batches_without_channels(op, c, o):
 @pytest.mark.parametrize("o", [5, 16])
 @pytest.mark.parametrize("activation", [None, "relu", "gelu"])
 def test_a_batch_has_the_bits_of_its_images(rng, o, activation):
-    """Whichever way they go, for finite weights: sums are taken in the same order. 21 images fill vectors of 8 and 4, but
-    not of 16, and 17 those of 4 alone."""
+    """Whichever way they go, for finite weights: sums are taken in the same order. 21 images fill vectors of 8 and 4,
+    but not of 16, and 17 those of 4 alone."""
     for n in (8, 16, 31, 41, 21, 17):
         x, w, b = (rng.standard_normal(s).astype(np.float32) for s in ((n, 9, 10, 3), (3, 3, 3, o), (o,)))
         whole = conv2d(x, w, b, padding="same", activation=activation)
