@@ -1,8 +1,8 @@
 #pragma once
 
 // Correlations of few channels over a batch of images (image_lanes_kernel.hpp). As columns of a product, 6
-// channels would fill 6 of 16 lanes, and a tile one vector wide loads once for each multiply-add. So lanes are
-// images here: rows of as many of them as a vector holds are turned, so that each pixel's channel is a
+// channels would fill 6 of 16 lanes, and a tile one vector wide loads once for each multiply-add. So lanes
+// are images here: rows of as many of them as a vector holds are turned, so that each pixel's channel is a
 // vector,
 //
 //     x (image, row, col, c)  ->  (row, col, c, image)  ->  y (row, col, o, image)  ->  (image, row, col, o)
@@ -31,7 +31,8 @@ inline void turn_row(const ConvKernels<float>& run, const Correlation& s, const 
   std::fill_n(to + elements * run.lanes, (span - before - (end - begin)) * pixel, 0.0f);
 }
 
-/// Elements of a row of x and of a row of results, both turned, and how many of them the second-level cache holds.
+/// Elements of a row of x and of a row of results, both turned, and how many of them the second-level cache
+/// holds.
 inline Index row_elements(const ConvKernels<float>& run, const Correlation& s) {
   return run.lanes * (s.cols.span(s.cols.count) * s.c + s.cols.count * s.o);
 }

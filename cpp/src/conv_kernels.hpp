@@ -64,7 +64,8 @@ template <class T> struct PointProduct {
 /// become columns.
 constexpr Index kPointChannels = 16;
 
-/// Pixels of a tile of images in lanes at most, and of as many tiles as keep their windows in the first-level cache.
+/// Pixels of a tile of images in lanes at most, and of as many tiles as keep their windows in the first-level
+/// cache.
 constexpr Index kImagePixels = 8, kImageTile = 24;
 
 /// Windows of images that lie side by side, lane by lane; see image_lanes_kernel.hpp.

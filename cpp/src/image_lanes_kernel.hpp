@@ -89,7 +89,8 @@ template <class T> static void image_lanes(const ImageProduct<T>& p) {
     for (Index at = 0; at < p.count; at += kImageTile)
       for (Index g = 0; g < groups; ++g) {
         const Index row = p.channels * g / groups, end = p.channels * (g + 1) / groups;
-        image_tiles<kImageRows>(q, row, int(end - row), at, at + kImageTile < p.count ? at + kImageTile : p.count);
+        image_tiles<kImageRows>(q, row, int(end - row), at,
+                                at + kImageTile < p.count ? at + kImageTile : p.count);
       }
   }
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Work is split into tasks by shape alone, or in ways that leave the bits of a result (gemm_plan.hpp), never by
-// the number of threads, and tasks write disjoint memory: so bits are the same at any thread count.
+// Work is split into tasks by shape alone, or in ways that leave the bits of a result (gemm_plan.hpp), never
+// by the number of threads, and tasks write disjoint memory: so bits are the same at any thread count.
 
 #include <algorithm>
 

@@ -529,8 +529,8 @@ template <class T> void gemm_straight(const T* a, const T* b, T* c, const GemmSh
   });
 }
 
-/// c = a^T b by way of c^T, of which each task turns the columns that it has multiplied; all at once where there are
-/// so many rows that a product is not cut into columns.
+/// c = a^T b by way of c^T, of which each task turns the columns that it has multiplied; all at once where
+/// there are so many rows that a product is not cut into columns.
 template <class T>
 void gemm_turned(const T* a, const T* b, T* c, const GemmShape& s, const GemmKernels<T>& run) {
   const GemmShape whole = transposed(s);

@@ -68,8 +68,8 @@ namespace {
 constexpr Index kTaskChannels = 512;
 
 void check_pixels(const char* op, Index n, Index pixels, Index c, bool places) {
-  check(op, n >= 0 && c >= 0 && pixels >= 1, "expected n, c >= 0 and pixels >= 1, got (", n, ", ", pixels, ", ", c,
-        ")");
+  check(op, n >= 0 && c >= 0 && pixels >= 1, "expected n, c >= 0 and pixels >= 1, got (", n, ", ", pixels,
+        ", ", c, ")");
   check(op, !places || pixels <= kMostPlaces, "expected at most ", kMostPlaces, " pixels, got ", pixels);
 }
 
@@ -98,8 +98,8 @@ void global_max_pool_backward(const T* places, const T* dy, T* dx, Index n, Inde
     for (Index stop; begin < end; begin = stop) {
       const Index image = begin / pixels;
       stop = std::min(end, (image + 1) * pixels);
-      kernel(places + image * c, dy + image * c, dx + begin * c,
-             begin - image * pixels, stop - image * pixels, c, streamed);
+      kernel(places + image * c, dy + image * c, dx + begin * c, begin - image * pixels,
+             stop - image * pixels, c, streamed);
     }
   });
 }
