@@ -50,6 +50,7 @@ Array global_max_pool_backward(const Array& places, const Array& dy, const Shape
 
 void bind_global_max_pool(py::module_& m) {
   using py::arg;
+  m.attr("most_places") = fastnn::cpu::kMostPlaces;
   m.def("global_max_pool", &global_max_pool, arg("x"), "(largest elements, their pixels) of each image.");
   m.def("global_max_pool_backward", &global_max_pool_backward, arg("places"), arg("dy"), arg("x_shape"));
 }

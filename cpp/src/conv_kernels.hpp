@@ -77,7 +77,7 @@ template <class T> struct ImageProduct {
   Index stretches, length;  // in vectors
   const T* w;               // (stretches length, channels)
   Index channels;
-  T* y;  // (count, channels, lanes), of which at least 8 pixels are written
+  T* y;  // (count, channels, lanes), of which at least kImagePixels are written
 };
 
 /// Sums of such images on their way to where each image has its own place; see image_lanes_kernel.hpp.

@@ -21,14 +21,20 @@ constexpr int kTapSums = 27;
 constexpr int kTapSums = 9;
 #endif
 
+/// Calls fn(line, tap, where its sum lies in dw) for all of K taps and S lines.
+template <int K, int S, class T, class Fn>
+[[gnu::always_inline]] static inline void each_tap_sum(const TapProduct<T>& p, const Fn& fn) {
+#pragma GCC unroll 9
+  for (int s = 0; s < S; ++s)
+#pragma GCC unroll 5
+    for (int k = 0; k < K; ++k) fn(s, k, p.dw + p.places[s] + k * p.tap);
+}
+
 /// K taps and S lines.
 template <int K, int S, class T> static void tap_sums(const TapProduct<T>& p) {
   using V = Vec<T>;
   V sums[S][K];
-#pragma GCC unroll 9
-  for (int s = 0; s < S; ++s)
-#pragma GCC unroll 5
-    for (int k = 0; k < K; ++k) sums[s][k] = V::load_n(p.dw + p.places[s] + k * p.tap, p.width);
+  each_tap_sum<K, S>(p, [&](int s, int k, T* at) { sums[s][k] = V::load_n(at, p.width); });
   for (Index r = 0; r < p.rows; ++r) {
     const T* x[S];
 #pragma GCC unroll 9
@@ -64,10 +70,7 @@ template <int K, int S, class T> static void tap_sums(const TapProduct<T>& p) {
       }
     }
   }
-#pragma GCC unroll 9
-  for (int s = 0; s < S; ++s)
-#pragma GCC unroll 5
-    for (int k = 0; k < K; ++k) sums[s][k].store_n(p.dw + p.places[s] + k * p.tap, p.width);
+  each_tap_sum<K, S>(p, [&](int s, int k, T* at) { sums[s][k].store_n(at, p.width); });
 }
 
 /// The same where all windows lie inside of rows: goes from result to result, so that pixels at edges, which
@@ -75,10 +78,7 @@ template <int K, int S, class T> static void tap_sums(const TapProduct<T>& p) {
 template <int K, int S, class T> static void inner_tap_sums(const TapProduct<T>& p) {
   using V = Vec<T>;
   V sums[S][K];
-#pragma GCC unroll 9
-  for (int s = 0; s < S; ++s)
-#pragma GCC unroll 5
-    for (int k = 0; k < K; ++k) sums[s][k] = V::load_n(p.dw + p.places[s] + k * p.tap, p.width);
+  each_tap_sum<K, S>(p, [&](int s, int k, T* at) { sums[s][k] = V::load_n(at, p.width); });
   for (Index r = 0; r < p.rows; ++r) {
     const T* x[S];
 #pragma GCC unroll 9
@@ -95,10 +95,7 @@ template <int K, int S, class T> static void inner_tap_sums(const TapProduct<T>&
       }
     }
   }
-#pragma GCC unroll 9
-  for (int s = 0; s < S; ++s)
-#pragma GCC unroll 5
-    for (int k = 0; k < K; ++k) sums[s][k].store_n(p.dw + p.places[s] + k * p.tap, p.width);
+  each_tap_sum<K, S>(p, [&](int s, int k, T* at) { sums[s][k].store_n(at, p.width); });
 }
 
 template <int K, int S, class T> static void tap_sums_of(const TapProduct<T>& p, Index lines) {

@@ -27,7 +27,7 @@ _DIVISORS = backend.function("pool_divisors")
 _COVERED, _WINDOW = _DIVISORS["covered"], _DIVISORS["window"]
 
 #: Positions that a float counts exactly.
-_MOST_PLACES = 1 << 24
+_MOST_PLACES = backend.function("most_places")
 
 
 class Stage(NamedTuple):
