@@ -101,6 +101,37 @@ template <class T> struct ImageSums {
   T* sums;  // (elements, channels, lanes), added to
 };
 
+/// One of Winograd's algorithms, the same for rows and columns.
+struct WinogradForm {
+  Index taps, stride, results;
+  Index side;     // pixels that the results of a tile read
+  Index points;   // products
+  Index weights;  // numbers that a kernel becomes; the last is a factor of all further products
+  Index least;    // channels in times channels out from which on products outweigh transforms
+  /// Which of weights x weights numbers is a factor of product e of points x points.
+  constexpr Index place(Index e) const {
+    const Index row = e / points, col = e % points;
+    return (row < weights ? row : weights - 1) * weights + (col < weights ? col : weights - 1);
+  }
+  /// Whether one before it has the same factor.
+  constexpr bool shares(Index e) const { return e / points >= weights || e % points >= weights; }
+};
+constexpr WinogradForm six_points(Index results, Index taps) {
+  return {taps, 1, results, 6, 6, 6, taps == 3 ? 16 * 16 : 16 * 32};
+}
+constexpr WinogradForm kWinogradStrideTwo{3, 2, 2, 5, 5, 4, 32 * 64};
+
+/// Its transforms; see winograd_kernel.hpp.
+template <class T> struct WinogradKernels {
+  WinogradForm form;
+  void (*patch)(const T* x, Index x_row, Index x_pixel, T* v, Index v_step, Index channels);
+  void (*kernel)(const T* g, Index g_step, T* u, Index u_step, Index n);
+  void (*results)(const T* m, Index m_step, const T* bias, const ColumnNorm<T>& norm, bool relu, T* y,
+                  Index y_row, Index y_pixel, int rows, int cols, Index channels);
+  void (*gradients)(const T* y, Index y_row, Index y_pixel, T* v, Index v_step, Index channels);
+  void (*kernel_gradient)(const T* m, Index m_step, T* g, Index g_step, Index n);
+};
+
 /// One array element type and instruction set.
 template <class T> struct ConvKernels {
   Index lanes, tile_rows, tile_vectors, point_rows, point_vectors;
@@ -112,11 +143,6 @@ template <class T> struct ConvKernels {
   void (*block)(const T* x, Index x_pixel, Index pixels, Index channels, T* y, Index y_block);
   void (*add)(const T* x, Index stride, Index count, T* y, Index n);
   void (*scatter)(const T* g, Index g_step, Index rows, Index n, const Index* places, T* y);
-  void (*winograd_patch)(const T* x, Index x_row, Index x_pixel, T* v, Index v_step, Index channels);
-  void (*winograd_kernel)(const T* g, Index g_step, T* u, Index u_step, Index n);
-  void (*winograd_results)(const T* m, Index m_step, const T* bias, const ColumnNorm<T>& norm, bool relu,
-                           T* y, Index y_row, Index y_pixel, int rows, int cols, Index channels);
-  void (*winograd_gradients)(const T* y, Index y_row, Index y_pixel, T* v, Index v_step, Index channels);
   Index (*tap_lines)(Index taps);
   void (*tap_gradient)(const TapProduct<T>& p, Index taps, Index lines);
   void (*point_multiply)(const PointProduct<T>&, Index panel, Index panel_end);
@@ -125,7 +151,7 @@ template <class T> struct ConvKernels {
   Index image_sum_rows;
   void (*image_sums)(const ImageSums<T>&);
   void (*image_totals)(const T* x, T* y, Index n);
-  void (*winograd_kernel_gradient)(const T* m, Index m_step, T* g, Index g_step, Index n);
+  WinogradKernels<T> winograd[3];
 };
 
 FASTNN_DECLARE(const ConvKernels<T>&, conv_kernels, ())

@@ -1,7 +1,7 @@
 #pragma once
 
-// Correlations of 3 x 3 windows by Winograd's algorithm (winograd_kernel.hpp). The results are cut into tiles
-// of 4 x 4; for a chunk of some dozen tiles:
+// Correlations by Winograd's algorithm (winograd_kernel.hpp). The results are cut into tiles, of 4 x 4 for
+// windows of 3 x 3; for a chunk of some dozen tiles and 36 products:
 //
 //     v (36, tiles, c)   transformed patches, in the second-level cache
 //     m (36, tiles, 48)  their products with one panel of the transformed kernel u (36, c, o): 36 matrix
@@ -17,42 +17,48 @@
 
 namespace fastnn::cpu {
 
-/// 6 x 6 or 4 x 4 pixels, where they lie.
+/// Pixels of a tile, where they lie.
 template <class T> struct WinogradPatch {
   const T* at;
   Index row, pixel;  // strides
 };
 
-/// The results of a correlation in tiles of 4 x 4.
+/// The results of a correlation in tiles.
 struct WinogradTiles {
   const Correlation& s;
-  const Index rows = parts(s.rows.count, 4), cols = parts(s.cols.count, 4), count = s.n * rows * cols;
+  const WinogradForm form;
+  const Index rows = parts(s.rows.count, form.results), cols = parts(s.cols.count, form.results),
+              count = s.n * rows * cols;
 
-  explicit WinogradTiles(const Correlation& correlation) : s(correlation) {}
+  WinogradTiles(const Correlation& correlation, const WinogradForm& way) : s(correlation), form(way) {}
 
-  /// Whether there are windows of 3 x 3 that move one by one, and channels enough.
-  static bool fit(const Correlation& s) {
-    const auto fits = [](const Sweep& a) {
-      return a.taps == 3 && a.shift_step == 1 && a.in_step == 1 && a.out_step == 1;
+  /// Whether there are windows of that size and stride, and channels enough.
+  static bool fit(const Correlation& s, const WinogradForm& form) {
+    const auto fits = [&](const Sweep& a) {
+      return a.taps == form.taps && a.shift_step == 1 && a.in_step == form.stride && a.out_step == 1;
     };
-    return fits(s.rows) && fits(s.cols) && s.groups == 1 && s.c >= 32 && s.o >= 32;
+    return fits(s.rows) && fits(s.cols) && s.groups == 1 && s.c >= 16 && s.o >= 16;
   }
+
+  /// As many taps of a window as take their time.
+  Index taps() const { return form.points * form.points * 5 / 4 * count; }
 
   struct Place {
     Index image, row, col;  // of a tile's first result
   };
-  Place place(Index tile) const { return {tile / (rows * cols), tile / cols % rows * 4, tile % cols * 4}; }
+  Place place(Index tile) const {
+    return {tile / (rows * cols), tile / cols % rows * form.results, tile % cols * form.results};
+  }
 
-  /// The 6 x 6 pixels of x, or the 4 x 4 results, of a tile; a copy with zeros around where it leaves the
-  /// image.
+  /// The pixels of x that a tile reads, or its results; a copy with zeros around where it leaves the image.
   template <class T> WinogradPatch<T> source(const T* x, Index tile, T* copy) const {
     const Place at = place(tile);
-    return patch(x, {s.rows.in, s.cols.in, s.c}, at.image, at.row + s.rows.shift_first,
-                 at.col + s.cols.shift_first, 6, copy);
+    return patch(x, {s.rows.in, s.cols.in, s.c}, at.image, at.row * form.stride + s.rows.shift_first,
+                 at.col * form.stride + s.cols.shift_first, form.side, copy);
   }
   template <class T> WinogradPatch<T> results(const T* y, Index tile, T* copy) const {
     const Place at = place(tile);
-    return patch(y, {s.rows.out, s.cols.out, s.o}, at.image, at.row, at.col, 4, copy);
+    return patch(y, {s.rows.out, s.cols.out, s.o}, at.image, at.row, at.col, form.results, copy);
   }
 
  private:
@@ -93,39 +99,44 @@ struct WinogradColumns {
 
 template <class T> class Winograd {
  public:
-  Winograd(const ConvKernels<T>& run, const Correlation& s, const T* x, T* y, const ConvEpilogue<T>& epilogue)
+  Winograd(const ConvKernels<T>& run, const WinogradKernels<T>& way, const Correlation& s, const T* x, T* y,
+           const ConvEpilogue<T>& epilogue)
       : run_(run),
+        way_(way),
         s_(s),
         x_(x),
         y_(y),
         epilogue_(epilogue),
-        tiles_(s),
+        tiles_(s, way.form),
+        products_(way.form.points * way.form.points),
         panels_(parts(parts(s.o, run.lanes), run.tile_vectors)),
-        u_step_(s.c * up(s.o, run.lanes)),
+        u_step_(s.c * up(s.o, run.lanes) + kLine),
         chunk_(std::clamp<Index>(up(parts(tiles_.count, 4), 8), 16,
-                                 std::clamp<Index>(kPatchElements / (36 * s.c) / 8 * 8, 16, 64))) {}
+                                 std::clamp<Index>(kPatchElements / (products_ * s.c) / 8 * 8, 16, 64))) {}
 
-  /// Whether it is faster than the sum itself: windows of 3 x 3 that move one by one, channels enough for the
-  /// products to outweigh the transforms, and pixels enough to outweigh that of the kernel.
-  static bool pays(const Correlation& s) {
-    if (!WinogradTiles::fit(s)) return false;
-    const Index tiles = s.n * parts(s.rows.count, 4) * parts(s.cols.count, 4);
-    const Index pixels = s.n * s.rows.count * s.cols.count;
-    return 9 * pixels > 45 * tiles + (s.c * s.o > kLargeKernel ? 2000 : 300);
+  /// The way that is faster than the sum itself, or none: for windows that move one by one or by two, of
+  /// channels enough for the products to outweigh the transforms, and pixels enough to outweigh that of the
+  /// kernel.
+  static const WinogradKernels<T>* of(const ConvKernels<T>& run, const Correlation& s) {
+    for (const WinogradKernels<T>& way : run.winograd)
+      if (WinogradTiles::fit(s, way.form) && pays(s, way.form)) return &way;
+    return nullptr;
   }
 
   void operator()(const T* w, PackedKernel* kept) const {
-    const Packing<T> u(kept, w, 1, 1, s_.c, std::size_t(36 * u_step_), [&](T* to) { transform(w, to); });
-    const Index chunks = parts(tiles_.count, chunk_),
-                wanted = tiles_.count * 36 * s_.c * s_.o / kGrainMultiplies;
+    const Index weights = way_.form.weights;
+    const Packing<T> u(kept, w, kWay + int(&way_ - run_.winograd), 1, s_.c,
+                       std::size_t(weights * weights * u_step_), [&](T* to) { transform(w, to); });
+    const Index side = way_.form.side, chunks = parts(tiles_.count, chunk_),
+                wanted = tiles_.count * products_ * s_.c * s_.o / kGrainMultiplies;
     const Index tasks = std::clamp<Index>(std::min(chunks, wanted), 1, kMaxTasks);
     const Index panel_parts =
         std::clamp<Index>(std::min(panels_, wanted / tasks), 1, chunks < 4 ? 4 / chunks : 1);
     parallel_tasks(tasks * panel_parts, [&](Index task) {
       const Index t = task / panel_parts, q = task % panel_parts;
       const Workspace<Index> tables(std::size_t(2 * chunk_ + 1));
-      const Workspace<T> scratch(
-          std::size_t(36 * chunk_ * (s_.c + run_.lanes * run_.tile_vectors) + 36 * s_.c));
+      const Workspace<T> scratch(std::size_t(
+          products_ * (chunk_ * (s_.c + run_.lanes * run_.tile_vectors) + 2 * kLine) + side * side * s_.c));
       for (Index i = chunks * t / tasks; i < chunks * (t + 1) / tasks; ++i)
         chunk(u.data(), tiles_.count * i / chunks, tiles_.count * (i + 1) / chunks, panels_ * q / panel_parts,
               panels_ * (q + 1) / panel_parts, tables.data(), scratch.data());
@@ -133,58 +144,70 @@ template <class T> class Winograd {
   }
 
  private:
+  /// Elements between the numbers of one product and of the next, so that they do not all fall into one set
+  /// of the first-level cache.
+  static constexpr Index kLine = 64 / sizeof(T);
   /// Elements of a chunk's transformed patches: 768 KiB of floats.
   static constexpr Index kPatchElements = 192 * 1024;
   /// Kernels whose transform comes from the third-level cache or beyond.
   static constexpr Index kLargeKernel = 128 * 128;
+  /// How packed kernels are told from others: the first of the ways.
+  static constexpr int kWay = 3;
+
+  static bool pays(const Correlation& s, const WinogradForm& form) {
+    const Index size = s.c * s.o, pixels = s.n * s.rows.count * s.cols.count;
+    const Index kernel = form.stride > 1 ? 200 : size > kLargeKernel ? 2000 : 600;
+    return size >= form.least && form.taps * form.taps * pixels > WinogradTiles(s, form).taps() + kernel;
+  }
 
   void transform(const T* w, T* u) const {
     parallel_tasks(panels_, [&](Index panel) {
       const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
-      const Workspace<T> taps(std::size_t(9 * s_.c * q.count));
-      for (Index tap = 0; tap < 9; ++tap)
-        run_.pack(
-            w + s_.rows.index(tap / 3) * s_.w_row + s_.cols.index(tap % 3) * s_.w_tap + q.first * s_.w_out,
-            s_.w_in, s_.w_out, taps.data() + tap * s_.c * q.count, s_.c, 0, s_.c, q.width, 1, 0);
-      run_.winograd_kernel(taps.data(), s_.c * q.count, u + q.first * s_.c, u_step_, s_.c * q.count);
+      const Index size = way_.form.taps;
+      const Workspace<T> taps(std::size_t(size * size * s_.c * q.count));
+      for (Index tap = 0; tap < size * size; ++tap)
+        run_.pack(w + s_.rows.index(tap / size) * s_.w_row + s_.cols.index(tap % size) * s_.w_tap +
+                      q.first * s_.w_out,
+                  s_.w_in, s_.w_out, taps.data() + tap * s_.c * q.count, s_.c, 0, s_.c, q.width, 1, 0);
+      way_.kernel(taps.data(), s_.c * q.count, u + q.first * s_.c, u_step_, s_.c * q.count);
     });
   }
 
   /// Tiles [begin, end), panels [panel, panel_end).
   void chunk(const T* u, Index begin, Index end, Index panel, Index panel_end, Index* tables,
              T* scratch) const {
-    const Index tiles = end - begin, v_step = tiles * s_.c;
-    T *const v = scratch, *const m = v + 36 * v_step;
-    T* const patch = scratch + 36 * chunk_ * (s_.c + run_.lanes * run_.tile_vectors);
+    const Index tiles = end - begin, v_step = tiles * s_.c + kLine;
+    T *const v = scratch, *const m = v + products_ * v_step;
+    T* const patch = scratch + products_ * (chunk_ * (s_.c + run_.lanes * run_.tile_vectors) + 2 * kLine);
     for (Index t = 0; t < tiles; ++t) gather(begin + t, v + t * s_.c, v_step, patch);
     Index *const a_rows = tables, *const c_rows = a_rows + chunk_, *const stretch = c_rows + chunk_;
     *stretch = 0;
     for (; panel < panel_end; ++panel) {
       const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
       for (Index t = 0; t < tiles; ++t) a_rows[t] = t * s_.c, c_rows[t] = t * q.count;
-      const Index m_step = tiles * q.count;
-      for (Index e = 0; e < 36; ++e)
-        run_.multiply({v + e * v_step, a_rows, stretch, 1, s_.c, 1, u + e * u_step_ + q.first * s_.c, s_.c, 0,
-                       m + e * m_step, c_rows, tiles, q.width, 1, false},
-                      0, 1);
+      const Index m_step = tiles * q.count + kLine;
+      for (Index e = 0; e < products_; ++e)
+        run_.multiply(
+            {v + e * v_step, a_rows, stretch, 1, s_.c, 1, u + way_.form.place(e) * u_step_ + q.first * s_.c,
+             s_.c, 0, m + e * m_step, c_rows, tiles, q.width, 1, false},
+            0, 1);
       for (Index t = 0; t < tiles; ++t) scatter(begin + t, m + t * q.count, m_step, q);
     }
   }
 
   void gather(Index tile, T* v, Index v_step, T* copy) const {
     const WinogradPatch<T> patch = tiles_.source(x_, tile, copy);
-    run_.winograd_patch(patch.at, patch.row, patch.pixel, v, v_step, s_.c);
+    way_.patch(patch.at, patch.row, patch.pixel, v, v_step, s_.c);
   }
 
   void scatter(Index tile, const T* m, Index m_step, const WinogradColumns& q) const {
     const auto at = tiles_.place(tile);
     const Index line = s_.cols.out * s_.o,
                 first = (at.image * s_.rows.out + at.row) * line + at.col * s_.o + q.first;
-    const int rows = int(std::min<Index>(4, s_.rows.count - at.row)),
-              cols = int(std::min<Index>(4, s_.cols.count - at.col));
-    run_.winograd_results(m, m_step, epilogue_.bias ? epilogue_.bias + q.first : nullptr,
-                          epilogue_.norm.from(q.first), is_relu(epilogue_), y_ + first, line, s_.o, rows,
-                          cols, q.width);
+    const int rows = int(std::min(way_.form.results, s_.rows.count - at.row)),
+              cols = int(std::min(way_.form.results, s_.cols.count - at.col));
+    way_.results(m, m_step, epilogue_.bias ? epilogue_.bias + q.first : nullptr, epilogue_.norm.from(q.first),
+                 is_relu(epilogue_), y_ + first, line, s_.o, rows, cols, q.width);
     if (is_done_by_tiles(epilogue_)) return;
     for (int r = 0; r < rows; ++r) {
       const Index from = first + r * line;
@@ -194,12 +217,13 @@ template <class T> class Winograd {
   }
 
   const ConvKernels<T>& run_;
+  const WinogradKernels<T>& way_;
   const Correlation& s_;
   const T* const x_;
   T* const y_;
   const ConvEpilogue<T>& epilogue_;
   const WinogradTiles tiles_;
-  const Index panels_, u_step_, chunk_;
+  const Index products_, panels_, u_step_, chunk_;
 };
 
 }  // namespace fastnn::cpu

@@ -17,32 +17,36 @@ namespace fastnn::cpu {
 
 template <class T> class WinogradGradient {
  public:
-  WinogradGradient(const ConvKernels<T>& run, const Correlation& s, const T* x, const T* dy)
+  WinogradGradient(const ConvKernels<T>& run, const WinogradKernels<T>& way, const Correlation& s, const T* x,
+                   const T* dy)
       : run_(run),
+        way_(way),
         s_(s),
         x_(x),
         dy_(dy),
-        tiles_(s),
+        tiles_(s, way.form),
+        products_(way.form.points * way.form.points),
+        weights_(way.form.weights * way.form.weights),
         size_(s.c * s.o),
         blocks_(parts(s.c, run.lanes)),
         panels_(parts(parts(s.o, run.lanes), run.tile_vectors)),
         chunk_(std::min(up(tiles_.count, 8), std::clamp<Index>(2 * size_ / (s.c + s.o) / 8 * 8, 64, kRun))) {}
 
-  /// Whether it is faster than the sum itself: tiles enough to outweigh the sums of products being four times
-  /// as many as taps.
-  static bool pays(const Correlation& s) {
-    if (!WinogradTiles::fit(s)) return false;
-    const Index pixels = s.n * s.rows.count * s.cols.count;
-    return 9 * pixels > 45 * WinogradTiles(s).count + 1500;
+  /// The way that is faster than the sum itself, or none: tiles enough to outweigh the sums of products being
+  /// more than taps.
+  static const WinogradKernels<T>* of(const ConvKernels<T>& run, const Correlation& s) {
+    for (const WinogradKernels<T>& way : run.winograd)
+      if (WinogradTiles::fit(s, way.form) && pays(s, way.form)) return &way;
+    return nullptr;
   }
 
   void operator()(T* dw) const {
-    const Index wanted = std::clamp<Index>(tiles_.count * 36 * size_ / kGrainMultiplies, 1, kMaxTasks);
-    const Index tile_parts =
-        std::clamp<Index>(std::min({wanted, kMemory / (36 * size_), tiles_.count / chunk_}), 1, kMaxParts);
+    const Index wanted = std::clamp<Index>(tiles_.count * products_ * size_ / kGrainMultiplies, 1, kMaxTasks);
+    const Index tile_parts = std::clamp<Index>(
+        std::min({wanted, kMemory / (weights_ * size_), tiles_.count / chunk_}), 1, kMaxParts);
     const Index block_parts = std::clamp<Index>(blocks_ * run_.lanes / kPartChannels, 1,
                                                 parts(std::min(wanted, kMinTasks), tile_parts));
-    const Index step = (parts(tiles_.count, tile_parts) > run_chunks_ * chunk_ ? 2 : 1) * 36 * size_;
+    const Index step = (parts(tiles_.count, tile_parts) > run_chunks_ * chunk_ ? 2 : 1) * weights_ * size_;
     const Workspace<T> m(std::size_t(tile_parts * step));
     parallel_tasks(tile_parts * block_parts, [&](Index task) {
       const Index part = task / block_parts, q = task % block_parts;
@@ -50,18 +54,28 @@ template <class T> class WinogradGradient {
             blocks_ * q / block_parts, blocks_ * (q + 1) / block_parts);
     });
     parallel_ranges(
-        size_, 36 * tile_parts,
+        size_, weights_ * tile_parts,
         [&](Index begin, Index end) {
-          for (Index e = 0; tile_parts > 1 && e < 36; ++e) {
+          for (Index e = 0; tile_parts > 1 && e < weights_; ++e) {
             T* const sum = m.data() + e * size_ + begin;
             run_.add(sum, step, tile_parts, sum, end - begin);
           }
-          run_.winograd_kernel_gradient(m.data() + begin, size_, dw + begin, size_, end - begin);
+          way_.kernel_gradient(m.data() + begin, size_, dw + begin, size_, end - begin);
         },
         64);
   }
 
  private:
+  static bool pays(const Correlation& s, const WinogradForm& form) {
+    const Index pixels = s.n * s.rows.count * s.cols.count;
+    const Index sums = form.stride > 1 ? 200 : s.c * s.o < kLargeKernel ? 300 : 1500;
+    return form.taps * form.taps * pixels > WinogradTiles(s, form).taps() + sums;
+  }
+
+  /// Kernels whose sums come from the third-level cache.
+  static constexpr Index kLargeKernel = 128 * 128;
+  /// As in Winograd.
+  static constexpr Index kLine = 64 / sizeof(T);
   /// Tiles whose products are added one after the other.
   static constexpr Index kRun = 192;
   /// Elements of all copies of m: 16 MiB of floats, copies, tasks that make more of them needless, and
@@ -72,14 +86,15 @@ template <class T> class WinogradGradient {
   /// are more chunks than a run has.
   void range(T* m, Index begin, Index end, Index block, Index block_end) const {
     const Index lanes = run_.lanes, first = block * lanes, rows = std::min(s_.c, block_end * lanes) - first;
-    const Index v_step = (block_end - block) * lanes * chunk_, d_step = up(s_.o, lanes) * chunk_;
+    const Index v_step = (block_end - block) * lanes * chunk_ + kLine,
+                d_step = up(s_.o, lanes) * chunk_ + kLine;
     const Workspace<Index> tables(std::size_t(2 * rows + 1));
     Index *const a_rows = tables.data(), *const c_rows = a_rows + rows, *const stretch = c_rows + rows;
     for (Index i = 0; i < rows; ++i)
       a_rows[i] = i / lanes * lanes * chunk_ + i % lanes, c_rows[i] = (first + i) * s_.o;
     *stretch = 0;
-    const Workspace<T> scratch(std::size_t(36 * (v_step + d_step + std::max(s_.c, s_.o))));
-    T *const v = scratch.data(), *const d = v + 36 * v_step, *const copy = d + 36 * d_step;
+    const Workspace<T> scratch(std::size_t(products_ * (v_step + d_step + std::max(s_.c, s_.o))));
+    T *const v = scratch.data(), *const d = v + products_ * v_step, *const copy = d + products_ * d_step;
     const Index chunks = parts(end - begin, chunk_);
     for (Index i = 0; i < chunks; ++i) {
       const Index tile = begin + (end - begin) * i / chunks,
@@ -88,15 +103,16 @@ template <class T> class WinogradGradient {
         gather(tile + t, block, block_end, v + t * lanes, v_step, copy);
         spread(tile + t, d, d_step, t, copy);
       }
-      T* const sums = i < run_chunks_ ? m : m + 36 * size_;
-      for (Index e = 0; e < 36; ++e)
+      T* const sums = i < run_chunks_ ? m : m + weights_ * size_;
+      for (Index e = 0; e < products_; ++e)
         run_.multiply({v + e * v_step, a_rows, stretch, 1, count, lanes, d + e * d_step, chunk_, 0,
-                       sums + e * size_, c_rows, rows, s_.o, panels_, i % run_chunks_ > 0},
+                       sums + way_.form.place(e) * size_, c_rows, rows, s_.o, panels_,
+                       i % run_chunks_ > 0 || way_.form.shares(e)},
                       0, panels_);
       if (sums != m && ((i + 1) % run_chunks_ == 0 || i + 1 == chunks))
-        for (Index e = 0; e < 36; ++e) {
+        for (Index e = 0; e < weights_; ++e) {
           T* const to = m + e * size_ + first * s_.o;
-          run_.add(to, 36 * size_, 2, to, rows * s_.o);
+          run_.add(to, weights_ * size_, 2, to, rows * s_.o);
         }
     }
   }
@@ -104,25 +120,27 @@ template <class T> class WinogradGradient {
   void gather(Index tile, Index block, Index block_end, T* v, Index v_step, T* copy) const {
     const WinogradPatch<T> patch = tiles_.source(x_, tile, copy);
     for (Index b = block; b < block_end; ++b, v += chunk_ * run_.lanes)
-      run_.winograd_patch(patch.at + b * run_.lanes, patch.row, patch.pixel, v, v_step,
-                          std::min(run_.lanes, s_.c - b * run_.lanes));
+      way_.patch(patch.at + b * run_.lanes, patch.row, patch.pixel, v, v_step,
+                 std::min(run_.lanes, s_.c - b * run_.lanes));
   }
 
   void spread(Index tile, T* d, Index d_step, Index t, T* copy) const {
     const WinogradPatch<T> patch = tiles_.results(dy_, tile, copy);
     for (Index panel = 0; panel < panels_; ++panel) {
       const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
-      run_.winograd_gradients(patch.at + q.first, patch.row, patch.pixel, d + q.first * chunk_ + t * q.count,
-                              d_step, q.width);
+      way_.gradients(patch.at + q.first, patch.row, patch.pixel, d + q.first * chunk_ + t * q.count, d_step,
+                     q.width);
     }
   }
 
   const ConvKernels<T>& run_;
+  const WinogradKernels<T>& way_;
   const Correlation& s_;
   const T* const x_;
   const T* const dy_;
   const WinogradTiles tiles_;
-  const Index size_, blocks_, panels_, chunk_, run_chunks_ = std::max<Index>(1, kRun / chunk_);
+  const Index products_, weights_, size_, blocks_, panels_, chunk_,
+      run_chunks_ = std::max<Index>(1, kRun / chunk_);
 };
 
 }  // namespace fastnn::cpu

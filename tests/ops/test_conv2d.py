@@ -148,8 +148,9 @@ def test_the_sample_holds_nearly_every_pair_of_values():
 def test_values_and_gradients_of_every_geometry(i, dtype):
     arrays, y, dy, grads, settings = expected(i)
     got, pullback = vjp(lambda *given: conv2d(*given, **settings), *(a.astype(dtype) for a in arrays))
-    # 3 x 3 windows of many channels are summed by Winograd's algorithm: 7 times the error; docs/numerics.md.
-    slack = 10 if dy.size and arrays[1].shape[:2] == (3, 3) and min(arrays[1].shape[2:]) >= 32 else 1
+    # 3 x 3 and 5 x 5 windows of many channels are summed by Winograd's algorithm: 7 times the error; docs/numerics.md.
+    tiled = arrays[1].shape[:2] in ((3, 3), (5, 5)) and min(arrays[1].shape[2:]) >= 16
+    slack = 10 if dy.size and tiled else 1
     tolerance = slack * (1e-5 if dtype == "float32" else 1e-13)
     area, pixels = np.prod(arrays[1].shape[:2]), dy[..., 0].size
     terms = (area * arrays[1].shape[2], area * y.shape[-1], pixels, pixels)  # in each sum, of values around 1
@@ -171,17 +172,20 @@ def test_values_and_gradients_of_every_geometry(i, dtype):
         (1, 12, 20, 128, 50, 2),
     ],
 )
-def test_winograd_keeps_its_bound(rng, n, h, w, c, o, padding):
-    keeps_bound(rng, n, h, w, c, o, padding)
+@pytest.mark.parametrize(("kernel", "strides"), [((3, 3), (1, 1)), ((5, 5), (1, 1)), ((3, 3), (2, 2))])
+def test_winograd_keeps_its_bound(rng, n, h, w, c, o, padding, kernel, strides):
+    keeps_bound(rng, n, h, w, c, o, padding, kernel=kernel, strides=strides)
 
 
-#: Sizes from 4 n to 4 n + 3, channels beside 32 and 64, tiles in padding alone. Winograd's way is taken for all.
+#: Sizes from 4 n to 4 n + 3, channels beside 16, 32 and 64, tiles in padding alone. Winograd's way is taken for all
+#: windows with stride 1.
 TILED = covering(
-    h=[12, 13, 14, 15],
+    kernel=[((3, 3), (1, 1)), ((5, 5), (1, 1)), ((3, 3), (2, 2))],
+    h=[16, 17, 18, 19],
     w=[16, 17, 18, 19],
     padding=["valid", "same", ((0, 3), (2, 0)), ((7, 2), (6, 9))],
-    c=[32, 33, 64],
-    o=[32, 40, 65],
+    c=[16, 33, 64],
+    o=[17, 32, 40, 65],
     n=[1, 3],
     dtype=["float32", "float64"],
 )
@@ -189,7 +193,8 @@ TILED = covering(
 
 @pytest.mark.parametrize("g", TILED, ids=lambda g: "-".join(map(str, g.values())))
 def test_winograd_in_every_geometry(rng, g):
-    keeps_bound(rng, **g)
+    kernel, strides = g["kernel"]
+    keeps_bound(rng, **{**g, "kernel": kernel, "strides": strides})
 
 
 #: Windows 3 and 5 wide whose kernel gradient is summed for all taps at once: images narrower than a window, padding
@@ -336,12 +341,14 @@ def test_with_activation_is_the_activation_of_it(rng, activation, shapes):
     np.testing.assert_allclose(conv2d(x, w, b, padding="same", activation=activation), expected, rtol=1e-6, atol=1e-6)
 
 
-def test_winograd_has_the_same_bits_at_any_thread_count(rng, threads):
-    x, w, b = (rng.standard_normal(s).astype(np.float32) for s in ((6, 20, 20, 128), (3, 3, 128, 100), (100,)))
+@pytest.mark.parametrize(("size", "strides"), [(3, 1), (5, 1), (3, 2)])
+def test_winograd_has_the_same_bits_at_any_thread_count(rng, threads, size, strides):
+    shapes = (6, 20 * strides, 20 * strides, 128), (size, size, 128, 100), (100,)
+    x, w, b = (rng.standard_normal(s).astype(np.float32) for s in shapes)
     results = []
     for count in (1, 2, 3, 8):
         backend.set_num_threads(count)
-        y, pullback = vjp(lambda *given: conv2d(*given, activation="relu"), x, w, b)
+        y, pullback = vjp(lambda *given: conv2d(*given, strides=strides, activation="relu"), x, w, b)
         results.append((y, *pullback(np.ones_like(y))))
     for result in results[1:]:
         for array, first in zip(result, results[0], strict=True):

@@ -3,7 +3,7 @@
 //   product      the windows are rows of x as it lies in memory (a kernel as large as the image; the
 //                gradients of 1 x 1, stride 1, with few pixels): a matrix product and no more
 //   depthwise    as many groups as channels, one kernel each: depthwise_conv2d.cpp
-//   Winograd     3 x 3 windows, stride 1, 32 channels and more in and out, pixels enough:
+//   Winograd     3 x 3 and 5 x 5 windows, 16 channels and more in and out, pixels enough:
 //                conv_winograd.hpp, and conv_winograd_gradient.hpp for the kernel gradient
 //   points       kernel gradients of 1 x 1 windows, pixels many or apart: conv_point_gradient.hpp
 //   lanes        few channels out, or lanes that go empty, where a batch fills vectors: conv_image_lanes.hpp,
@@ -42,18 +42,28 @@
 namespace fastnn::cpu::FASTNN_ISA {
 
 template <class T> const ConvKernels<T>& conv_kernels() {
-  static constexpr ConvKernels<T> kKernels{Vec<T>::lanes,          kConvRows,
-                                           kConvVectors,           kPointRows,
-                                           kPointVectors,          &conv_multiply<T>,
-                                           &conv_pack<T>,          &pack_panel_rows<T>,
-                                           &conv_block<T>,         &conv_add<T>,
-                                           &conv_scatter<T>,       &winograd_patch<T>,
-                                           &winograd_kernel<T>,    &winograd_results<T>,
-                                           &winograd_gradients<T>, &tap_lines,
-                                           &tap_gradient<T>,       point_kernel<T>(),
-                                           &image_lanes<T>,        &image_results<T>,
-                                           kImageSumRows,          &image_sums<T>,
-                                           &image_totals<T>,       &winograd_kernel_gradient<T>};
+  static constexpr ConvKernels<T> kKernels{
+      Vec<T>::lanes,
+      kConvRows,
+      kConvVectors,
+      kPointRows,
+      kPointVectors,
+      &conv_multiply<T>,
+      &conv_pack<T>,
+      &pack_panel_rows<T>,
+      &conv_block<T>,
+      &conv_add<T>,
+      &conv_scatter<T>,
+      &tap_lines,
+      &tap_gradient<T>,
+      point_kernel<T>(),
+      &image_lanes<T>,
+      &image_results<T>,
+      kImageSumRows,
+      &image_sums<T>,
+      &image_totals<T>,
+      {winograd_kernels<SixPoints<4, 3>, T>(), winograd_kernels<SixPoints<2, 5>, T>(),
+       winograd_kernels<StrideTwo, T>()}};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
@@ -448,7 +458,7 @@ bool is_depthwise(const Conv2dShape& s) { return s.groups > 1 && s.groups == s.c
 
 /// Whether images in lanes are the fastest way.
 template <class T> bool lanes_pay(const ConvKernels<T>& run, const Correlation& s) {
-  if constexpr (std::is_same_v<T, float>) return !Winograd<T>::pays(s) && ImageLanes::pays(run, s);
+  if constexpr (std::is_same_v<T, float>) return !Winograd<T>::of(run, s) && ImageLanes::pays(run, s);
   return false;
 }
 
@@ -486,7 +496,7 @@ template <class T> void correlate(const T* x, const T* w, T* y, const Correlatio
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
   if constexpr (std::is_same_v<T, float>)
     if (lanes_pay(run, s)) return ImageLanes(run, s, x, y, epilogue)(w);
-  if (Winograd<T>::pays(s)) return Winograd<T>(run, s, x, y, epilogue)(w, kept);
+  if (const auto* way = Winograd<T>::of(run, s)) return Winograd<T>(run, *way, s, x, y, epilogue)(w, kept);
   if (s.has_points()) return Correlator<T>(run, s.as_row(), x, y, epilogue)(w, kept);
   Correlator<T>(run, s, x, y, epilogue)(w, kept);
 }
@@ -495,7 +505,7 @@ FASTNN_INSTANTIATE(correlate)
 template <class T> void correlate_kernel(const T* x, const T* dy, T* dw, const Correlation& s) {
   if (s.depth() == 0 || s.o == 0) return;
   const auto& run = FASTNN_SELECT(conv_kernels<T>)();
-  if (WinogradGradient<T>::pays(s)) return WinogradGradient<T>(run, s, x, dy)(dw);
+  if (const auto* way = WinogradGradient<T>::of(run, s)) return WinogradGradient<T>(run, *way, s, x, dy)(dw);
   if (PointGradient<T>::pays(run, s)) return PointGradient<T>(run, s, x, dy)(dw);
   if constexpr (std::is_same_v<T, float>)
     if (ImageGradient::pays(run, s)) return ImageGradient(run, s, x, dy)(dw);
