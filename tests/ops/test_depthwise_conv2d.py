@@ -106,9 +106,9 @@ def test_values_and_gradients_of_every_geometry(i, dtype):
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("padding", [(1, 1), (3, 0), (0, 3)])
 @pytest.mark.parametrize("channels", [20, 84])
-def test_windows_of_three_on_images_of_few_pixels(rng, stride, padding, channels):
+def test_windows_of_three_on_few_pixels_and_in_parts_of_rows(rng, stride, padding, channels):
     w, b = rng.standard_normal((3, 3, channels, 1)), rng.standard_normal(channels)
-    for size in ((1, 1), (2, 1), (3, 2), (1, 4), (4, 5)):
+    for size in ((1, 1), (2, 1), (3, 2), (1, 4), (4, 5), (3, 19)):
         x = rng.standard_normal((2, *size, channels))
         if min(lengths(*size, (3, 3), (stride,) * 2, padding, (1, 1))[1]) < 1:
             continue

@@ -7,8 +7,8 @@
 // y, one for each phase of the strides (conv_sweep.hpp). The kernel gradient sums rows of pixels, 4 at a
 // time, parts of the images apart, which are added in order.
 //
-// Where windows of 3 x 3 move pixel by pixel and there are 32 registers, three columns of pixels stay in
-// them, so that each is loaded once for three results, or for all nine taps of the kernel gradient.
+// Where windows of 3 x 3 move by one pixel or two and there are 32 registers, three columns of pixels stay in
+// them, so that each is loaded once for its results, or for all nine taps of the kernel gradient.
 //
 // With several kernels for a channel it goes the general way, as groups of one channel each.
 #include "fastnn/depthwise_conv2d.hpp"
@@ -46,8 +46,10 @@ FASTNN_DECLARE(void, depthwise_add, (const T* x, Index stride, Index count, T* y
 namespace fastnn::cpu::FASTNN_ISA {
 
 constexpr int kPixels = 8;
-/// Bytes of pixels and results of a part of a row.
-constexpr Index kPartBytes = 24 * 1024;
+/// Windows of a part of a row.
+constexpr Index kPartWindows = 8;
+/// Pixels ahead at which what is stored to is asked for.
+constexpr Index kAskedPixels = 2;
 /// Whether registers hold the weights and the pixels of a 3 x 3 window beside a sum.
 #if defined(FASTNN_ISA_avx512) || defined(FASTNN_ISA_neon)
 constexpr bool kHoldsWindows = true;
@@ -55,37 +57,44 @@ constexpr bool kHoldsWindows = true;
 constexpr bool kHoldsWindows = false;
 #endif
 
-/// Windows 3 wide that move along R rows pixel by pixel, in registers: each pixel is loaded once. visit(t,
-/// left, middle, right) gets the columns of window t, zeros outside of the image.
-template <int R, class T, class At, class Visit>
+/// Windows 3 wide that move along R rows S pixels at a time, in registers: each pixel is loaded once.
+/// visit(left, middle, right) gets the columns of each window, zeros outside of the image.
+template <int R, int S, class T, class At, class Visit>
 static inline void depthwise_windows(const DepthwiseRow<T>& s, Index begin, Index end, At at,
                                      const Visit& visit) {
   using V = Vec<T>;
+  const Index pixel = s.channels, row = s.x_row, in = s.in;
+  Index j = s.shift_first + begin * S;  // column, and where it is
+  const T* x = s.x + j * pixel;
   V a[R], b[R], c[R];
-  const auto load = [&](V(&column)[R], Index j) {
-    const bool inside = j >= 0 && j < s.in;
+  const auto load = [&](V(&column)[R], Index k) {
+    const bool inside = j + k >= 0 && j + k < in;
 #pragma GCC unroll 3
-    for (int r = 0; r < R; ++r) column[r] = inside ? at.load(s.x + r * s.x_row + j * s.channels) : V::set(0);
+    for (int r = 0; r < R; ++r) column[r] = inside ? at.load(x + k * pixel + r * row) : V::set(0);
   };
-  load(b, s.shift_first + begin);
-  load(c, s.shift_first + begin + 1);
-  for (Index t = begin; t < end; ++t) {
+  load(S == 1 ? b : c, 0);
+  if constexpr (S == 1) load(c, 1);
+  for (Index t = begin; t < end; ++t, j += S, x += S * pixel) {
 #pragma GCC unroll 3
-    for (int r = 0; r < R; ++r) a[r] = b[r], b[r] = c[r];
-    load(c, s.shift_first + t + 2);
-    visit(t, a, b, c);
+    for (int r = 0; r < R; ++r) {
+      a[r] = S == 1 ? b[r] : c[r];
+      if constexpr (S == 1) b[r] = c[r];
+    }
+    if constexpr (S == 2) load(b, 1);
+    load(c, 2);
+    visit(a, b, c);
   }
 }
 
-/// Calls run.template operator()<R>() for a row of windows 3 wide of which R rows lie in the image, and
-/// returns true, if these windows move pixel by pixel and fit into registers.
+/// Calls run.template operator()<R, S>() for a row of windows 3 wide of which R rows lie in the image, and
+/// returns true, if these windows move S pixels at a time and fit into registers.
 template <class T, class Run> static bool depthwise_in_registers(const DepthwiseRow<T>& s, const Run& run) {
   if constexpr (kHoldsWindows) {
-    if (s.taps != 3 || s.shift_step != 1 || s.in_step != 1) return false;
-    switch (s.tap_rows) {
-      case 1: run.template operator()<1>(); return true;
-      case 2: run.template operator()<2>(); return true;
-      case 3: run.template operator()<3>(); return true;
+    if (s.taps != 3 || s.shift_step != 1 || s.tap_rows < 2 || s.tap_rows > 3) return false;
+    const bool all = s.tap_rows == 3;
+    switch (s.in_step) {
+      case 1: all ? run.template operator()<3, 1>() : run.template operator()<2, 1>(); return true;
+      case 2: all ? run.template operator()<3, 2>() : run.template operator()<2, 2>(); return true;
       default: return false;
     }
   }
@@ -142,49 +151,49 @@ template <int P, class T, class At> static inline void depthwise_pixels(const De
   for (int p = 0; p < P; ++p) at.store(y + (t + p) * y_step, max(least, sums[p]));
 }
 
-/// Calls fn(begin, end) for parts of a row of results whose pixels under windows of R rows stay in the
-/// first-level cache, while one vector of channels after the other goes over them: neighbours share lines.
-template <int R, class T, class Fn>
-static inline void depthwise_parts(const DepthwiseRow<T>& s, const Fn& fn) {
-  const Index bytes = Index(sizeof(T)) * (R + 1) * s.channels;
-  const Index step = bytes > 0 && 16 * bytes < kPartBytes ? kPartBytes / bytes : 16;
-  for (Index begin = 0; begin < s.count; begin += step)
-    fn(begin, s.count - begin < step ? s.count : begin + step);
+/// Calls fn(begin, end) for equal parts of a row of results, short enough that their pixels stay in the
+/// first-level cache while one vector of channels after the other goes over them: neighbours share lines, and
+/// pixels a KiB apart share a sixteenth of the cache.
+template <class T, class Fn> static inline void depthwise_parts(const DepthwiseRow<T>& s, const Fn& fn) {
+  const Index parts = (s.count + kPartWindows - 1) / kPartWindows,
+              size = parts ? (s.count + parts - 1) / parts : 1;
+  for (Index begin = 0; begin < s.count; begin += size)
+    fn(begin, s.count - begin < size ? s.count : begin + size);
 }
 
 /// A row of results of windows 3 wide, R rows of them. ends: whether more than the bias is done to them.
-template <int R, bool ends, class T>
+template <int R, int S, class T>
 static void depthwise_row_of_windows(const DepthwiseRow<T>& s, T* y, Index y_step) {
   using V = Vec<T>;
-  depthwise_parts<R>(s, [&](Index begin, Index end) {
+  const Index w_row = s.w_row, w_tap = s.w_tap;
+  depthwise_parts(s, [&](Index begin, Index end) {
     row_each<T>(s.channels, [&](auto at) {
       V w[R][3];
 #pragma GCC unroll 3
       for (int r = 0; r < R; ++r)
 #pragma GCC unroll 3
-        for (int k = 0; k < 3; ++k) w[r][k] = at.load(s.w + r * s.w_row + k * s.w_tap);
+        for (int k = 0; k < 3; ++k) w[r][k] = at.load(s.w + r * w_row + k * w_tap);
       const V bias = s.bias ? at.load(s.bias) : V::set(0), least = least_of<V>(s.relu);
       // Without a norm (v - 0) 1 + -0, which is v, also where v is -0.
       const V mean = s.norm.mean ? at.load(s.norm.mean) : V::set(0);
       const V scale = s.norm.mean ? at.load(s.norm.scale) : V::set(1);
       const V shift = s.norm.mean ? at.load(s.norm.shift) : V::set(T(-0.0));
-      depthwise_windows<R>(s, begin, end, at, [&](Index t, const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
+      T* to = y + begin * y_step;
+      depthwise_windows<R, S>(s, begin, end, at, [&](const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
         V sum = bias;
 #pragma GCC unroll 3
         for (int r = 0; r < R; ++r) sum = fma(w[r][2], c[r], fma(w[r][1], b[r], fma(w[r][0], a[r], sum)));
-        if constexpr (ends) sum = max(least, fma(sum - mean, scale, shift));
-        at.store(y + t * y_step, sum);
+        sum = max(least, fma(sum - mean, scale, shift));
+        __builtin_prefetch(to + kAskedPixels * y_step + at.i, 1);
+        at.store(to, sum);
+        to += y_step;
       });
     });
   });
 }
 
 template <class T> void depthwise_row(const DepthwiseRow<T>& s, T* y, Index y_step) {
-  const bool ends = s.norm.mean || s.relu;
-  if (depthwise_in_registers(s, [&]<int R>() {
-        ends ? depthwise_row_of_windows<R, true>(s, y, y_step)
-             : depthwise_row_of_windows<R, false>(s, y, y_step);
-      }))
+  if (depthwise_in_registers(s, [&]<int R, int S>() { depthwise_row_of_windows<R, S>(s, y, y_step); }))
     return;
   // Results [begin, end) have all their taps.
   Index begin = 0, end = s.count;
@@ -271,18 +280,21 @@ template <class T> static void depthwise_taps_of_four(const DepthwiseRow<T>& s, 
 }
 
 /// All taps of windows 3 wide, R rows of them.
-template <int R, class T>
+template <int R, int S, class T>
 static void depthwise_kernel_of_windows(const DepthwiseRow<T>& s, const T* dy, T* dw) {
   using V = Vec<T>;
-  depthwise_parts<R>(s, [&](Index begin, Index end) {
-    row_each<T>(s.channels, [&](auto at) {
+  const Index channels = s.channels, w_row = s.w_row, w_tap = s.w_tap;
+  depthwise_parts(s, [&](Index begin, Index end) {
+    row_each<T>(channels, [&](auto at) {
       V sums[R][3];
 #pragma GCC unroll 3
       for (int r = 0; r < R; ++r)
 #pragma GCC unroll 3
         for (int k = 0; k < 3; ++k) sums[r][k] = V::set(0);
-      depthwise_windows<R>(s, begin, end, at, [&](Index t, const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
-        const V g = at.load(dy + t * s.channels);
+      const T* from = dy + begin * channels;
+      depthwise_windows<R, S>(s, begin, end, at, [&](const V(&a)[R], const V(&b)[R], const V(&c)[R]) {
+        const V g = at.load(from);
+        from += channels;
 #pragma GCC unroll 3
         for (int r = 0; r < R; ++r) {
           sums[r][0] = fma(g, a[r], sums[r][0]);
@@ -290,19 +302,20 @@ static void depthwise_kernel_of_windows(const DepthwiseRow<T>& s, const T* dy, T
           sums[r][2] = fma(g, c[r], sums[r][2]);
         }
       });
+      T* to = dw;
 #pragma GCC unroll 3
-      for (int r = 0; r < R; ++r)
+      for (int r = 0; r < R; ++r, to += w_row) {
+        T* tap = to;
 #pragma GCC unroll 3
-        for (int k = 0; k < 3; ++k) {
-          T* const to = dw + r * s.w_row + k * s.w_tap;
-          at.store(to, at.load(to) + sums[r][k]);
-        }
+        for (int k = 0; k < 3; ++k, tap += w_tap) at.store(tap, at.load(tap) + sums[r][k]);
+      }
     });
   });
 }
 
 template <class T> void depthwise_kernel_row(const DepthwiseRow<T>& s, const T* dy, T* dw) {
-  if (depthwise_in_registers(s, [&]<int R>() { depthwise_kernel_of_windows<R>(s, dy, dw); })) return;
+  if (depthwise_in_registers(s, [&]<int R, int S>() { depthwise_kernel_of_windows<R, S>(s, dy, dw); }))
+    return;
   for (Index r = 0; r < s.tap_rows; ++r) {
     const T* const x = s.x + r * s.x_row;
     T* const to = dw + r * s.w_row;
