@@ -444,7 +444,7 @@ template <class T> void input_gradient(const T* dz, const T* w, T* dx, const Con
 template <class T> void kernel_gradient(const T* x, const T* dy, T* dw, const Correlation& s) {
   const Index size = s.rows.taps * s.w_row, rows = s.n * s.rows.count, row = s.cols.count * s.c;
   const Index parts =
-      std::clamp<Index>(rows * row / (8 * kGrain), 1, std::min(kMaxParts, std::max<Index>(1, rows)));
+      std::clamp<Index>(rows * row / (4 * kGrain), 1, std::min(kMaxParts, std::max<Index>(1, rows)));
   const auto kernel = FASTNN_SELECT(depthwise_kernel_row<T>);
   const Workspace<T> memory(std::size_t(parts > 1 ? parts * size : 0));
   parallel_tasks(parts, [&](Index part) {
