@@ -35,6 +35,8 @@ template <class T> struct DepthwiseRow {
 };
 
 FASTNN_DECLARE(void, depthwise_row, (const DepthwiseRow<T>& s, T* y, Index y_step))
+FASTNN_DECLARE(void, depthwise_rows,
+               (const DepthwiseRow<T>& two, const DepthwiseRow<T>& one, T* y_two, T* y_one, Index y_step))
 FASTNN_DECLARE(void, depthwise_kernel_row, (const DepthwiseRow<T>& s, const T* dy, T* dw))
 FASTNN_DECLARE(void, depthwise_add, (const T* x, Index stride, Index count, T* y, Index n))
 
@@ -148,7 +150,10 @@ template <int P, class T, class At> static inline void depthwise_pixels(const De
   }
   const V least = least_of<V>(s.relu);
 #pragma GCC unroll 8
-  for (int p = 0; p < P; ++p) at.store(y + (t + p) * y_step, max(least, sums[p]));
+  for (int p = 0; p < P; ++p) {
+    if constexpr (P == kPixels) __builtin_prefetch(y + (t + P + p) * y_step + at.i, 1);
+    at.store(y + (t + p) * y_step, max(least, sums[p]));
+  }
 }
 
 /// Calls fn(begin, end) for equal parts of a row of results, short enough that their pixels stay in the
@@ -220,6 +225,66 @@ template <class T> void depthwise_row(const DepthwiseRow<T>& s, T* y, Index y_st
   for (t = end; t < s.count; ++t) edge(t);
 }
 FASTNN_INSTANTIATE(depthwise_row)
+
+/// The results of `two`, each from two neighbouring pixels of R rows, and those of `one`, each from a single
+/// one of the same rows: each pixel is loaded once for both, and what is stored lies side by side.
+template <int R, class T> static void depthwise_rows_of_pairs(const DepthwiseRow<T>& two,
+                                                              const DepthwiseRow<T>& one, T* y_two, T* y_one,
+                                                              Index y_step) {
+  using V = Vec<T>;
+  const T *const x = two.x, *const w_two = two.w, *const w_one = one.w;
+  const Index channels = two.channels, row = two.x_row, w_row = two.w_row, w_tap = two.w_tap, in = two.in;
+  // Pixel j is the second one of result j - shift_two and the only one of result j - shift_one.
+  const Index shift_two = two.shift_first + 1, shift_one = one.shift_first;
+  const Index end_two = shift_two + two.count, end_one = shift_one + one.count;
+  const Index first = shift_two < shift_one ? shift_two : shift_one;
+  const Index last = end_two > end_one ? end_two : end_one;
+  for (Index begin = first; begin < last; begin += kPartWindows) {
+    const Index end = last - begin < kPartWindows ? last : begin + kPartWindows;
+    row_each<T>(channels, [&](auto at) {
+      V left[R], right[R], only[R], a[R], b[R];
+      const auto load = [&](V(&pixel)[R], Index j) {
+        const bool inside = j >= 0 && j < in;
+#pragma GCC unroll 2
+        for (int r = 0; r < R; ++r) pixel[r] = inside ? at.load(x + j * channels + r * row) : V::set(0);
+      };
+#pragma GCC unroll 2
+      for (int r = 0; r < R; ++r) {
+        left[r] = at.load(w_two + r * w_row), right[r] = at.load(w_two + r * w_row + w_tap);
+        only[r] = at.load(w_one + r * w_row);
+      }
+      load(a, begin - 1);
+      for (Index j = begin; j < end; ++j) {
+        load(b, j);
+        V pair = left[0] * a[0], single = only[0] * b[0];
+        if constexpr (R == 2) {
+          pair = fma(left[1], a[1], pair);
+          single = fma(only[1], b[1], single);
+        }
+#pragma GCC unroll 2
+        for (int r = 0; r < R; ++r) {
+          pair = fma(right[r], b[r], pair);
+          a[r] = b[r];
+        }
+        T *const to_two = y_two + (j - shift_two) * y_step, *const to_one = y_one + (j - shift_one) * y_step;
+        __builtin_prefetch(to_two + y_step + at.i, 1);
+        __builtin_prefetch(to_one + y_step + at.i, 1);
+        if (j >= shift_two && j < end_two) at.store(to_two, pair);
+        if (j >= shift_one && j < end_one) at.store(to_one, single);
+      }
+    });
+  }
+}
+
+template <class T> void depthwise_rows(const DepthwiseRow<T>& two, const DepthwiseRow<T>& one, T* y_two,
+                                       T* y_one, Index y_step) {
+  switch (two.tap_rows) {
+    case 1: return depthwise_rows_of_pairs<1>(two, one, y_two, y_one, y_step);
+    case 2: return depthwise_rows_of_pairs<2>(two, one, y_two, y_one, y_step);
+    default: depthwise_row(two, y_two, y_step), depthwise_row(one, y_one, y_step);
+  }
+}
+FASTNN_INSTANTIATE(depthwise_rows)
 
 /// dw[k] += sum_t x[t, k] dy[t] for J taps in a row from k on, results [begin, end), in four interleaved
 /// sums.
@@ -405,8 +470,7 @@ template <class T> class ChannelRows {
   /// Row t of image `image`.
   void operator()(const Correlation& s, Index image, Index t) const {
     if (s.cols.count == 0) return;
-    const Index line = image * s.rows.out + s.rows.out_first + t * s.rows.out_step;
-    const Index at = (line * s.cols.out + s.cols.out_first) * s.c, step = s.cols.out_step * s.c;
+    const Index at = place(s, image, t), step = s.cols.out_step * s.c;
     DepthwiseRow<T> row = row_of(s, x_, w_, image, t);
     row.bias = epilogue_.bias, row.norm = epilogue_.norm, row.relu = is_relu(epilogue_);
     kernel_(row, y_ + at, step);
@@ -416,13 +480,31 @@ template <class T> class ChannelRows {
             together ? 1 : s.cols.count, together ? s.cols.count * s.c : s.c);
   }
 
+  /// Row t of two correlations, see are_pairs, without an epilogue.
+  void pairs(const Correlation& two, const Correlation& one, Index image, Index t) const {
+    pairs_(row_of(two, x_, w_, image, t), row_of(one, x_, w_, image, t), y_ + place(two, image, t),
+           y_ + place(one, image, t), two.cols.out_step * two.c);
+  }
+
  private:
+  /// Where row t of the results begins.
+  static Index place(const Correlation& s, Index image, Index t) {
+    const Index line = image * s.rows.out + s.rows.out_first + t * s.rows.out_step;
+    return (line * s.cols.out + s.cols.out_first) * s.c;
+  }
+
   const T *const x_, *const w_;
   T* const y_;
   const ConvEpilogue<T>& epilogue_;
   decltype(FASTNN_SELECT(depthwise_row<T>)) kernel_ = FASTNN_SELECT(depthwise_row<T>);
+  decltype(FASTNN_SELECT(depthwise_rows<T>)) pairs_ = FASTNN_SELECT(depthwise_rows<T>);
   decltype(FASTNN_SELECT(epilogue_rows<T>)) finish_ = FASTNN_SELECT(epilogue_rows<T>);
 };
+
+/// Whether result t of one of these reads two neighbours and of the other one: windows of 3 two apart.
+bool are_pairs(const Sweep& two, const Sweep& one) {
+  return two.taps == 2 && two.shift_step == 1 && one.taps == 1;
+}
 
 /// The input gradient from dz: the phases of the strides row by row, so that they find dz in the cache.
 template <class T> void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s) {
@@ -431,13 +513,18 @@ template <class T> void input_gradient(const T* dz, const T* w, T* dx, const Con
     phases.data()[i] = Correlation::backward(s, i / s.stride_w, i % s.stride_w);
   const ConvEpilogue<T> none;
   const ChannelRows<T> rows(dz, w, dx, none);
+  const auto row = [&](const Correlation* columns, Index image, Index t) {
+    if (t >= columns->rows.count) return;
+    if (s.stride_w == 2 && are_pairs(columns[0].cols, columns[1].cols))
+      return rows.pairs(columns[0], columns[1], image, t);
+    if (s.stride_w == 2 && are_pairs(columns[1].cols, columns[0].cols))
+      return rows.pairs(columns[1], columns[0], image, t);
+    for (Index k = 0; k < s.stride_w; ++k) rows(columns[k], image, t);
+  };
   const Index most = parts(s.h, s.stride_h);
   parallel_ranges(s.n * most, s.stride_h * s.w * s.c, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i)
-      for (Index k = 0; k < s.stride_h * s.stride_w; ++k) {
-        const Correlation& phase = phases.data()[k];
-        if (i % most < phase.rows.count) rows(phase, i / most, i % most);
-      }
+      for (Index k = 0; k < s.stride_h; ++k) row(phases.data() + k * s.stride_w, i / most, i % most);
   });
 }
 
