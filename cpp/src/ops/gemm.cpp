@@ -432,18 +432,21 @@ template <class T> class Gemm {
 
   /// Cuts c into pieces: of at least 64 rows first, then of whole panels, then of fewer rows. They follow
   /// each other column by column, or row by row: where a would come from the third level for many parts of
-  /// the columns, or for columns that stay in the second, and where each thread has packed its rows.
+  /// the columns, or for columns that stay in the second, and where each thread has packed its rows. Halves
+  /// of b that threads have packed panel by panel are theirs to multiply with, unless a is much larger.
   void multiply(const Product<T>& x, const Epilogue<T>* epilogue) const {
     const Index wanted = std::clamp<Index>(x.rows * x.cols * x.depth / kGrainMultiplies, 1, kMaxTasks);
     const Index unit = plan_.turned ? run_.chunk_rows : run_.tile_rows, units = parts(x.rows, unit);
     Index row_parts = std::clamp<Index>(x.rows / 64, 1, wanted);
     // Pieces side by side read the same rows of a.
     const Index most = plan_.pack_a ? parts(x.cols, 256) : x.panels;
-    const Index col_parts = std::min({most, x.panels, parts(wanted, row_parts)});
+    const bool halves =
+        plan_.pack_b && s_.b_col != 1 && !plan_.pack_a && x.panels >= 4 && x.rows <= 2 * x.cols;
+    const Index col_parts = halves ? 2 : std::min({most, x.panels, parts(wanted, row_parts)});
     row_parts = std::min(std::max(row_parts, wanted / col_parts), units);
     const Index a_bytes = x.rows * x.depth * Index(sizeof(T)), b_bytes = x.cols * x.depth * Index(sizeof(T));
     const bool rows_first =
-        plan_.turned || (a_bytes > kCacheBytes && (col_parts > 2 || b_bytes <= kCacheBytes));
+        plan_.turned || (!halves && a_bytes > kCacheBytes && (col_parts > 2 || b_bytes <= kCacheBytes));
     parallel_tasks(row_parts * col_parts, [&](Index task) {
       const Index q = rows_first ? task % col_parts : task / row_parts;
       const Index r = rows_first ? task / col_parts : task % row_parts;
