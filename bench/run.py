@@ -5,7 +5,7 @@
 A peer is the name of a module in bench/peers, optionally with its own number of threads (`torch@1`). Each peer
 lives in its own process; one that is not installed is left out. For every case the peers are prepared, then take
 turns (A B A B ...) for `--rounds` samples each; a peer's figure is the median. Samples during which other programs
-used the machine are repeated a few times. With `--passes` the whole list is run that often and each case's fastest
+used the machine, or before or after which it does not reach its peak, are repeated a few times. With `--passes` the whole list is run that often and each case's fastest
 pass counts. Outputs are compared with the first peer's; one that differs by more than `--tolerance` is marked, and
 its time enters no ratio.
 """
@@ -39,9 +39,11 @@ def main() -> None:
     limits = machine.measure(options.threads)
     print(limits)
     results = begin_record(options, limits, workers)
+    watch = machine.Watch(options.threads, limits.flops, options.patience)
     for number in range(options.passes):
         for case in chosen:
-            measure_into(results, case, workers, limits, options, number)
+            measure_into(results, case, workers, limits, watch, options, number)
+    watch.close()
     for worker in workers:
         worker.close()
 
@@ -56,6 +58,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--passes", type=int, default=1)
     parser.add_argument("--sample", type=float, default=0.04, help="seconds one sample lasts at least")
+    parser.add_argument("--patience", type=float, default=300, help="seconds spent in all on waiting for the peak")
     parser.add_argument("--limit", type=float, default=180, help="seconds after which a peer counts as hung")
     parser.add_argument("--tolerance", type=float, default=1e-3, help="accepted difference, relative to the maximum")
     return parser.parse_args()
@@ -100,6 +103,7 @@ def measure_into(
     case: Case,
     workers: list[Worker],
     limits: machine.Machine,
+    watch: machine.Watch,
     options: argparse.Namespace,
     number: int,
 ) -> None:
@@ -111,7 +115,7 @@ def measure_into(
         "unit": case.unit,
         "floor": limits.floor(case),
         "run": this_run,
-        "peers": measure_case(case, workers, options),
+        "peers": measure_case(case, workers, watch, options),
     }
     if old is None or old["run"] != this_run or record.typical(new) < record.typical(old):
         results["cases"][case.name] = new
@@ -121,7 +125,9 @@ def measure_into(
         record.save(options.json, results)
 
 
-def measure_case(case: Case, workers: list[Worker], options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+def measure_case(
+    case: Case, workers: list[Worker], watch: machine.Watch, options: argparse.Namespace
+) -> dict[str, dict[str, Any]]:
     """{spec: {median, samples, difference, agrees} or {error}}"""
     measured: dict[str, dict[str, Any]] = {}
     digests: dict[str, Digest] = {}
@@ -135,7 +141,7 @@ def measure_case(case: Case, workers: list[Worker], options: argparse.Namespace)
         for worker in workers:
             if "error" not in measured[worker.spec]:
                 try:
-                    measured[worker.spec]["samples"].append(quiet_sample(worker))
+                    measured[worker.spec]["samples"].append(quiet_sample(worker, watch))
                 except RuntimeError as error:
                     measured[worker.spec] = {"error": last_line(error)}
     first = next(iter(digests), None)
@@ -155,16 +161,19 @@ def last_line(error: RuntimeError) -> str:
     return record.without_folders(str(error).strip().splitlines()[-1])
 
 
-def quiet_sample(worker: Worker, attempts: int = 5) -> float:
-    """A sample taken while nothing else ran, if there is one within a few attempts."""
+def quiet_sample(worker: Worker, watch: machine.Watch, attempts: int = 5) -> float:
+    """A sample taken while nothing else ran and the processors gave their peak, or the one that came nearest to it."""
     accepted = (os.cpu_count() or 1) - worker.threads + FOREIGN_LOAD
-    seconds = 0.0
+    found: list[tuple[bool, float, float]] = []
     for attempt in range(attempts):
+        before = watch.wait()
         seconds, others = worker.ask("sample")
-        if others < accepted:
-            break
+        alone, share = others < accepted, min(before, watch.share())
+        if alone and share >= machine.WHOLE:
+            return float(seconds)
+        found.append((alone, share, seconds))
         time.sleep(0.02 * attempt)
-    return seconds
+    return max(found)[2]
 
 
 def compare(case: Case, found: Digest, reference: Digest, tolerance: float) -> dict[str, Any]:

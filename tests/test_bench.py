@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bench import attention_memory, cases, memory, readme_table, record, run, worker
-from bench.machine import Machine
+from bench.machine import Machine, Watch
 
 ALL_CASES = {case.name: case for case in cases.all_cases()}
 SMALL_CASES = [
@@ -58,6 +59,51 @@ def test_bandwidth_lies_between_the_measured_ones() -> None:
     assert machine.bandwidth_at(1) == 1e11
     assert machine.bandwidth_at(1e6) == pytest.approx(5.5e10)
     assert machine.bandwidth_at(1e9) == 1e10
+
+
+class Scripted:
+    """A worker that answers with samples, and a watch that sees shares of the peak, in their order."""
+
+    threads = 1
+
+    def __init__(self, samples: list[tuple[float, float]], shares: list[float]) -> None:
+        self.samples, self.shares = iter(samples), iter(shares)
+
+    def ask(self, message: str) -> tuple[float, float]:
+        assert message == "sample"
+        return next(self.samples)
+
+    def share(self) -> float:
+        return next(self.shares)
+
+    wait = share
+
+
+@pytest.mark.parametrize(
+    ("samples", "shares", "expected"),
+    [
+        ([(1.0, 0.0)], [1.0, 0.95], 1.0),
+        ([(3.0, 0.0), (2.0, 0.0)], [1.0, 0.5, 0.97, 0.97], 2.0),  # the peak was lost during the first sample
+        ([(3.0, 9.0), (2.0, 0.0)], [1.0, 1.0, 1.0, 1.0], 2.0),  # another program ran during the first sample
+        ([(5.0, 0.0), (2.0, 0.0), (4.0, 0.0)], [0.5, 0.5, 0.8, 0.7, 0.6, 0.9], 2.0),  # none is good
+        ([(5.0, 9.0), (2.0, 9.0), (4.0, 0.0)], [1.0, 1.0, 1.0, 1.0, 0.4, 0.3], 4.0),
+    ],
+)
+def test_the_least_disturbed_sample_counts(
+    samples: list[tuple[float, float]], shares: list[float], expected: float
+) -> None:
+    machine: Any = Scripted(samples, shares)
+    assert run.quiet_sample(machine, machine, attempts=3) == expected
+
+
+def test_a_watch_measures_again_and_again_and_loses_patience() -> None:
+    watch = Watch(1, peak=1e9, patience=0.02)
+    try:
+        assert watch.share() > 0 and watch.wait(0.01) > 0  # 1 GFLOP/s is less than any machine's peak
+        watch.peak = 1e18
+        assert watch.wait(0.01) < 1e-3 and watch.patience <= 0
+    finally:
+        watch.close()
 
 
 def test_difference_sees_wrong_values_shapes_and_nan() -> None:

@@ -79,22 +79,21 @@ double now() {
 }
 
 // Twelve independent chains hide the latency of the multiply-add.
-double flops(int threads) {
-  constexpr long kRounds = 4'000'000;
+double flops(int threads, long rounds) {
   constexpr int kChains = 12;
   const double begin = now();
 #pragma omp parallel num_threads(threads)
   {
     Vec sum[kChains], x = Vec{} + 1.0000001f, y = Vec{} + 1e-9f;
     for (int i = 0; i < kChains; ++i) sum[i] = Vec{} + float(i) * 0.001f;
-    for (long r = 0; r < kRounds; ++r) {
+    for (long r = 0; r < rounds; ++r) {
 #pragma GCC unroll 12
       for (int i = 0; i < kChains; ++i) sum[i] = sum[i] * x + y;
     }
     for (int i = 1; i < kChains; ++i) sum[0] = sum[0] + sum[i];
     sink = sum[0][0];
   }
-  return double(threads) * double(kRounds) * kChains * 2 * double(kWidth) / (now() - begin);
+  return double(threads) * double(rounds) * kChains * 2 * double(kWidth) / (now() - begin);
 }
 
 double bandwidth(int threads, std::size_t bytes) {
