@@ -108,3 +108,38 @@ def test_bits_do_not_depend_on_the_number_of_threads(rng, name):
         backend.set_num_threads(n)
         results.add(RUNS[name](a, b).tobytes())
     assert len(results) == 1
+
+
+PLACES = """
+import os, time
+import numpy as np
+from fastnn import backend, ops
+
+backend.set_num_threads(2)
+x = np.ones((512, 512), "float32")
+before = set(os.listdir("/proc/self/task"))
+expected = ops.matmul(x, x)
+(worker,) = map(int, set(os.listdir("/proc/self/task")) - before)
+everywhere = os.sched_getaffinity(0)
+here = min(everywhere)
+os.sched_setaffinity(0, {here})
+for allowed in ({here}, everywhere, {max(everywhere)}):
+    os.sched_setaffinity(worker, allowed)
+    for _ in range(20):
+        assert (ops.matmul(x, x) == expected).all()
+        time.sleep(0.001)
+    for _ in range(100):  # it may not have run yet since it was sent away
+        if os.sched_getaffinity(worker) == allowed:
+            break
+        time.sleep(0.01)
+    assert os.sched_getaffinity(worker) == allowed, (os.sched_getaffinity(worker), allowed)
+print("everywhere as before")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processors to choose from")
+def test_a_worker_on_the_callers_processor_may_run_where_it_might_before(run_python):
+    if _core.threading() == "OpenMP":
+        pytest.skip("OpenMP places its threads itself")
+    done = run_python(PLACES)
+    assert done.stdout == "everywhere as before\n", done.stderr

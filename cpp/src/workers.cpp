@@ -14,6 +14,10 @@
 //   idle  -> asleep (worker) -> offered (caller, which wakes it)
 //
 // One caller at a time has the workers; a second one, on another thread of the program, runs its tasks alone.
+//
+// A worker may have been put on the caller's processor, after both slept for example, where it waits while the
+// caller does all the work, for as long as it takes the system to move it: 10 ms and more. So whoever has not
+// taken up an offer for a while is sent to another processor.
 
 #include "workers.hpp"
 
@@ -29,6 +33,11 @@
 #if !defined(_WIN32)
 #include <pthread.h>
 #include <signal.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include "fastnn/core/threads.hpp"
@@ -47,6 +56,9 @@ constexpr std::chrono::microseconds kLookOut{100};
 // How long the caller looks out for the last worker. Asleep it leaves its processor to a worker that waits
 // for one, since the system moves threads to idle processors.
 constexpr std::chrono::microseconds kPatience{20};
+
+// How long an offer stands before who has not taken it up is sent away.
+constexpr std::chrono::microseconds kUntaken{100};
 
 enum State : int { kIdle, kAsleep, kOffered, kRunning, kAwaited };
 
@@ -91,13 +103,14 @@ class Region {
     }
   }
 
-  /// Runs tasks until none is left to take, those of run `own` first.
-  void work(int own) {
+  /// Runs tasks until none is left to take, those of run `own` first; calls between() after each.
+  template <typename Between> void work(int own, const Between& between) {
     for (int r = 0; r < count_; ++r) {
       Run& run = runs_[(own + r) % count_];
       while (run.next.load(std::memory_order_relaxed) < run.end) {
         const Index task = run.next.fetch_add(1, std::memory_order_relaxed);
         if (task < run.end) tasks_.run(tasks_.fn, task);
+        between();
       }
     }
   }
@@ -109,12 +122,55 @@ class Region {
   Run runs_[kRuns];
 };
 
+/// Where a thread may run: sent away from the caller's processor, it may not run there until it runs at all.
+class Place {
+ public:
+#if defined(__linux__)
+  /// By the thread itself, before anybody sends it away.
+  void begin() { thread_.store(pid_t(syscall(SYS_gettid)), std::memory_order_relaxed); }
+
+  /// By the thread itself, once it runs: it may run again wherever it might before.
+  void free() {
+    if (!sent_.load(std::memory_order_acquire)) return;
+    sched_setaffinity(0, sizeof allowed_, &allowed_);
+    sent_.store(false, std::memory_order_release);
+  }
+
+  /// By the caller. Nothing happens where there is no other processor, or the system does not allow it.
+  void send_away() {
+    const pid_t thread = thread_.load(std::memory_order_relaxed);
+    const int here = sched_getcpu();
+    if (!thread || here < 0 || here >= CPU_SETSIZE || sent_.load(std::memory_order_acquire)) return;
+    if (sched_getaffinity(thread, sizeof allowed_, &allowed_)) return;
+    cpu_set_t others = allowed_;
+    CPU_CLR(std::size_t(here), &others);
+    if (CPU_COUNT(&others) == 0 || CPU_EQUAL(&others, &allowed_)) return;
+    sent_.store(true, std::memory_order_release);
+    sched_setaffinity(thread, sizeof others, &others);
+  }
+
+ private:
+  std::atomic<pid_t> thread_{0};
+  std::atomic<bool> sent_{false};
+  cpu_set_t allowed_{};
+#else
+  void begin() {}
+  void free() {}
+  void send_away() {}
+#endif
+};
+
 class alignas(64) Worker {
  public:
   Worker(Region& region, int run) : region_(region), run_(run) {}
 
   void offer() {
     if (state_.exchange(kOffered, std::memory_order_release) == kAsleep) state_.notify_one();
+  }
+
+  /// Sends the worker to another processor if it has not taken the offer up yet.
+  void urge() {
+    if (state_.load(std::memory_order_relaxed) == kOffered) place_.send_away();
   }
 
   /// Takes the offer back, or waits until the worker has done what it accepted.
@@ -130,10 +186,12 @@ class alignas(64) Worker {
   [[noreturn]] void serve() {
     const FlushDenormals flush;
     in_task = true;
+    place_.begin();
     for (;;) {
       const bool offered =
           look_out(kLookOut, [this] { return state_.load(std::memory_order_relaxed) == kOffered; });
       if (!offered) sleep();
+      place_.free();
       accept();
     }
   }
@@ -152,13 +210,14 @@ class alignas(64) Worker {
   void accept() {
     int state = kOffered;
     if (!state_.compare_exchange_strong(state, kRunning, std::memory_order_acquire)) return;
-    region_.work(run_);
+    region_.work(run_, [] {});
     if (state_.exchange(kIdle, std::memory_order_release) == kAwaited) state_.notify_one();
   }
 
   std::atomic<int> state_{kIdle};
   Region& region_;
   const int run_;
+  Place place_;
 };
 
 /// Starts a detached thread on which signals of the program are not handled, but faults are.
@@ -187,7 +246,12 @@ class Workers {
     region_.open(tasks, others + 1);
     for (int i = 0; i < others; ++i) workers_[std::size_t(i)]->offer();
     in_task = true;
-    region_.work(0);
+    bool patient = true;
+    region_.work(0, [&, end = Clock::now() + kUntaken] {
+      if (!patient || Clock::now() < end) return;
+      patient = false;
+      for (int i = 0; i < others; ++i) workers_[std::size_t(i)]->urge();
+    });
     in_task = false;
     for (int i = 0; i < others; ++i) workers_[std::size_t(i)]->join();
     taken_.store(false, std::memory_order_release);
