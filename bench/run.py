@@ -5,9 +5,9 @@
 A peer is the name of a module in bench/peers, optionally with its own number of threads (`torch@1`). Each peer
 lives in its own process; one that is not installed is left out. For every case the peers are prepared, then take
 turns (A B A B ...) for `--rounds` samples each; a peer's figure is the median. Samples during which other programs
-used the machine, or before or after which it does not reach its peak, are repeated a few times. With `--passes` the whole list is run that often and each case's fastest
-pass counts. Outputs are compared with the first peer's; one that differs by more than `--tolerance` is marked, and
-its time enters no ratio.
+used the machine, or before or after which it does not reach its peak, are repeated a few times. With `--passes` the
+whole list is run that often and each case's fastest pass counts. Outputs are compared with the first peer's; one that
+differs by more than `--tolerance` is marked, and its time enters no ratio.
 """
 
 import argparse

@@ -1,5 +1,5 @@
-// For every line that it reads, prints the operations per second that threads get at that moment, measured for
-// some 2 ms; bench/machine.py compiles and runs it.
+// For every line that it reads, prints the operations per second that threads get at that moment, measured
+// for some 2 ms; bench/machine.py compiles and runs it.
 
 #include <cstdio>
 #include <cstdlib>

@@ -15,9 +15,9 @@
 //
 // One caller at a time has the workers; a second one, on another thread of the program, runs its tasks alone.
 //
-// A worker may have been put on the caller's processor, after both slept for example, where it waits while the
-// caller does all the work, for as long as it takes the system to move it: 10 ms and more. So whoever has not
-// taken up an offer for a while is sent to another processor.
+// A worker may have been put on the caller's processor, after both slept for example, where it waits while
+// the caller does all the work, for as long as it takes the system to move it: 10 ms and more. So whoever has
+// not taken up an offer for a while is sent to another processor.
 
 #include "workers.hpp"
 
