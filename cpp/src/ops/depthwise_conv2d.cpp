@@ -150,10 +150,7 @@ template <int P, class T, class At> static inline void depthwise_pixels(const De
   }
   const V least = least_of<V>(s.relu);
 #pragma GCC unroll 8
-  for (int p = 0; p < P; ++p) {
-    if constexpr (P == kPixels) __builtin_prefetch(y + (t + P + p) * y_step + at.i, 1);
-    at.store(y + (t + p) * y_step, max(least, sums[p]));
-  }
+  for (int p = 0; p < P; ++p) at.store(y + (t + p) * y_step, max(least, sums[p]));
 }
 
 /// Calls fn(begin, end) for equal parts of a row of results, short enough that their pixels stay in the
