@@ -7,7 +7,9 @@
 //     m (36, tiles, 48)  their products with one panel of the transformed kernel u (36, c, o): 36 matrix
 //     products y                  tile by tile
 //
-// u has 36 numbers for each 9 of w; it is made in every call, unless the caller keeps it (packing.hpp).
+// u has 36 numbers for each 9 of w; it is made in every call, unless the caller keeps it (packing.hpp). Where
+// w is large for the number of tiles, u is never written as a whole: all tiles go past one panel after the
+// other, of which the rows of some channels are transformed, multiplied, and their products added up.
 
 #include "conv_chunks.hpp"
 #include "conv_kernels.hpp"
@@ -124,6 +126,7 @@ template <class T> class Winograd {
   }
 
   void operator()(const T* w, PackedKernel* kept) const {
+    if (!kept && is_large()) return by_panels(w);
     const Index weights = way_.form.weights;
     const Packing<T> u(kept, w, kWay + int(&way_ - run_.winograd), 1, s_.c,
                        std::size_t(weights * weights * u_step_), [&](T* to) { transform(w, to); });
@@ -149,28 +152,82 @@ template <class T> class Winograd {
   static constexpr Index kLine = 64 / sizeof(T);
   /// Elements of a chunk's transformed patches: 768 KiB of floats.
   static constexpr Index kPatchElements = 192 * 1024;
-  /// Kernels whose transform comes from the third-level cache or beyond.
-  static constexpr Index kLargeKernel = 128 * 128;
+  /// Kernels whose transform comes from the third-level cache or beyond; elements for each tile that make
+  /// tiles too few for it to be made at once, and elements of transforms that no number of tiles is enough
+  /// for.
+  static constexpr Index kLargeKernel = 128 * 128, kTileElements = 1024, kHugeTransform = 36 * 256 * 256;
+  /// Channels whose part of a panel of the transformed kernel stays in the second-level cache: 432 KiB of
+  /// floats.
+  static constexpr Index kBlock = 64;
+  /// Tiles that go past a panel at once, at most: their products stay there, too.
+  static constexpr Index kPassTiles = 128;
   /// How packed kernels are told from others: the first of the ways.
   static constexpr int kWay = 3;
 
   static bool pays(const Correlation& s, const WinogradForm& form) {
-    const Index size = s.c * s.o, pixels = s.n * s.rows.count * s.cols.count;
-    const Index kernel = form.stride > 1 ? 200 : size > kLargeKernel ? 2000 : 600;
-    return size >= form.least && form.taps * form.taps * pixels > WinogradTiles(s, form).taps() + kernel;
+    const Index pixels = s.n * s.rows.count * s.cols.count, kernel = form.stride > 1 ? 200 : 500;
+    return s.c * s.o >= form.least && form.taps * form.taps * pixels > WinogradTiles(s, form).taps() + kernel;
+  }
+
+  bool is_large() const {
+    const Index size = s_.c * s_.o, weights = way_.form.weights * way_.form.weights;
+    return size >= kLargeKernel && (size >= kTileElements * tiles_.count || weights * size > kHugeTransform);
+  }
+
+  void by_panels(const T* w) const {
+    const Index passes = parts(tiles_.count, kPassTiles);
+    const Workspace<T> v(std::size_t(products_ * (parts(tiles_.count, passes) * s_.c + kLine)));
+    for (Index i = 0; i < passes; ++i)
+      by_panels(w, tiles_.count * i / passes, tiles_.count * (i + 1) / passes, v.data());
+  }
+
+  /// Tiles [begin, end) by one panel of the kernel after the other, of which some channels at a time are
+  /// transformed where they are multiplied next.
+  void by_panels(const T* w, Index begin, Index end, T* v) const {
+    const Index tiles = end - begin, v_step = tiles * s_.c + kLine, weights = way_.form.weights;
+    parallel_ranges(tiles, products_ * s_.c, [&](Index from, Index to) {
+      const Workspace<T> patch(std::size_t(way_.form.side * way_.form.side * s_.c));
+      for (Index t = from; t < to; ++t) gather(begin + t, v + t * s_.c, v_step, patch.data());
+    });
+    parallel_tasks(panels_, [&](Index panel) {
+      const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
+      const Index m_step = tiles * q.count + kLine, u_step = kBlock * q.count + kLine;
+      const Workspace<Index> tables(std::size_t(2 * tiles + 1));
+      Index *const a_rows = tables.data(), *const c_rows = a_rows + tiles, *const stretch = c_rows + tiles;
+      for (Index t = 0; t < tiles; ++t) a_rows[t] = t * s_.c, c_rows[t] = t * q.count;
+      *stretch = 0;
+      const Workspace<T> scratch(std::size_t(products_ * m_step + weights * weights * u_step));
+      T *const m = scratch.data(), *const u = m + products_ * m_step;
+      for (Index first = 0; first < s_.c; first += kBlock) {
+        const Index channels = std::min(kBlock, s_.c - first);
+        transform(w, q, first, channels, u, u_step);
+        for (Index e = 0; e < products_; ++e)
+          run_.multiply(
+              {v + e * v_step + first, a_rows, stretch, 1, channels, 1, u + way_.form.place(e) * u_step,
+               channels, 0, m + e * m_step, c_rows, tiles, q.width, 1, first > 0},
+              0, 1);
+      }
+      for (Index t = 0; t < tiles; ++t) scatter(begin + t, m + t * q.count, m_step, q);
+    });
   }
 
   void transform(const T* w, T* u) const {
     parallel_tasks(panels_, [&](Index panel) {
       const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
-      const Index size = way_.form.taps;
-      const Workspace<T> taps(std::size_t(size * size * s_.c * q.count));
-      for (Index tap = 0; tap < size * size; ++tap)
-        run_.pack(w + s_.rows.index(tap / size) * s_.w_row + s_.cols.index(tap % size) * s_.w_tap +
-                      q.first * s_.w_out,
-                  s_.w_in, s_.w_out, taps.data() + tap * s_.c * q.count, s_.c, 0, s_.c, q.width, 1, 0);
-      way_.kernel(taps.data(), s_.c * q.count, u + q.first * s_.c, u_step_, s_.c * q.count);
+      transform(w, q, 0, s_.c, u + q.first * s_.c, u_step_);
     });
+  }
+
+  /// Channels [first, first + channels) of the kernel, columns q.
+  void transform(const T* w, const WinogradColumns& q, Index first, Index channels, T* u,
+                 Index u_step) const {
+    const Index size = way_.form.taps, step = channels * q.count;
+    const Workspace<T> taps(std::size_t(size * size * step));
+    w += first * s_.w_in + q.first * s_.w_out;
+    for (Index tap = 0; tap < size * size; ++tap)
+      run_.pack(w + s_.rows.index(tap / size) * s_.w_row + s_.cols.index(tap % size) * s_.w_tap, s_.w_in,
+                s_.w_out, taps.data() + tap * step, channels, 0, channels, q.width, 1, 0);
+    way_.kernel(taps.data(), step, u, u_step, step);
   }
 
   /// Tiles [begin, end), panels [panel, panel_end).

@@ -177,6 +177,20 @@ def test_winograd_keeps_its_bound(rng, n, h, w, c, o, padding, kernel, strides):
     keeps_bound(rng, n, h, w, c, o, padding, kernel=kernel, strides=strides)
 
 
+@pytest.mark.parametrize(
+    ("n", "size", "c", "o", "kernel", "strides"),
+    [
+        (1, 14, 130, 140, (3, 3), (1, 1)),
+        (1, 8, 129, 144, (5, 5), (1, 1)),
+        (1, 28, 256, 200, (3, 3), (2, 2)),
+        (9, 13, 257, 256, (3, 3), (1, 1)),
+    ],
+)
+def test_winograd_keeps_its_bound_with_large_kernels(rng, n, size, c, o, kernel, strides):
+    """Kernels that are transformed where they are multiplied, some channels at a time; the last in two passes."""
+    keeps_bound(rng, n, size, size, c, o, "same", kernel=kernel, strides=strides)
+
+
 #: Sizes from 4 n to 4 n + 3, channels beside 16, 32 and 64, tiles in padding alone. Winograd's way is taken for all
 #: windows with stride 1.
 TILED = covering(
@@ -341,9 +355,11 @@ def test_with_activation_is_the_activation_of_it(rng, activation, shapes):
     np.testing.assert_allclose(conv2d(x, w, b, padding="same", activation=activation), expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize(("size", "strides"), [(3, 1), (5, 1), (3, 2)])
-def test_winograd_has_the_same_bits_at_any_thread_count(rng, threads, size, strides):
-    shapes = (6, 20 * strides, 20 * strides, 128), (size, size, 128, 100), (100,)
+@pytest.mark.parametrize(
+    ("n", "size", "strides", "o"), [(6, 3, 1, 100), (6, 5, 1, 100), (6, 3, 2, 100), (1, 3, 1, 200)]
+)
+def test_winograd_has_the_same_bits_at_any_thread_count(rng, threads, n, size, strides, o):
+    shapes = (n, 20 * strides, 20 * strides, 128), (size, size, 128, o), (o,)
     x, w, b = (rng.standard_normal(s).astype(np.float32) for s in shapes)
     results = []
     for count in (1, 2, 3, 8):
