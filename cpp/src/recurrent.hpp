@@ -9,25 +9,59 @@
 
 namespace fastnn::cpu {
 
-/// The right-hand side of a step's product, (depth, cols), as a kernel reads it: panels, or rows `row` apart
-/// if there are none.
+/// A piece of a step: sequences [begin, end), and of their states `count` units from `first` on.
+struct RnnPiece {
+  Index begin, end, first, count;
+  Index rows() const { return end - begin; }
+};
+
+/// Steps from `first` on, before `last`, which may be less: then backwards. A phase of a step needs what the
+/// one before has made of all units.
+struct RnnSteps {
+  Index first, last;
+  int phase = 0, phases = 1;
+
+  /// Calls fn(step, phase).
+  template <class Fn> void each(const Fn& fn) const {
+    for (Index step = first; step != last; step += last > first ? 1 : -1)
+      for (int k = phase; k < phase + phases; ++k) fn(step, k);
+  }
+};
+
+/// The right-hand side of a step's product as a kernel reads it, packed or as it is. It has `groups` of
+/// columns, `wide` for each unit: one group where every piece has all units, else one for each gate, and what
+/// belongs to a piece is packed for itself.
 template <class T> struct Factor {
   const PanelKernels<T>* run;
   const T* data;
-  Index depth, cols, panels, row;
+  Index depth, units;
+  Index groups = 1, wide = 1;
+  Index next_group = 0, next_unit = 1, row = 0;  // how far apart they lie; rows where nothing is packed
+  Index vectors = 0;                             // in a panel at most; 0: nothing is packed
 
-  /// c += a b. Odd steps go through the panels from the last to the first: what the step before read last is
-  /// in the cache still, of weights larger than that a good part.
-  void multiply_onto(const T* a, Index a_row, T* c, Index c_row, Index rows, Index step) const {
-    if (panels == 0) return run->stream_onto(a, a_row, data, row, c, c_row, rows, cols, depth);
-    run->multiply(
-        {a, a_row, 1, data, 0, panels, c, c_row, rows, depth, cols, cols, true, true, step % 2 != 0});
+  /// c += a b for the columns of a piece's units; a, c: the rows of its sequences. Odd steps go through the
+  /// panels from the last to the first: what the step before read last is in the cache still, of weights
+  /// larger than that a good part.
+  void multiply_onto(const T* a, Index a_row, T* c, Index c_row, Index step, const RnnPiece& piece) const {
+    const bool back = step % 2 != 0;
+    const Index cols = piece.count * wide;
+    for (Index k = 0; k < groups; ++k) {
+      const Index group = back ? groups - 1 - k : k;
+      const T* const b = data + group * next_group + piece.first * next_unit;
+      T* const to = c + (group * units + piece.first) * wide;
+      if (vectors == 0)
+        run->stream_onto(a, a_row, b, row, to, c_row, piece.rows(), cols, depth);
+      else
+        run->multiply({a, a_row, 1, b, 0, run->panels(cols, vectors), to, c_row, piece.rows(), depth, cols,
+                       cols, true, true, back});
+    }
   }
 };
 
 }  // namespace fastnn::cpu
 
 #if FASTNN_ENTRY
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 
@@ -38,20 +72,101 @@ template <class T> struct Factor {
 
 namespace fastnn::cpu {
 
-/// b, (depth, cols) from any strides, as the products of s.t steps read it: in panels, which even for one
-/// sequence are 1.6 times as fast as plain rows (u = 128: b in the second-level cache); or b itself, where a
-/// copy would hardly pay.
+/// How steps are shared out. Threads have sequences of their own, which they take through all steps; or,
+/// where these are few and each step reads megabytes of weights, units of their own: each finds its part of
+/// the weights in its own second-level cache, and all meet after every step.
+class RnnSharing {
+ public:
+  /// columns: of r. lanes: of a vector.
+  RnnSharing(const RnnShape& s, Index columns, Index lanes) : n_(s.n), units_(s.u), lanes_(lanes) {
+    const Index multiplies = s.n * s.u * columns, vectors = s.u / lanes;
+    const Index parts = std::max<Index>(2, vectors / kPartVectors);
+    if (vectors >= kPartVectors && kFewSequences * s.n <= s.u && multiplies >= kStepMultiplies &&
+        s.t * multiplies >= 2 * kGrainMultiplies && threads_for(parts) > 1)
+      parts_ = parts;
+  }
+
+  bool by_units() const { return parts_ > 1; }
+
+  /// Calls fn(k) for the parts of all units, in turn from the first and from the last. A thread has the same
+  /// ones each time.
+  template <class Fn> void each_part(Index step, const Fn& fn) const {
+    const Index tasks = threads_for(parts_);
+    parallel_tasks(tasks, [&](Index task) {
+      const Index begin = parts_ * task / tasks, end = parts_ * (task + 1) / tasks;
+      for (Index k = begin; k < end; ++k) fn(step % 2 ? begin + end - 1 - k : k);
+    });
+  }
+
+  /// Part k of the units, for all sequences.
+  RnnPiece part(Index k) const {
+    const Index first = border(k);
+    return {0, n_, first, border(k + 1) - first};
+  }
+
+  /// Calls fn(some steps, piece, scratch) for all pieces of all steps. A step of one sequence costs
+  /// `multiplies`. scratch: `width` elements for each sequence.
+  template <class T, class Fn>
+  void each_piece(const RnnSteps& steps, Index multiplies, Index width, const Fn& fn) const {
+    if (by_units()) {
+      const Workspace<T> scratch(std::size_t(parts_ * n_ * width));
+      steps.each([&](Index step, int phase) {
+        const RnnSteps one{step, step + 1, phase};
+        each_part(step, [&](Index k) { fn(one, part(k), scratch.data() + k * n_ * width); });
+      });
+    } else {
+      const Index count = std::abs(steps.last - steps.first);
+      each_part_of_batch(count * multiplies, [&](Index begin, Index end) {
+        const Workspace<T> scratch(std::size_t((end - begin) * width));
+        fn(steps, RnnPiece{begin, end, 0, units_}, scratch.data());
+      });
+    }
+  }
+
+ private:
+  static constexpr Index kPartVectors = 8, kFewSequences = 16, kStepMultiplies = 128 * 1024;
+
+  Index border(Index k) const { return std::min(units_, parts(units_, lanes_) * k / parts_ * lanes_); }
+
+  /// Calls fn(begin, end) on the sequences, each of which costs `multiplies`. Every task reads all of r in
+  /// each step: 16 sequences are worth that, or 8 where there would be one task only.
+  template <class Fn> void each_part_of_batch(Index multiplies, const Fn& fn) const {
+    const Index most = n_ >= 32 ? n_ / 16 : n_ / 8;
+    const Index tasks = std::clamp<Index>(n_ * multiplies / kGrainMultiplies, 1, std::max<Index>(most, 1));
+    if (n_ > 0) parallel_tasks(tasks, [&](Index k) { fn(n_ * k / tasks, n_ * (k + 1) / tasks); });
+  }
+
+  Index n_, units_, lanes_, parts_ = 1;
+};
+
+/// b, (depth, gates * u) from any strides, as the products of s.t steps read it: in panels, which even for
+/// one sequence are 1.6 times as fast as plain rows (u = 128: b in the second-level cache); or b itself,
+/// where a copy would hardly pay.
 template <class T> class PackedFactor {
  public:
-  PackedFactor(const RnnShape& s, const T* b, Index b_row, Index b_col, Index depth, Index cols)
-      : factor_{&FASTNN_SELECT(panel_kernels<T>)(), b, depth, cols, 0, b_row} {
-    if (cols == 0 || (s.n <= 3 && s.t <= 2 && b_col == 1)) return;
-    const PanelKernels<T>& run = *factor_.run;
-    const Index panels = run.panels(cols, s.n == 1 ? run.row_vectors : run.tile_vectors);
-    T* const to = memory_.emplace(std::size_t(depth * (cols + run.lanes))).data();
-    run.pack(b, b_row, b_col, to, depth, cols, panels, 0, panels);
-    factor_.data = to;
-    factor_.panels = panels;
+  PackedFactor(const RnnShape& s, const RnnSharing& sharing, const T* b, Index b_row, Index b_col,
+               Index depth, Index gates)
+      : factor_{&FASTNN_SELECT(panel_kernels<T>)(), b, depth, s.u} {
+    Factor<T>& f = factor_;
+    f.groups = sharing.by_units() ? gates : 1;
+    f.wide = sharing.by_units() ? 1 : gates;
+    f.next_group = s.u * b_col;
+    f.next_unit = b_col;
+    f.row = b_row;
+    if (gates == 0 || (s.n <= 3 && s.t <= 2 && b_col == 1)) return;
+    const PanelKernels<T>& run = *f.run;
+    f.vectors = s.n == 1 ? run.row_vectors : run.tile_vectors;
+    f.next_group = depth * up(s.u * f.wide, run.lanes);
+    f.next_unit = depth * f.wide;
+    T* const to = memory_.emplace(std::size_t(f.groups * f.next_group)).data();
+    sharing.each_part(0, [&](Index k) {
+      const RnnPiece piece = sharing.part(k);
+      const Index cols = piece.count * f.wide, panels = run.panels(cols, f.vectors);
+      for (Index group = 0; group < f.groups; ++group)
+        run.pack(b + (group * s.u + piece.first) * f.wide * b_col, b_row, b_col,
+                 to + group * f.next_group + piece.first * f.next_unit, depth, cols, panels, 0, panels);
+    });
+    f.data = to;
   }
   const Factor<T>& get() const { return factor_; }
 
@@ -59,14 +174,6 @@ template <class T> class PackedFactor {
   Factor<T> factor_;
   std::optional<Workspace<T>> memory_;
 };
-
-/// Calls fn(begin, end) on the sequences, each of which costs `multiplies`. Every task reads the whole factor
-/// in each step: 16 sequences are worth that, or 8 where there would be one task only.
-template <class Fn> void each_part_of_batch(Index n, Index multiplies, const Fn& fn) {
-  const Index most = n >= 32 ? n / 16 : n / 8;
-  const Index tasks = std::clamp<Index>(n * multiplies / kGrainMultiplies, 1, std::max<Index>(most, 1));
-  if (n > 0) parallel_tasks(tasks, [&](Index k) { fn(n * k / tasks, n * (k + 1) / tasks); });
-}
 
 /// Steps whose share of x w + b is computed together, `row_bytes` for each sequence of each: it then is still
 /// in the second-level cache when the steps are taken. All of them if w is so big that each block would copy

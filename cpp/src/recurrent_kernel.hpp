@@ -1,12 +1,12 @@
 #pragma once
 
-// What the recurrent kernels share. A kernel takes some sequences of the batch through all time steps, so
-// threads meet only at the end. Arrays of the steps are time-major, (t, n, ...): the rows of a step lie
-// together, and so do the rows of all steps, which makes each gradient of a weight one product.
+// What the recurrent kernels share. A kernel takes some sequences of the batch, or some units of all of them,
+// one step further. Arrays of the steps are time-major, (t, n, ...): the rows of a step lie together, and so
+// do the rows of all steps, which makes each gradient of a weight one product.
 //
 // A step's product, c += a b with a row for each sequence, reads b from a copy in panels, made once, or, for
 // few sequences and steps, streams it as it is. Every sum goes on from what c holds, in the order of the
-// depth, so the bits do not depend on how sequences are shared out.
+// depth, so the bits do not depend on how sequences and units are shared out.
 
 #include "elementwise.hpp"
 #include "recurrent.hpp"
@@ -38,24 +38,53 @@ template <class T> static void add_product_row(const T* a, const T* b, T* y, Ind
   row_each<T>(n, [&](auto at) { at.store(y, fma(at.load(a), at.load(b), at.load(y))); });
 }
 
+/// y = 0 for `count` units of each of a row's gates, which begin u apart.
+template <class T> static void zero_gates(T* y, int gates, Index u, Index count) {
+  for (int gate = 0; gate < gates; ++gate) zero_row(y + gate * u, count);
+}
+
 // ---- masks and outputs ----------------------------------------------------------------------------------
 
 static inline bool is_masked(const bool* mask, const RnnShape& s, Index row, Index step) {
   return mask && !mask[row * s.t + s.time(step)];
 }
 
-/// The output y, (n, t, u), of one row and step.
-template <class T>
-static void put_output(const T* h, T* y, const RnnShape& s, Index row, Index step, bool masked) {
+/// The output y, (n, t, u), of one row and step: a piece's units, which h begins with.
+template <class T> static void put_output(const T* h, T* y, const RnnShape& s, Index row, Index step,
+                                          const RnnPiece& piece, bool masked) {
   if (!y) return;
-  y += (row * s.t + step) * s.u;
-  s.zero_masked&& masked ? zero_row(y, s.u) : copy_row(h, y, s.u);
+  y += (row * s.t + step) * s.u + piece.first;
+  s.zero_masked&& masked ? zero_row(y, piece.count) : copy_row(h, y, piece.count);
 }
 
 /// dh += the gradient of that output.
+template <class T> static void add_output_slope(const T* dy, T* dh, const RnnShape& s, Index row, Index step,
+                                                const RnnPiece& piece, bool masked) {
+  if (dy && !(s.zero_masked && masked)) add_row(dy + (row * s.t + step) * s.u + piece.first, dh, piece.count);
+}
+
+// ---- the state's way through a step -----------------------------------------------------------------------
+
+/// The states of a piece's sequences, all units, as the product of a step takes them: with dropout in
+/// scratch.
 template <class T>
-static void add_output_slope(const T* dy, T* dh, const RnnShape& s, Index row, Index step, bool masked) {
-  if (dy && !(s.zero_masked && masked)) add_row(dy + (row * s.t + step) * s.u, dh, s.u);
+static const T* dropped(const T* a, const T* drop, const RnnShape& s, const RnnPiece& piece, T* scratch) {
+  if (!drop) return a;
+  multiply_row(a, drop + piece.begin * s.u, scratch, piece.rows() * s.u);
+  return scratch;
+}
+
+/// dh += drop * (dz r^T) for a piece; dz, (rows, columns): the gradient of what a step adds to its state's
+/// product.
+template <class T> static void add_state_slope(const Factor<T>& r_transposed, const T* dz, Index columns,
+                                               const T* drop, T* dh, const RnnShape& s, Index step,
+                                               const RnnPiece& piece, T* scratch) {
+  const Index rows = piece.rows(), at = piece.begin * s.u;
+  if (!drop) return r_transposed.multiply_onto(dz, columns, dh + at, s.u, step, piece);
+  for (Index row = 0; row < rows; ++row) zero_row(scratch + row * s.u + piece.first, piece.count);
+  r_transposed.multiply_onto(dz, columns, scratch, s.u, step, piece);
+  for (Index k = piece.first; k < rows * s.u; k += s.u)
+    add_product_row(scratch + k, drop + at + k, dh + at + k, piece.count);
 }
 
 // ---- activation functions -----------------------------------------------------------------------------

@@ -116,16 +116,16 @@ def test_without_a_bias_both_forms_agree_where_the_reset_gate_is_open(rng):
     np.testing.assert_allclose(before[:, -1], h, rtol=1e-12)
 
 
-# Sequences whose steps stream the weights, that are one task, and that are several.
+# Sequences whose steps stream the weights, that are one task, and that are several; few, whose units are shared.
 @pytest.mark.parametrize("reset_after", [False, True])
-@pytest.mark.parametrize(("n", "t", "u"), [(3, 2, 48), (40, 20, 33), (67, 9, 64)])
+@pytest.mark.parametrize(("n", "t", "u"), [(3, 2, 48), (40, 20, 33), (67, 9, 64), (2, 8, 150)])
 def test_same_bits_at_any_thread_count(rng, n, t, u, reset_after):
     given = [a.astype(np.float32) for a in inputs(rng, n, t, 9, u, reset_after)[:5]]
-    mask = rng.random((n, t)) < 0.8
+    mask, drop = rng.random((n, t)) < 0.8, (2 * rng.random((n, u))).astype(np.float32)
     before, results = backend.get_num_threads(), []
     for threads in (1, 2, 3, 8):
         backend.set_num_threads(threads)
-        outputs, pullback = vjp(lambda *a: gru(*a, mask=mask, reset_after=reset_after), *given)
+        outputs, pullback = vjp(lambda *a: gru(*a, mask=mask, drop=drop, reset_after=reset_after), *given)
         results.append((*outputs, *pullback(tuple(np.ones_like(part) for part in outputs))))
     backend.set_num_threads(before)
     for result in results[1:]:

@@ -131,15 +131,15 @@ def test_outputs_that_are_not_used_need_no_gradient(rng):
         np.testing.assert_array_equal(dx, pullback(dys)[0])
 
 
-# Sequences whose steps stream the weights, that are one task, and that are several.
-@pytest.mark.parametrize(("n", "t", "u"), [(3, 2, 48), (40, 20, 33), (67, 9, 64)])
+# Sequences whose steps stream the weights, that are one task, and that are several; few, whose units are shared.
+@pytest.mark.parametrize(("n", "t", "u"), [(3, 2, 48), (40, 20, 33), (67, 9, 64), (2, 8, 150), (1, 1, 512)])
 def test_same_bits_at_any_thread_count(rng, n, t, u):
     given = [a.astype(np.float32) for a in inputs(rng, n, t, 9, u)[:6]]
-    mask = rng.random((n, t)) < 0.8
+    mask, drop = rng.random((n, t)) < 0.8, (2 * rng.random((n, u))).astype(np.float32)
     before, results = backend.get_num_threads(), []
     for threads in (1, 2, 3, 8):
         backend.set_num_threads(threads)
-        outputs, pullback = vjp(lambda *a: lstm(*a, mask=mask), *given)
+        outputs, pullback = vjp(lambda *a: lstm(*a, mask=mask, drop=drop), *given)
         results.append((*outputs, *pullback(tuple(np.ones_like(part) for part in outputs))))
     backend.set_num_threads(before)
     for result in results[1:]:

@@ -78,13 +78,14 @@ def test_states_bias_and_dropout_may_be_left_out(rng):
         np.testing.assert_array_equal(got, expected)
 
 
-@pytest.mark.parametrize(("n", "t", "u"), [(3, 100, 64), (40, 40, 65)])
+@pytest.mark.parametrize(("n", "t", "u"), [(3, 100, 64), (40, 40, 65), (6, 9, 150)])
 def test_same_bits_at_any_thread_count(rng, n, t, u):
     given = [a.astype(np.float32) for a in inputs(rng, n, t, 9, u)[:5]]
+    mask, drop = rng.random((n, t)) < 0.8, (2 * rng.random((n, u))).astype(np.float32)
     before, results = backend.get_num_threads(), []
     for threads in (1, 2, 3, 8):
         backend.set_num_threads(threads)
-        outputs, pullback = vjp(lambda *a: simple_rnn(*a, activation="tanh"), *given)
+        outputs, pullback = vjp(lambda *a: simple_rnn(*a, mask=mask, drop=drop, activation="tanh"), *given)
         results.append((*outputs, *pullback(tuple(np.ones_like(part) for part in outputs))))
     backend.set_num_threads(before)
     for result in results[1:]:

@@ -18,7 +18,8 @@ namespace fastnn::cpu {
 ///
 /// gates: (t, n, 4u), cells, hidden: (t + 1, n, u), what the backward pass wants, or null, all three, where
 /// there is none. All arrays are dense and overlap nothing; T is float or double. Sizes may be 0. Throws
-/// std::invalid_argument as RnnShape::check does, std::bad_alloc for scratch memory. Parallel over sequences.
+/// std::invalid_argument as RnnShape::check does, std::bad_alloc for scratch memory. Parallel over sequences,
+/// or over units where sequences are few.
 template <class T> void lstm(const T* x, const T* w, const T* r, const T* b, const T* h0, const T* c0,
                              const bool* mask, const T* drop, T* y, T* h, T* c, T* gates, T* cells, T* hidden,
                              const RnnShape& shape, const RnnActivations& activations);

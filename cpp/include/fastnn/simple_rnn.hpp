@@ -14,7 +14,7 @@ namespace fastnn::cpu {
 /// kept: (t, n, u), hidden: (t + 1, n, u), what the backward pass wants, or null, both, where there is none.
 /// Of the activations the gates' is not used. All arrays are dense and overlap nothing; T is float or double.
 /// Sizes may be 0. Throws std::invalid_argument as RnnShape::check does, std::bad_alloc for scratch memory.
-/// Parallel over sequences.
+/// Parallel over sequences, or over units where sequences are few.
 template <class T> void simple_rnn(const T* x, const T* w, const T* r, const T* b, const T* h0,
                                    const bool* mask, const T* drop, T* y, T* h, T* kept, T* hidden,
                                    const RnnShape& shape, const RnnActivations& activations);

@@ -3,12 +3,12 @@
 // old one), r the reset gate (Gamma_r), g the candidate (c with a tilde).
 //
 //   forward    x w + b for a block of steps at once, into `gates`
-//              for each step of it, for some rows of the batch:
+//              for each step of it, for some rows of the batch, or some units of all:
 //                reset_after     p = b' + a r;  gates, p -> (z, r, g), a^<t>;  inner = p_h
 //                else            gates += a r of z and r;  -> (z, r), inner = r * a;  gates += inner r of h;
 //                -> g, a^<t>
-//   backward   for each step from the last, for some rows: da^<t> -> dz, and da^<t-1> by the products with
-//   r^T.
+//   backward   for each step from the last, in the same pieces: da^<t> -> dz, and da^<t-1> by the products
+//   with r^T.
 //              With reset_after the gradient of p differs from that of x w + b in its last third, so there
 //              are two arrays of it. Weight gradients are products over all steps.
 //
@@ -46,14 +46,16 @@ template <class T> struct GruBackward {
   const bool* mask;
   const T *drop, *gates, *inner, *hidden, *dy;
   T *dz, *dp, *dh;  // dp: with reset_after the gradient of p, else dz itself
-  bool first;       // whether the gradient of the first state is wanted
 };
 
+/// Without reset_after a step has two phases, as what the candidate's product reads is made of the reset
+/// gates.
 template <class T> struct GruKernels {
-  /// Sequences [begin, end) through steps [first, last). scratch: (end - begin, 4u).
-  void (*forward)(const GruForward<T>&, Index first, Index last, Index begin, Index end, T* scratch);
-  /// The same through all steps.
-  void (*backward)(const GruBackward<T>&, Index begin, Index end, T* scratch);
+  /// A piece of some steps. scratch: (rows, 4u).
+  void (*forward)(const GruForward<T>&, const RnnSteps&, const RnnPiece&, T* scratch);
+  /// The same; before, the gradient of a step's state gets its share of the step after it. From the last step
+  /// on; -1: that share alone.
+  void (*backward)(const GruBackward<T>&, const RnnSteps&, const RnnPiece&, T* scratch);
 };
 
 FASTNN_DECLARE(const GruKernels<T>&, gru_kernels, ())
@@ -68,11 +70,12 @@ namespace fastnn::cpu::FASTNN_ISA {
 /// z h + (1 - z) g
 template <class V> static inline V mixed(V z, V h, V g) { return fma(z, h - g, g); }
 
-/// One row of a step with reset_after. z: x w + b, becomes what is kept; p: the recurrent products.
-template <class Candidate, class Gate, class T> static void gru_row_after(const Candidate& candidate,
-                                                                          const Gate& gate, T* z, const T* p,
-                                                                          const T* before, T* h, Index u) {
-  row_each<T>(u, [&](auto at) {
+/// One row of a step with reset_after, `count` of its u units. z: x w + b, becomes what is kept; p: the
+/// recurrent products.
+template <class Candidate, class Gate, class T>
+static void gru_row_after(const Candidate& candidate, const Gate& gate, T* z, const T* p, const T* before,
+                          T* h, Index u, Index count) {
+  row_each<T>(count, [&](auto at) {
     const auto update = gate.keep(at.load(z) + at.load(p)),
                reset = gate.keep(at.load(z + u) + at.load(p + u));
     const auto g = candidate.keep(fma(gate.value(reset), at.load(p + 2 * u), at.load(z + 2 * u)));
@@ -85,8 +88,8 @@ template <class Candidate, class Gate, class T> static void gru_row_after(const 
 
 /// The gates of one row, and inner = r * a.
 template <class Gate, class T>
-static void gru_row_gates(const Gate& gate, T* z, const T* a, T* inner, Index u) {
-  row_each<T>(u, [&](auto at) {
+static void gru_row_gates(const Gate& gate, T* z, const T* a, T* inner, Index u, Index count) {
+  row_each<T>(count, [&](auto at) {
     const auto reset = gate.keep(at.load(z + u));
     at.store(z, gate.keep(at.load(z)));
     at.store(z + u, reset);
@@ -97,58 +100,77 @@ static void gru_row_gates(const Gate& gate, T* z, const T* a, T* inner, Index u)
 /// The candidate and the state of one row.
 template <class Candidate, class Gate, class T>
 static void gru_row_candidate(const Candidate& candidate, const Gate& gate, T* z, const T* before, T* h,
-                              Index u) {
-  row_each<T>(u, [&](auto at) {
+                              Index u, Index count) {
+  row_each<T>(count, [&](auto at) {
     const auto g = candidate.keep(at.load(z + 2 * u));
     at.store(z + 2 * u, g);
     at.store(h, mixed(gate.value(at.load(z)), at.load(before), candidate.value(g)));
   });
 }
 
+/// The first or only product of a step, and what follows from it: with reset_after the new states, else the
+/// gates and the candidate's r * a.
 template <class Candidate, class Gate, class T>
-static void gru_steps(const GruForward<T>& f, const Candidate& candidate, const Gate& gate, Index first,
-                      Index last, Index begin, Index end, T* scratch) {
+static void gru_step(const GruForward<T>& f, const Candidate& candidate, const Gate& gate, Index step,
+                     const RnnPiece& piece, T* scratch) {
   const RnnShape& s = f.shape;
-  const Index rows = end - begin, u = s.u;
-  T* const p = scratch + rows * u;
-  for (Index step = first; step < last; ++step) {
-    const T* a = f.state(step, begin);
-    if (f.drop) {
-      multiply_row(a, f.drop + begin * u, scratch, rows * u);
-      a = scratch;
-    }
-    T* const z = f.gate(step, begin);
-    if (f.reset_after) {
-      for (Index row = 0; row < rows; ++row)
-        f.b ? copy_row(f.b, p + row * 3 * u, 3 * u) : zero_row(p + row * 3 * u, 3 * u);
-      f.r_gates.multiply_onto(a, u, p, 3 * u, rows, step);
-      for (Index row = 0; row < rows; ++row) {
-        gru_row_after(candidate, gate, z + row * 3 * u, p + row * 3 * u, f.state(step, begin + row),
-                      f.state(step + 1, begin + row), u);
-        if (f.inner_slots > 1) copy_row(p + (row * 3 + 2) * u, f.inside(step, begin + row), u);
-      }
-    } else {
-      f.r_gates.multiply_onto(a, u, z, 3 * u, rows, step);
-      for (Index row = 0; row < rows; ++row)
-        gru_row_gates(gate, z + row * 3 * u, a + row * u, f.inside(step, begin + row), u);
-      f.r_candidate.multiply_onto(f.inside(step, begin), u, z + 2 * u, 3 * u, rows, step);
-      for (Index row = 0; row < rows; ++row)
-        gru_row_candidate(candidate, gate, z + row * 3 * u, f.state(step, begin + row),
-                          f.state(step + 1, begin + row), u);
-    }
-    for (Index row = begin; row < end; ++row) {
-      T* const h = f.state(step + 1, row);
-      const bool masked = is_masked(f.mask, s, row, step);
-      if (masked) copy_row(f.state(step, row), h, u);
-      put_output(h, f.y, s, row, step, masked);
-    }
+  const Index u = s.u, first = piece.first, count = piece.count, rows = piece.rows();
+  const T* const before = f.state(step, piece.begin);
+  const T* const a = dropped(before, f.drop, s, piece, scratch);
+  T *const z = f.gate(step, piece.begin), *const inner = f.inside(step, piece.begin);
+  if (!f.reset_after) {
+    f.r_gates.multiply_onto(a, u, z, 3 * u, step, piece);
+    for (Index at = first; at < rows * u; at += u)
+      gru_row_gates(gate, z + 3 * (at - first) + first, a + at, inner + at, u, count);
+    return;
+  }
+  T *const p = scratch + rows * u, *const h = f.state(step + 1, piece.begin);
+  for (Index k = 0; k < 3 * rows; ++k) {
+    T* const to = p + k * u + first;
+    f.b ? copy_row(f.b + k % 3 * u + first, to, count) : zero_row(to, count);
+  }
+  f.r_gates.multiply_onto(a, u, p, 3 * u, step, piece);
+  for (Index at = first; at < rows * u; at += u) {
+    const Index of_gates = 3 * (at - first) + first;
+    gru_row_after(candidate, gate, z + of_gates, p + of_gates, before + at, h + at, u, count);
+    if (f.inner_slots > 1) copy_row(p + of_gates + 2 * u, inner + at, count);
+  }
+}
+
+/// The candidate's product without reset_after, and the new states.
+template <class Candidate, class Gate, class T>
+static void gru_step_candidate(const GruForward<T>& f, const Candidate& candidate, const Gate& gate,
+                               Index step, const RnnPiece& piece) {
+  const Index u = f.shape.u, first = piece.first;
+  const T* const before = f.state(step, piece.begin);
+  T *const z = f.gate(step, piece.begin), *const h = f.state(step + 1, piece.begin);
+  f.r_candidate.multiply_onto(f.inside(step, piece.begin), u, z + 2 * u, 3 * u, step, piece);
+  for (Index at = first; at < piece.rows() * u; at += u)
+    gru_row_candidate(candidate, gate, z + 3 * (at - first) + first, before + at, h + at, u, piece.count);
+}
+
+template <class T> static void gru_outputs(const GruForward<T>& f, Index step, const RnnPiece& piece) {
+  if (!f.mask && !f.y) return;
+  const T* const before = f.state(step, piece.begin);
+  T* const h = f.state(step + 1, piece.begin);
+  for (Index row = 0; row < piece.rows(); ++row) {
+    const Index at = row * f.shape.u + piece.first;
+    const bool masked = is_masked(f.mask, f.shape, piece.begin + row, step);
+    if (masked) copy_row(before + at, h + at, piece.count);
+    put_output(h + at, f.y, f.shape, piece.begin + row, step, piece, masked);
   }
 }
 
 template <class T>
-static void gru_forward(const GruForward<T>& f, Index first, Index last, Index begin, Index end, T* scratch) {
+static void gru_forward(const GruForward<T>& f, const RnnSteps& steps, const RnnPiece& piece, T* scratch) {
   with_activations<T>(f.activations, [&](const auto& candidate, const auto& gate) {
-    gru_steps(f, candidate, gate, first, last, begin, end, scratch);
+    steps.each([&](Index step, int phase) {
+      if (phase == 0)
+        gru_step(f, candidate, gate, step, piece, scratch);
+      else
+        gru_step_candidate(f, candidate, gate, step, piece);
+      if (f.reset_after || phase == 1) gru_outputs(f, step, piece);
+    });
   });
 }
 
@@ -156,9 +178,9 @@ static void gru_forward(const GruForward<T>& f, Index first, Index last, Index b
 /// gradients of z and of the candidate's argument are stored.
 template <class Candidate, class Gate, class T>
 static void gru_row_backward(const Candidate& candidate, const Gate& gate, const T* kept, const T* before,
-                             T* dh, T* dz, Index u) {
+                             T* dh, T* dz, Index u, Index count) {
   using V = Vec<T>;
-  row_each<T>(u, [&](auto at) {
+  row_each<T>(count, [&](auto at) {
     const V update = at.load(kept), g = at.load(kept + 2 * u), z = gate.value(update), da = at.load(dh);
     at.store(dz, da * (at.load(before) - candidate.value(g)) * gate.slope(update));
     at.store(dz + 2 * u, da * (V::set(1) - z) * candidate.slope(g));
@@ -167,9 +189,10 @@ static void gru_row_backward(const Candidate& candidate, const Gate& gate, const
 }
 
 /// With reset_after: the gradient of r, and that of p.
-template <class Gate, class T>
-static void gru_row_reset_after(const Gate& gate, const T* kept, const T* inner, T* dz, T* dp, Index u) {
-  row_each<T>(u, [&](auto at) {
+template <class Gate, class T> static void gru_row_reset_after(const Gate& gate, const T* kept,
+                                                               const T* inner, T* dz, T* dp, Index u,
+                                                               Index count) {
+  row_each<T>(count, [&](auto at) {
     const auto reset = at.load(kept + u), dg = at.load(dz + 2 * u);
     const auto d = dg * at.load(inner) * gate.slope(reset);
     at.store(dz + u, d);
@@ -183,9 +206,9 @@ static void gru_row_reset_after(const Gate& gate, const T* kept, const T* inner,
 /// null.
 template <class Gate, class T> static void gru_row_reset(const Gate& gate, const T* kept, const T* before,
                                                          const T* drop, const T* dinner, T* dz, T* dh,
-                                                         Index u) {
+                                                         Index u, Index count) {
   using V = Vec<T>;
-  row_each<T>(u, [&](auto at) {
+  row_each<T>(count, [&](auto at) {
     const V reset = at.load(kept + u), factor = drop ? at.load(drop) : V::set(1),
             d = at.load(dinner) * factor;
     at.store(dz + u, d * at.load(before) * gate.slope(reset));
@@ -193,51 +216,59 @@ template <class Gate, class T> static void gru_row_reset(const Gate& gate, const
   });
 }
 
+/// The last share of the gradient of a step's states, and what follows from it but, without reset_after, the
+/// gradient of the reset gates.
 template <class Candidate, class Gate, class T>
-static void gru_steps_backward(const GruBackward<T>& f, const Candidate& candidate, const Gate& gate,
-                               Index begin, Index end, T* scratch) {
+static void gru_step_backward(const GruBackward<T>& f, const Candidate& candidate, const Gate& gate,
+                              Index step, const RnnPiece& piece, T* scratch) {
   const RnnShape& s = f.shape;
-  const Index rows = end - begin, u = s.u;
-  T* const dh = f.dh + begin * u;
-  for (Index step = s.t - 1; step >= 0; --step) {
-    const Index first = step * s.n + begin;
-    T *const dz = f.dz + first * 3 * u, *const dp = f.dp + first * 3 * u;
-    const T *const kept = f.gates + first * 3 * u, *const before = f.hidden + first * u;
-    const auto masked = [&](Index row) { return is_masked(f.mask, s, begin + row, step); };
-    for (Index row = 0; row < rows; ++row) {
-      const Index at = row * u;
-      add_output_slope(f.dy, dh + at, s, begin + row, step, masked(row));
-      if (masked(row)) {
-        zero_row(dz + 3 * at, 3 * u);
-        if (f.reset_after) zero_row(dp + 3 * at, 3 * u);
-      } else {
-        gru_row_backward(candidate, gate, kept + 3 * at, before + at, dh + at, dz + 3 * at, u);
-        if (f.reset_after)
-          gru_row_reset_after(gate, kept + 3 * at, f.inner + first * u + at, dz + 3 * at, dp + 3 * at, u);
-      }
-    }
-    if (!f.reset_after) {
-      zero_row(scratch, rows * u);
-      f.r_candidate.multiply_onto(dz + 2 * u, 3 * u, scratch, u, rows, step);
-      for (Index row = 0; row < rows; ++row)
-        if (const Index at = row * u; !masked(row))
-          gru_row_reset(gate, kept + 3 * at, before + at, f.drop ? f.drop + begin * u + at : nullptr,
-                        scratch + at, dz + 3 * at, dh + at, u);
-    }
-    if (step == 0 && !f.first) break;
-    if (!f.drop) {
-      f.r_gates.multiply_onto(dp, 3 * u, dh, u, rows, step);
+  const Index u = s.u, count = piece.count;
+  if (step + 1 < s.t)
+    add_state_slope(f.r_gates, f.dp + ((step + 1) * s.n + piece.begin) * 3 * u, 3 * u, f.drop, f.dh, s,
+                    step + 1, piece, scratch);
+  if (step < 0) return;
+  for (Index row = piece.begin; row < piece.end; ++row) {
+    const Index at = (step * s.n + row) * u + piece.first,
+                of_gates = (step * s.n + row) * 3 * u + piece.first;
+    T *const dh = f.dh + row * u + piece.first, *const dz = f.dz + of_gates, *const dp = f.dp + of_gates;
+    const T* const kept = f.gates + of_gates;
+    const bool masked = is_masked(f.mask, s, row, step);
+    add_output_slope(f.dy, dh, s, row, step, piece, masked);
+    if (masked) {
+      zero_gates(dz, 3, u, count);
+      if (f.reset_after) zero_gates(dp, 3, u, count);
     } else {
-      zero_row(scratch, rows * u);
-      f.r_gates.multiply_onto(dp, 3 * u, scratch, u, rows, step);
-      add_product_row(scratch, f.drop + begin * u, dh, rows * u);
+      gru_row_backward(candidate, gate, kept, f.hidden + at, dh, dz, u, count);
+      if (f.reset_after) gru_row_reset_after(gate, kept, f.inner + at, dz, dp, u, count);
     }
   }
 }
 
-template <class T> static void gru_backward(const GruBackward<T>& f, Index begin, Index end, T* scratch) {
+/// Without reset_after: the gradients of the reset gates, by way of the candidate's product.
+template <class Gate, class T> static void gru_step_reset(const GruBackward<T>& f, const Gate& gate,
+                                                          Index step, const RnnPiece& piece, T* scratch) {
+  const RnnShape& s = f.shape;
+  const Index u = s.u, first = piece.first;
+  for (Index row = 0; row < piece.rows(); ++row) zero_row(scratch + row * u + first, piece.count);
+  f.r_candidate.multiply_onto(f.dz + (step * s.n + piece.begin) * 3 * u + 2 * u, 3 * u, scratch, u, step,
+                              piece);
+  for (Index row = piece.begin; row < piece.end; ++row) {
+    if (is_masked(f.mask, s, row, step)) continue;
+    const Index now = row * u + first, of_gates = (step * s.n + row) * 3 * u + first;
+    gru_row_reset(gate, f.gates + of_gates, f.hidden + step * s.n * u + now, f.drop ? f.drop + now : nullptr,
+                  scratch + now - piece.begin * u, f.dz + of_gates, f.dh + now, u, piece.count);
+  }
+}
+
+template <class T>
+static void gru_backward(const GruBackward<T>& f, const RnnSteps& steps, const RnnPiece& piece, T* scratch) {
   with_activations<T>(f.activations, [&](const auto& candidate, const auto& gate) {
-    gru_steps_backward(f, candidate, gate, begin, end, scratch);
+    steps.each([&](Index step, int phase) {
+      if (phase == 0)
+        gru_step_backward(f, candidate, gate, step, piece, scratch);
+      else if (step >= 0)
+        gru_step_reset(f, gate, step, piece, scratch);
+    });
   });
 }
 
@@ -272,9 +303,10 @@ template <class T> void gru(const T* x, const T* w, const T* r, const T* b, cons
   if (s.t > 0 && s.state() > 0) {
     const auto& run = FASTNN_SELECT(gru_kernels<T>)();
     const TimeMajor<T> by_time(x, s);
-    const Index gate_columns = reset_after ? columns : 2 * s.u;
-    const PackedFactor<T> factor(s, r, columns, 1, s.u, gate_columns);
-    const PackedFactor<T> rest(s, r + gate_columns, columns, 1, s.u, columns - gate_columns);
+    const Index gates_first = reset_after ? 3 : 2;
+    const RnnSharing sharing(s, columns, FASTNN_SELECT(panel_kernels<T>)().lanes);
+    const PackedFactor<T> factor(s, sharing, r, columns, 1, s.u, gates_first);
+    const PackedFactor<T> rest(s, sharing, r + gates_first * s.u, columns, 1, s.u, 3 - gates_first);
     const T* const b_recurrent = reset_after && b ? b + columns : nullptr;
     const GruForward<T> forward{s,          activations, reset_after, factor.get(), rest.get(), b_recurrent,
                                 mask,       drop,        y,           gates,        inner,      hidden,
@@ -282,10 +314,8 @@ template <class T> void gru(const T* x, const T* w, const T* r, const T* b, cons
     each_block_of_steps(s, block, [&](Index first, Index last) {
       gemm<T>(by_time.data() + first * s.n * s.i, w, forward.gate(first, 0),
               GemmShape::dense((last - first) * s.n, columns, s.i), {b});
-      each_part_of_batch(s.n, (last - first) * s.u * columns, [&](Index begin, Index end) {
-        const Workspace<T> scratch(std::size_t((end - begin) * 4 * s.u));
-        run.forward(forward, first, last, begin, end, scratch.data());
-      });
+      sharing.each_piece<T>({first, last, 0, reset_after ? 1 : 2}, columns * s.u, 4 * s.u,
+                            [&](const auto&... piece) { run.forward(forward, piece...); });
     });
   }
   if (h) copy_or_zero(hidden + s.t % hidden_slots * s.state(), h, s.state());
@@ -306,15 +336,13 @@ template <class T> void gru_backward(const T* x, const T* w, const T* r, const b
   copy_or_zero(dh, dh_now, s.state());
   if (rows > 0 && s.u > 0) {
     const auto& run = FASTNN_SELECT(gru_kernels<T>)();
-    const PackedFactor<T> factor(s, r, 1, columns, gate_columns, s.u);
-    const PackedFactor<T> rest(s, r + gate_columns, 1, columns, columns - gate_columns, s.u);
-    const GruBackward<T> backward{s,    activations, reset_after, factor.get(), rest.get(),
-                                  mask, drop,        gates,       inner,        hidden,
-                                  dy,   dz,          dp,          dh_now,       dh0 != nullptr};
-    each_part_of_batch(s.n, s.t * s.u * columns, [&](Index begin, Index end) {
-      const Workspace<T> scratch(std::size_t((end - begin) * 4 * s.u));
-      run.backward(backward, begin, end, scratch.data());
-    });
+    const RnnSharing sharing(s, columns, FASTNN_SELECT(panel_kernels<T>)().lanes);
+    const PackedFactor<T> factor(s, sharing, r, 1, columns, gate_columns, 1);
+    const PackedFactor<T> rest(s, sharing, r + gate_columns, 1, columns, columns - gate_columns, 1);
+    const GruBackward<T> backward{s,     activations, reset_after, factor.get(), rest.get(), mask, drop,
+                                  gates, inner,       hidden,      dy,           dz,         dp,   dh_now};
+    sharing.each_piece<T>({s.t - 1, dh0 ? -2 : -1, 0, reset_after ? 1 : 2}, columns * s.u, s.u,
+                          [&](const auto&... piece) { run.backward(backward, piece...); });
   }
   input_gradients(x, w, dz, dx, dw, db, s, columns);
   if (db && reset_after) column_sums(dp, db + columns, rows, columns);

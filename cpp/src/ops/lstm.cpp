@@ -2,9 +2,9 @@
 // (input, "update" there), f (forget) and o (output), and the candidate, c with a tilde, is written g here.
 //
 //   forward    z = x w + b for a block of steps at once, into `gates`
-//              for each step of it, for some rows of the batch:  z += a^<t-1> r;  z -> (i, f, g, o), c^<t>,
-//              a^<t>
-//   backward   for each step from the last, for some rows:  da^<t>, dc^<t> -> dz;  da^<t-1> = dz r^T
+//              for each step of it, for some rows of the batch, or some units of all:
+//              z += a^<t-1> r;  z -> (i, f, g, o), c^<t>, a^<t>
+//   backward   for each step from the last, in the same pieces:  da^<t>, dc^<t> -> dz;  da^<t-1> = dz r^T
 //              dw = x^T dz, dr = a^T dz, db = sum of dz, dx = dz w^T, each one product over all steps
 //
 // Memory: gates (t, n, 4u), cells and hidden (t + 1, n, u), kept only where a backward pass will follow;
@@ -37,14 +37,14 @@ template <class T> struct LstmBackward {
   const bool* mask;
   const T *drop, *gates, *cells, *dy;
   T *dz, *dh, *dc;
-  bool first;  // whether the gradient of the first state is wanted
 };
 
 template <class T> struct LstmKernels {
-  /// Sequences [begin, end) through steps [first, last). scratch: (end - begin, u), used with dropout.
-  void (*forward)(const LstmForward<T>&, Index first, Index last, Index begin, Index end, T* scratch);
-  /// The same through all steps.
-  void (*backward)(const LstmBackward<T>&, Index begin, Index end, T* scratch);
+  /// A piece of some steps. scratch: (rows, u), used with dropout.
+  void (*forward)(const LstmForward<T>&, const RnnSteps&, const RnnPiece&, T* scratch);
+  /// The same; before, the gradient of a step's state gets its share of the step after it. From the last step
+  /// on; -1: that share alone.
+  void (*backward)(const LstmBackward<T>&, const RnnSteps&, const RnnPiece&, T* scratch);
 };
 
 FASTNN_DECLARE(const LstmKernels<T>&, lstm_kernels, ())
@@ -56,12 +56,13 @@ FASTNN_DECLARE(const LstmKernels<T>&, lstm_kernels, ())
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-/// One row of a step: z (4u), with the recurrent product in it, becomes what is kept of the gates.
-template <class Candidate, class Gate, class T> static void lstm_row(const Candidate& candidate,
-                                                                     const Gate& gate, T* z,
-                                                                     const T* c_before, T* c, T* h, Index u) {
+/// One row of a step, `count` of its u units: z (4u), with the recurrent product in it, becomes what is kept
+/// of the gates.
+template <class Candidate, class Gate, class T>
+static void lstm_row(const Candidate& candidate, const Gate& gate, T* z, const T* c_before, T* c, T* h,
+                     Index u, Index count) {
   using V = Vec<T>;
-  row_each<T>(u, [&](auto at) {
+  row_each<T>(count, [&](auto at) {
     const V i = gate.keep(at.load(z)), f = gate.keep(at.load(z + u));
     const V g = candidate.keep(at.load(z + 2 * u)), o = gate.keep(at.load(z + 3 * u));
     const V now = fma(gate.value(f), at.load(c_before), gate.value(i) * candidate.value(g));
@@ -75,44 +76,40 @@ template <class Candidate, class Gate, class T> static void lstm_row(const Candi
 }
 
 template <class Candidate, class Gate, class T>
-static void lstm_steps(const LstmForward<T>& f, const Candidate& candidate, const Gate& gate, Index first,
-                       Index last, Index begin, Index end, T* scratch) {
+static void lstm_step(const LstmForward<T>& f, const Candidate& candidate, const Gate& gate, Index step,
+                      const RnnPiece& piece, T* scratch) {
   const RnnShape& s = f.shape;
-  for (Index step = first; step < last; ++step) {
-    const T* a = f.state(step, begin);
-    if (f.drop) {
-      multiply_row(a, f.drop + begin * s.u, scratch, (end - begin) * s.u);
-      a = scratch;
+  const T *const before = f.state(step, piece.begin), *const c_before = f.cell(step, piece.begin);
+  T *const h = f.state(step + 1, piece.begin), *const c = f.cell(step + 1, piece.begin);
+  T* const z = f.gate(step, piece.begin);
+  f.r.multiply_onto(dropped(before, f.drop, s, piece, scratch), s.u, z, 4 * s.u, step, piece);
+  for (Index row = 0; row < piece.rows(); ++row) {
+    const Index at = row * s.u + piece.first;
+    const bool masked = is_masked(f.mask, s, piece.begin + row, step);
+    if (masked) {
+      copy_row(before + at, h + at, piece.count);
+      copy_row(c_before + at, c + at, piece.count);
+    } else {
+      lstm_row(candidate, gate, z + row * 4 * s.u + piece.first, c_before + at, c + at, h + at, s.u,
+               piece.count);
     }
-    T* const z = f.gate(step, begin);
-    f.r.multiply_onto(a, s.u, z, 4 * s.u, end - begin, step);
-    for (Index row = begin; row < end; ++row) {
-      T *const h = f.state(step + 1, row), *const c = f.cell(step + 1, row);
-      const bool masked = is_masked(f.mask, s, row, step);
-      if (masked) {
-        copy_row(f.state(step, row), h, s.u);
-        copy_row(f.cell(step, row), c, s.u);
-      } else {
-        lstm_row(candidate, gate, z + (row - begin) * 4 * s.u, f.cell(step, row), c, h, s.u);
-      }
-      put_output(h, f.y, s, row, step, masked);
-    }
+    put_output(h + at, f.y, s, piece.begin + row, step, piece, masked);
   }
 }
 
-template <class T> static void lstm_forward(const LstmForward<T>& f, Index first, Index last, Index begin,
-                                            Index end, T* scratch) {
+template <class T>
+static void lstm_forward(const LstmForward<T>& f, const RnnSteps& steps, const RnnPiece& piece, T* scratch) {
   with_activations<T>(f.activations, [&](const auto& candidate, const auto& gate) {
-    lstm_steps(f, candidate, gate, first, last, begin, end, scratch);
+    steps.each([&](Index step, int) { lstm_step(f, candidate, gate, step, piece, scratch); });
   });
 }
 
 /// One row of a step backwards: dh, dc become dz and the dc of the step before; dh becomes 0.
 template <class Candidate, class Gate, class T>
 static void lstm_row_backward(const Candidate& candidate, const Gate& gate, const T* kept, const T* c_before,
-                              const T* c, T* dh, T* dc, T* dz, Index u) {
+                              const T* c, T* dh, T* dc, T* dz, Index u, Index count) {
   using V = Vec<T>;
-  row_each<T>(u, [&](auto at) {
+  row_each<T>(count, [&](auto at) {
     const V i = at.load(kept), f = at.load(kept + u), g = at.load(kept + 2 * u), o = at.load(kept + 3 * u);
     const V out = candidate.keep(at.load(c)), da = at.load(dh);
     const V d = fma(da * gate.value(o), candidate.slope(out), at.load(dc));
@@ -126,38 +123,30 @@ static void lstm_row_backward(const Candidate& candidate, const Gate& gate, cons
 }
 
 template <class Candidate, class Gate, class T>
-static void lstm_steps_backward(const LstmBackward<T>& f, const Candidate& candidate, const Gate& gate,
-                                Index begin, Index end, T* scratch) {
+static void lstm_step_backward(const LstmBackward<T>& f, const Candidate& candidate, const Gate& gate,
+                               Index step, const RnnPiece& piece, T* scratch) {
   const RnnShape& s = f.shape;
-  const Index rows = end - begin;
-  T* const dh = f.dh + begin * s.u;
-  for (Index step = s.t - 1; step >= 0; --step) {
-    T* const dz = f.dz + (step * s.n + begin) * 4 * s.u;
-    for (Index row = begin; row < end; ++row) {
-      const Index at = (step * s.n + row) * s.u;
-      T* const d = f.dh + row * s.u;
-      const bool masked = is_masked(f.mask, s, row, step);
-      add_output_slope(f.dy, d, s, row, step, masked);
-      if (masked)
-        zero_row(f.dz + 4 * at, 4 * s.u);
-      else
-        lstm_row_backward(candidate, gate, f.gates + 4 * at, f.cells + at, f.cells + at + s.n * s.u, d,
-                          f.dc + row * s.u, f.dz + 4 * at, s.u);
-    }
-    if (step == 0 && !f.first) break;
-    if (!f.drop) {
-      f.r_transposed.multiply_onto(dz, 4 * s.u, dh, s.u, rows, step);
-    } else {
-      zero_row(scratch, rows * s.u);
-      f.r_transposed.multiply_onto(dz, 4 * s.u, scratch, s.u, rows, step);
-      add_product_row(scratch, f.drop + begin * s.u, dh, rows * s.u);
-    }
+  if (step + 1 < s.t)
+    add_state_slope(f.r_transposed, f.dz + ((step + 1) * s.n + piece.begin) * 4 * s.u, 4 * s.u, f.drop, f.dh,
+                    s, step + 1, piece, scratch);
+  if (step < 0) return;
+  for (Index row = piece.begin; row < piece.end; ++row) {
+    const Index at = (step * s.n + row) * s.u + piece.first, now = row * s.u + piece.first;
+    T* const dz = f.dz + (step * s.n + row) * 4 * s.u + piece.first;
+    const bool masked = is_masked(f.mask, s, row, step);
+    add_output_slope(f.dy, f.dh + now, s, row, step, piece, masked);
+    if (masked)
+      zero_gates(dz, 4, s.u, piece.count);
+    else
+      lstm_row_backward(candidate, gate, f.gates + (dz - f.dz), f.cells + at, f.cells + at + s.n * s.u,
+                        f.dh + now, f.dc + now, dz, s.u, piece.count);
   }
 }
 
-template <class T> static void lstm_backward(const LstmBackward<T>& f, Index begin, Index end, T* scratch) {
+template <class T> static void lstm_backward(const LstmBackward<T>& f, const RnnSteps& steps,
+                                             const RnnPiece& piece, T* scratch) {
   with_activations<T>(f.activations, [&](const auto& candidate, const auto& gate) {
-    lstm_steps_backward(f, candidate, gate, begin, end, scratch);
+    steps.each([&](Index step, int) { lstm_step_backward(f, candidate, gate, step, piece, scratch); });
   });
 }
 
@@ -199,16 +188,15 @@ template <class T> void lstm(const T* x, const T* w, const T* r, const T* b, con
   if (s.t > 0 && s.state() > 0) {
     const auto& run = FASTNN_SELECT(lstm_kernels<T>)();
     const TimeMajor<T> by_time(x, s);
-    const PackedFactor<T> factor(s, r, 4 * s.u, 1, s.u, 4 * s.u);
+    const RnnSharing sharing(s, 4 * s.u, FASTNN_SELECT(panel_kernels<T>)().lanes);
+    const PackedFactor<T> factor(s, sharing, r, 4 * s.u, 1, s.u, 4);
     const LstmForward<T> forward{s,     activations, factor.get(), mask,       drop,       y,
                                  gates, cells,       hidden,       gate_slots, cell_slots, hidden_slots};
     each_block_of_steps(s, block, [&](Index first, Index last) {
       gemm<T>(by_time.data() + first * s.n * s.i, w, forward.gate(first, 0),
               GemmShape::dense((last - first) * s.n, 4 * s.u, s.i), {b});
-      each_part_of_batch(s.n, (last - first) * s.u * 4 * s.u, [&](Index begin, Index end) {
-        const Workspace<T> scratch(std::size_t(drop ? (end - begin) * s.u : 0));
-        run.forward(forward, first, last, begin, end, scratch.data());
-      });
+      sharing.each_piece<T>({first, last}, 4 * s.u * s.u, drop ? s.u : 0,
+                            [&](const auto&... piece) { run.forward(forward, piece...); });
     });
   }
   if (h) copy_or_zero(hidden + s.t % hidden_slots * s.state(), h, s.state());
@@ -230,13 +218,12 @@ template <class T> void lstm_backward(const T* x, const T* w, const T* r, const 
   copy_or_zero(dc, dc_now, s.state());
   if (rows > 0 && s.u > 0) {
     const auto& run = FASTNN_SELECT(lstm_kernels<T>)();
-    const PackedFactor<T> factor(s, r, 1, 4 * s.u, 4 * s.u, s.u);
-    const LstmBackward<T> backward{s,     activations, factor.get(), mask,   drop,   gates,
-                                   cells, dy,          dz,           dh_now, dc_now, dh0 != nullptr};
-    each_part_of_batch(s.n, s.t * s.u * 4 * s.u, [&](Index begin, Index end) {
-      const Workspace<T> scratch(std::size_t(drop ? (end - begin) * s.u : 0));
-      run.backward(backward, begin, end, scratch.data());
-    });
+    const RnnSharing sharing(s, 4 * s.u, FASTNN_SELECT(panel_kernels<T>)().lanes);
+    const PackedFactor<T> factor(s, sharing, r, 1, 4 * s.u, 4 * s.u, 1);
+    const LstmBackward<T> backward{s,     activations, factor.get(), mask,   drop,  gates,
+                                   cells, dy,          dz,           dh_now, dc_now};
+    sharing.each_piece<T>({s.t - 1, dh0 ? -2 : -1}, 4 * s.u * s.u, drop ? s.u : 0,
+                          [&](const auto&... piece) { run.backward(backward, piece...); });
   }
   input_gradients(x, w, dz, dx, dw, db, s, 4 * s.u);
   if (dr) recurrent_gradient(hidden, drop, dz, 4 * s.u, dr, 4 * s.u, s, 4 * s.u);

@@ -26,13 +26,14 @@ template <class T> struct SimpleBackward {
   const bool* mask;
   const T *drop, *kept, *dy;
   T *dz, *dh;
-  bool first;  // whether the gradient of the first state is wanted
 };
 
 template <class T> struct SimpleKernels {
-  /// Sequences [begin, end) through all steps. scratch: (end - begin, u), used with dropout.
-  void (*forward)(const SimpleForward<T>&, Index begin, Index end, T* scratch);
-  void (*backward)(const SimpleBackward<T>&, Index begin, Index end, T* scratch);
+  /// A piece of some steps. scratch: (rows, u), used with dropout.
+  void (*forward)(const SimpleForward<T>&, const RnnSteps&, const RnnPiece&, T* scratch);
+  /// The same; before, the gradient of a step's state gets its share of the step after it. From the last step
+  /// on; -1: that share alone.
+  void (*backward)(const SimpleBackward<T>&, const RnnSteps&, const RnnPiece&, T* scratch);
 };
 
 FASTNN_DECLARE(const SimpleKernels<T>&, simple_rnn_kernels, ())
@@ -44,75 +45,62 @@ FASTNN_DECLARE(const SimpleKernels<T>&, simple_rnn_kernels, ())
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-template <class Candidate, class T> static void simple_steps(const SimpleForward<T>& f,
-                                                             const Candidate& candidate, Index begin,
-                                                             Index end, T* scratch) {
+template <class Candidate, class T> static void simple_step(const SimpleForward<T>& f,
+                                                            const Candidate& candidate, Index step,
+                                                            const RnnPiece& piece, T* scratch) {
   const RnnShape& s = f.shape;
-  const Index u = s.u;
-  for (Index step = 0; step < s.t; ++step) {
-    const T* a = f.state(step, begin);
-    if (f.drop) {
-      multiply_row(a, f.drop + begin * u, scratch, (end - begin) * u);
-      a = scratch;
-    }
-    T* const z = f.kept + (step * s.n + begin) * u;
-    f.r.multiply_onto(a, u, z, u, end - begin, step);
-    T* const h = f.state(step + 1, begin);
-    row_each<T>((end - begin) * u, [&](auto at) {
+  const T* const a = dropped(f.state(step, piece.begin), f.drop, s, piece, scratch);
+  f.r.multiply_onto(a, s.u, f.kept + (step * s.n + piece.begin) * s.u, s.u, step, piece);
+  for (Index row = piece.begin; row < piece.end; ++row) {
+    T* const z = f.kept + (step * s.n + row) * s.u + piece.first;
+    T* const h = f.state(step + 1, row) + piece.first;
+    row_each<T>(piece.count, [&](auto at) {
       const auto kept = candidate.keep(at.load(z));
       at.store(z, kept);
       at.store(h, candidate.value(kept));
     });
-    for (Index row = begin; row < end; ++row) {
-      const bool masked = is_masked(f.mask, s, row, step);
-      if (masked) copy_row(f.state(step, row), f.state(step + 1, row), u);
-      put_output(f.state(step + 1, row), f.y, s, row, step, masked);
-    }
+    const bool masked = is_masked(f.mask, s, row, step);
+    if (masked) copy_row(f.state(step, row) + piece.first, h, piece.count);
+    put_output(h, f.y, s, row, step, piece, masked);
   }
 }
 
-template <class T> static void simple_forward(const SimpleForward<T>& f, Index begin, Index end, T* scratch) {
+template <class T> static void simple_forward(const SimpleForward<T>& f, const RnnSteps& steps,
+                                              const RnnPiece& piece, T* scratch) {
   with_activations<T>(f.activations, [&](const auto& candidate, const auto&) {
-    simple_steps(f, candidate, begin, end, scratch);
+    steps.each([&](Index step, int) { simple_step(f, candidate, step, piece, scratch); });
   });
 }
 
-template <class Candidate, class T> static void simple_steps_backward(const SimpleBackward<T>& f,
-                                                                      const Candidate& candidate, Index begin,
-                                                                      Index end, T* scratch) {
+template <class Candidate, class T> static void simple_step_backward(const SimpleBackward<T>& f,
+                                                                     const Candidate& candidate, Index step,
+                                                                     const RnnPiece& piece, T* scratch) {
   const RnnShape& s = f.shape;
-  const Index rows = end - begin, u = s.u;
-  T* const dh = f.dh + begin * u;
-  for (Index step = s.t - 1; step >= 0; --step) {
-    const Index first = (step * s.n + begin) * u;
-    T* const dz = f.dz + first;
-    for (Index row = 0; row < rows; ++row) {
-      T *const d = dh + row * u, *const to = dz + row * u;
-      const bool masked = is_masked(f.mask, s, begin + row, step);
-      add_output_slope(f.dy, d, s, begin + row, step, masked);
-      if (masked) {
-        zero_row(to, u);
-      } else {
-        const T* const kept = f.kept + first + row * u;
-        row_each<T>(u, [&](auto at) { at.store(to, at.load(d) * candidate.slope(at.load(kept))); });
-        zero_row(d, u);
-      }
-    }
-    if (step == 0 && !f.first) break;
-    if (!f.drop) {
-      f.r_transposed.multiply_onto(dz, u, dh, u, rows, step);
+  if (step + 1 < s.t)
+    add_state_slope(f.r_transposed, f.dz + ((step + 1) * s.n + piece.begin) * s.u, s.u, f.drop, f.dh, s,
+                    step + 1, piece, scratch);
+  if (step < 0) return;
+  for (Index row = piece.begin; row < piece.end; ++row) {
+    const Index at = (step * s.n + row) * s.u + piece.first;
+    T *const dh = f.dh + row * s.u + piece.first, *const dz = f.dz + at;
+    const bool masked = is_masked(f.mask, s, row, step);
+    add_output_slope(f.dy, dh, s, row, step, piece, masked);
+    if (masked) {
+      zero_row(dz, piece.count);
     } else {
-      zero_row(scratch, rows * u);
-      f.r_transposed.multiply_onto(dz, u, scratch, u, rows, step);
-      add_product_row(scratch, f.drop + begin * u, dh, rows * u);
+      const T* const kept = f.kept + at;
+      row_each<T>(piece.count, [&](auto at_unit) {
+        at_unit.store(dz, at_unit.load(dh) * candidate.slope(at_unit.load(kept)));
+      });
+      zero_row(dh, piece.count);
     }
   }
 }
 
-template <class T>
-static void simple_backward(const SimpleBackward<T>& f, Index begin, Index end, T* scratch) {
+template <class T> static void simple_backward(const SimpleBackward<T>& f, const RnnSteps& steps,
+                                               const RnnPiece& piece, T* scratch) {
   with_activations<T>(f.activations, [&](const auto& candidate, const auto&) {
-    simple_steps_backward(f, candidate, begin, end, scratch);
+    steps.each([&](Index step, int) { simple_step_backward(f, candidate, step, piece, scratch); });
   });
 }
 
@@ -147,12 +135,11 @@ template <class T> void simple_rnn(const T* x, const T* w, const T* r, const T* 
       const TimeMajor<T> by_time(x, s);
       gemm<T>(by_time.data(), w, kept, GemmShape::dense(rows, s.u, s.i), {b});
     }
-    const PackedFactor<T> factor(s, r, s.u, 1, s.u, s.u);
+    const RnnSharing sharing(s, s.u, FASTNN_SELECT(panel_kernels<T>)().lanes);
+    const PackedFactor<T> factor(s, sharing, r, s.u, 1, s.u, 1);
     const SimpleForward<T> forward{s, activations, factor.get(), mask, drop, y, kept, hidden, slots};
-    each_part_of_batch(s.n, s.t * s.u * s.u, [&](Index begin, Index end) {
-      const Workspace<T> scratch(std::size_t(drop ? (end - begin) * s.u : 0));
-      run.forward(forward, begin, end, scratch.data());
-    });
+    sharing.each_piece<T>({0, s.t}, s.u * s.u, drop ? s.u : 0,
+                          [&](const auto&... piece) { run.forward(forward, piece...); });
   }
   if (h) copy_or_zero(hidden + s.t % slots * s.state(), h, s.state());
 }
@@ -170,13 +157,11 @@ template <class T> void simple_rnn_backward(const T* x, const T* w, const T* r, 
   copy_or_zero(dh, dh_now, s.state());
   if (rows > 0 && s.u > 0) {
     const auto& run = FASTNN_SELECT(simple_rnn_kernels<T>)();
-    const PackedFactor<T> factor(s, r, 1, s.u, s.u, s.u);
-    const SimpleBackward<T> backward{s,    activations, factor.get(), mask,   drop,
-                                     kept, dy,          dz,           dh_now, dh0 != nullptr};
-    each_part_of_batch(s.n, s.t * s.u * s.u, [&](Index begin, Index end) {
-      const Workspace<T> scratch(std::size_t(drop ? (end - begin) * s.u : 0));
-      run.backward(backward, begin, end, scratch.data());
-    });
+    const RnnSharing sharing(s, s.u, FASTNN_SELECT(panel_kernels<T>)().lanes);
+    const PackedFactor<T> factor(s, sharing, r, 1, s.u, s.u, 1);
+    const SimpleBackward<T> backward{s, activations, factor.get(), mask, drop, kept, dy, dz, dh_now};
+    sharing.each_piece<T>({s.t - 1, dh0 ? -2 : -1}, s.u * s.u, drop ? s.u : 0,
+                          [&](const auto&... piece) { run.backward(backward, piece...); });
   }
   input_gradients(x, w, dz, dx, dw, db, s, s.u);
   if (dr) recurrent_gradient(hidden, drop, dz, s.u, dr, s.u, s, s.u);
