@@ -38,24 +38,6 @@ template <class T> struct Factor {
   Index groups = 1, wide = 1;
   Index next_group = 0, next_unit = 1, row = 0;  // how far apart they lie; rows where nothing is packed
   Index vectors = 0;                             // in a panel at most; 0: nothing is packed
-
-  /// c += a b for the columns of a piece's units; a, c: the rows of its sequences. Odd steps go through the
-  /// panels from the last to the first: what the step before read last is in the cache still, of weights
-  /// larger than that a good part.
-  void multiply_onto(const T* a, Index a_row, T* c, Index c_row, Index step, const RnnPiece& piece) const {
-    const bool back = step % 2 != 0;
-    const Index cols = piece.count * wide;
-    for (Index k = 0; k < groups; ++k) {
-      const Index group = back ? groups - 1 - k : k;
-      const T* const b = data + group * next_group + piece.first * next_unit;
-      T* const to = c + (group * units + piece.first) * wide;
-      if (vectors == 0)
-        run->stream_onto(a, a_row, b, row, to, c_row, piece.rows(), cols, depth);
-      else
-        run->multiply({a, a_row, 1, b, 0, run->panels(cols, vectors), to, c_row, piece.rows(), depth, cols,
-                       cols, true, true, back});
-    }
-  }
 };
 
 }  // namespace fastnn::cpu

@@ -119,7 +119,7 @@ static void gru_step(const GruForward<T>& f, const Candidate& candidate, const G
   const T* const a = dropped(before, f.drop, s, piece, scratch);
   T *const z = f.gate(step, piece.begin), *const inner = f.inside(step, piece.begin);
   if (!f.reset_after) {
-    f.r_gates.multiply_onto(a, u, z, 3 * u, step, piece);
+    multiply_onto(f.r_gates, a, u, z, 3 * u, step, piece);
     for (Index at = first; at < rows * u; at += u)
       gru_row_gates(gate, z + 3 * (at - first) + first, a + at, inner + at, u, count);
     return;
@@ -129,7 +129,7 @@ static void gru_step(const GruForward<T>& f, const Candidate& candidate, const G
     T* const to = p + k * u + first;
     f.b ? copy_row(f.b + k % 3 * u + first, to, count) : zero_row(to, count);
   }
-  f.r_gates.multiply_onto(a, u, p, 3 * u, step, piece);
+  multiply_onto(f.r_gates, a, u, p, 3 * u, step, piece);
   for (Index at = first; at < rows * u; at += u) {
     const Index of_gates = 3 * (at - first) + first;
     gru_row_after(candidate, gate, z + of_gates, p + of_gates, before + at, h + at, u, count);
@@ -144,7 +144,7 @@ static void gru_step_candidate(const GruForward<T>& f, const Candidate& candidat
   const Index u = f.shape.u, first = piece.first;
   const T* const before = f.state(step, piece.begin);
   T *const z = f.gate(step, piece.begin), *const h = f.state(step + 1, piece.begin);
-  f.r_candidate.multiply_onto(f.inside(step, piece.begin), u, z + 2 * u, 3 * u, step, piece);
+  multiply_onto(f.r_candidate, f.inside(step, piece.begin), u, z + 2 * u, 3 * u, step, piece);
   for (Index at = first; at < piece.rows() * u; at += u)
     gru_row_candidate(candidate, gate, z + 3 * (at - first) + first, before + at, h + at, u, piece.count);
 }
@@ -250,8 +250,8 @@ template <class Gate, class T> static void gru_step_reset(const GruBackward<T>& 
   const RnnShape& s = f.shape;
   const Index u = s.u, first = piece.first;
   for (Index row = 0; row < piece.rows(); ++row) zero_row(scratch + row * u + first, piece.count);
-  f.r_candidate.multiply_onto(f.dz + (step * s.n + piece.begin) * 3 * u + 2 * u, 3 * u, scratch, u, step,
-                              piece);
+  multiply_onto(f.r_candidate, f.dz + (step * s.n + piece.begin) * 3 * u + 2 * u, 3 * u, scratch, u, step,
+                piece);
   for (Index row = piece.begin; row < piece.end; ++row) {
     if (is_masked(f.mask, s, row, step)) continue;
     const Index now = row * u + first, of_gates = (step * s.n + row) * 3 * u + first;

@@ -82,7 +82,7 @@ static void lstm_step(const LstmForward<T>& f, const Candidate& candidate, const
   const T *const before = f.state(step, piece.begin), *const c_before = f.cell(step, piece.begin);
   T *const h = f.state(step + 1, piece.begin), *const c = f.cell(step + 1, piece.begin);
   T* const z = f.gate(step, piece.begin);
-  f.r.multiply_onto(dropped(before, f.drop, s, piece, scratch), s.u, z, 4 * s.u, step, piece);
+  multiply_onto(f.r, dropped(before, f.drop, s, piece, scratch), s.u, z, 4 * s.u, step, piece);
   for (Index row = 0; row < piece.rows(); ++row) {
     const Index at = row * s.u + piece.first;
     const bool masked = is_masked(f.mask, s, piece.begin + row, step);

@@ -50,7 +50,7 @@ template <class Candidate, class T> static void simple_step(const SimpleForward<
                                                             const RnnPiece& piece, T* scratch) {
   const RnnShape& s = f.shape;
   const T* const a = dropped(f.state(step, piece.begin), f.drop, s, piece, scratch);
-  f.r.multiply_onto(a, s.u, f.kept + (step * s.n + piece.begin) * s.u, s.u, step, piece);
+  multiply_onto(f.r, a, s.u, f.kept + (step * s.n + piece.begin) * s.u, s.u, step, piece);
   for (Index row = piece.begin; row < piece.end; ++row) {
     T* const z = f.kept + (step * s.n + row) * s.u + piece.first;
     T* const h = f.state(step + 1, row) + piece.first;
