@@ -122,17 +122,24 @@ expected = ops.matmul(x, x)
 (worker,) = map(int, set(os.listdir("/proc/self/task")) - before)
 everywhere = os.sched_getaffinity(0)
 here = min(everywhere)
+
+
+def expect(allowed):
+    for _ in range(500):  # it may not have run yet since it was sent away
+        if os.sched_getaffinity(worker) == allowed:
+            return
+        time.sleep(0.01)
+    raise AssertionError((os.sched_getaffinity(worker), allowed))
+
+
+expect(everywhere)
 os.sched_setaffinity(0, {here})
 for allowed in ({here}, everywhere, {max(everywhere)}):
     os.sched_setaffinity(worker, allowed)
     for _ in range(20):
         assert (ops.matmul(x, x) == expected).all()
         time.sleep(0.001)
-    for _ in range(100):  # it may not have run yet since it was sent away
-        if os.sched_getaffinity(worker) == allowed:
-            break
-        time.sleep(0.01)
-    assert os.sched_getaffinity(worker) == allowed, (os.sched_getaffinity(worker), allowed)
+    expect(allowed)
 print("everywhere as before")
 """
 

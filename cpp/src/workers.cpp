@@ -129,10 +129,13 @@ class Place {
   /// By the thread itself, before anybody sends it away.
   void begin() { thread_.store(pid_t(syscall(SYS_gettid)), std::memory_order_relaxed); }
 
-  /// By the thread itself, once it runs: it may run again wherever it might before.
+  /// By the thread itself, once it runs: it may run again wherever it might before, unless somebody else has
+  /// said meanwhile where it may.
   void free() {
     if (!sent_.load(std::memory_order_acquire)) return;
-    sched_setaffinity(0, sizeof allowed_, &allowed_);
+    cpu_set_t now;
+    if (!sched_getaffinity(0, sizeof now, &now) && CPU_EQUAL(&now, &others_))
+      sched_setaffinity(0, sizeof allowed_, &allowed_);
     sent_.store(false, std::memory_order_release);
   }
 
@@ -142,17 +145,16 @@ class Place {
     const int here = sched_getcpu();
     if (!thread || here < 0 || here >= CPU_SETSIZE || sent_.load(std::memory_order_acquire)) return;
     if (sched_getaffinity(thread, sizeof allowed_, &allowed_)) return;
-    cpu_set_t others = allowed_;
-    CPU_CLR(std::size_t(here), &others);
-    if (CPU_COUNT(&others) == 0 || CPU_EQUAL(&others, &allowed_)) return;
-    sent_.store(true, std::memory_order_release);
-    sched_setaffinity(thread, sizeof others, &others);
+    others_ = allowed_;
+    CPU_CLR(std::size_t(here), &others_);
+    if (CPU_COUNT(&others_) == 0 || CPU_EQUAL(&others_, &allowed_)) return;
+    if (!sched_setaffinity(thread, sizeof others_, &others_)) sent_.store(true, std::memory_order_release);
   }
 
  private:
   std::atomic<pid_t> thread_{0};
   std::atomic<bool> sent_{false};
-  cpu_set_t allowed_{};
+  cpu_set_t allowed_{}, others_{};
 #else
   void begin() {}
   void free() {}
@@ -188,9 +190,11 @@ class alignas(64) Worker {
     in_task = true;
     place_.begin();
     for (;;) {
-      const bool offered =
-          look_out(kLookOut, [this] { return state_.load(std::memory_order_relaxed) == kOffered; });
-      if (!offered) sleep();
+      const auto offered = [this] { return state_.load(std::memory_order_relaxed) == kOffered; };
+      if (!look_out(kLookOut, offered)) {
+        place_.free();
+        sleep();
+      }
       place_.free();
       accept();
     }
