@@ -25,8 +25,15 @@ template <class T> struct WinogradPatch {
   Index row, pixel;  // strides
 };
 
+/// Elements between the numbers of one product and of the next, so that they do not all fall into one set of
+/// the first-level cache.
+template <class T> constexpr Index kWinogradLine = 64 / sizeof(T);
+
 /// The results of a correlation in tiles.
 struct WinogradTiles {
+  /// Elements of a kernel whose transform, or whose sums, come from the third-level cache or beyond.
+  static constexpr Index kLargeKernel = 128 * 128;
+
   const Correlation& s;
   const WinogradForm form;
   const Index rows = parts(s.rows.count, form.results), cols = parts(s.cols.count, form.results),
@@ -99,6 +106,14 @@ struct WinogradColumns {
   }
 };
 
+/// The way whose windows these are and that pays(s, form), or none.
+template <class T, class Pays>
+const WinogradKernels<T>* winograd_way(const ConvKernels<T>& run, const Correlation& s, const Pays& pays) {
+  for (const WinogradKernels<T>& way : run.winograd)
+    if (WinogradTiles::fit(s, way.form) && pays(s, way.form)) return &way;
+  return nullptr;
+}
+
 template <class T> class Winograd {
  public:
   Winograd(const ConvKernels<T>& run, const WinogradKernels<T>& way, const Correlation& s, const T* x, T* y,
@@ -120,9 +135,7 @@ template <class T> class Winograd {
   /// channels enough for the products to outweigh the transforms, and pixels enough to outweigh that of the
   /// kernel.
   static const WinogradKernels<T>* of(const ConvKernels<T>& run, const Correlation& s) {
-    for (const WinogradKernels<T>& way : run.winograd)
-      if (WinogradTiles::fit(s, way.form) && pays(s, way.form)) return &way;
-    return nullptr;
+    return winograd_way(run, s, pays);
   }
 
   void operator()(const T* w, PackedKernel* kept) const {
@@ -147,15 +160,12 @@ template <class T> class Winograd {
   }
 
  private:
-  /// Elements between the numbers of one product and of the next, so that they do not all fall into one set
-  /// of the first-level cache.
-  static constexpr Index kLine = 64 / sizeof(T);
+  static constexpr Index kLine = kWinogradLine<T>, kLargeKernel = WinogradTiles::kLargeKernel;
   /// Elements of a chunk's transformed patches: 768 KiB of floats.
   static constexpr Index kPatchElements = 192 * 1024;
-  /// Kernels whose transform comes from the third-level cache or beyond; elements for each tile that make
-  /// tiles too few for it to be made at once, and elements of transforms that no number of tiles is enough
-  /// for.
-  static constexpr Index kLargeKernel = 128 * 128, kTileElements = 1024, kHugeTransform = 36 * 256 * 256;
+  /// Elements of a large kernel for each tile that make tiles too few for its transform to be made at once,
+  /// and elements of transforms that no number of tiles is enough for.
+  static constexpr Index kTileElements = 1024, kHugeTransform = 36 * 256 * 256;
   /// Channels whose part of a panel of the transformed kernel stays in the second-level cache: 432 KiB of
   /// floats.
   static constexpr Index kBlock = 64;
@@ -184,30 +194,23 @@ template <class T> class Winograd {
   /// Tiles [begin, end) by one panel of the kernel after the other, of which some channels at a time are
   /// transformed where they are multiplied next.
   void by_panels(const T* w, Index begin, Index end, T* v) const {
-    const Index tiles = end - begin, v_step = tiles * s_.c + kLine, weights = way_.form.weights;
+    const Index tiles = end - begin, weights = way_.form.weights * way_.form.weights;
     parallel_ranges(tiles, products_ * s_.c, [&](Index from, Index to) {
       const Workspace<T> patch(std::size_t(way_.form.side * way_.form.side * s_.c));
-      for (Index t = from; t < to; ++t) gather(begin + t, v + t * s_.c, v_step, patch.data());
+      for (Index t = from; t < to; ++t) gather(begin + t, v + t * s_.c, v_step(tiles), patch.data());
     });
     parallel_tasks(panels_, [&](Index panel) {
       const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
-      const Index m_step = tiles * q.count + kLine, u_step = kBlock * q.count + kLine;
+      const Index m_size = products_ * m_step(tiles, q), u_step = kBlock * q.count + kLine;
       const Workspace<Index> tables(std::size_t(2 * tiles + 1));
-      Index *const a_rows = tables.data(), *const c_rows = a_rows + tiles, *const stretch = c_rows + tiles;
-      for (Index t = 0; t < tiles; ++t) a_rows[t] = t * s_.c, c_rows[t] = t * q.count;
-      *stretch = 0;
-      const Workspace<T> scratch(std::size_t(products_ * m_step + weights * weights * u_step));
-      T *const m = scratch.data(), *const u = m + products_ * m_step;
+      const Workspace<T> scratch(std::size_t(m_size + weights * u_step));
+      T *const m = scratch.data(), *const u = m + m_size;
       for (Index first = 0; first < s_.c; first += kBlock) {
         const Index channels = std::min(kBlock, s_.c - first);
         transform(w, q, first, channels, u, u_step);
-        for (Index e = 0; e < products_; ++e)
-          run_.multiply(
-              {v + e * v_step + first, a_rows, stretch, 1, channels, 1, u + way_.form.place(e) * u_step,
-               channels, 0, m + e * m_step, c_rows, tiles, q.width, 1, first > 0},
-              0, 1);
+        multiply(tiles, v + first, u, u_step, channels, m, q, first > 0, tables.data());
       }
-      for (Index t = 0; t < tiles; ++t) scatter(begin + t, m + t * q.count, m_step, q);
+      scatter(begin, end, m, q);
     });
   }
 
@@ -233,23 +236,31 @@ template <class T> class Winograd {
   /// Tiles [begin, end), panels [panel, panel_end).
   void chunk(const T* u, Index begin, Index end, Index panel, Index panel_end, Index* tables,
              T* scratch) const {
-    const Index tiles = end - begin, v_step = tiles * s_.c + kLine;
-    T *const v = scratch, *const m = v + products_ * v_step;
+    const Index tiles = end - begin;
+    T *const v = scratch, *const m = v + products_ * v_step(tiles);
     T* const patch = scratch + products_ * (chunk_ * (s_.c + run_.lanes * run_.tile_vectors) + 2 * kLine);
-    for (Index t = 0; t < tiles; ++t) gather(begin + t, v + t * s_.c, v_step, patch);
-    Index *const a_rows = tables, *const c_rows = a_rows + chunk_, *const stretch = c_rows + chunk_;
-    *stretch = 0;
+    for (Index t = 0; t < tiles; ++t) gather(begin + t, v + t * s_.c, v_step(tiles), patch);
     for (; panel < panel_end; ++panel) {
       const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
-      for (Index t = 0; t < tiles; ++t) a_rows[t] = t * s_.c, c_rows[t] = t * q.count;
-      const Index m_step = tiles * q.count + kLine;
-      for (Index e = 0; e < products_; ++e)
-        run_.multiply(
-            {v + e * v_step, a_rows, stretch, 1, s_.c, 1, u + way_.form.place(e) * u_step_ + q.first * s_.c,
-             s_.c, 0, m + e * m_step, c_rows, tiles, q.width, 1, false},
-            0, 1);
-      for (Index t = 0; t < tiles; ++t) scatter(begin + t, m + t * q.count, m_step, q);
+      multiply(tiles, v, u + q.first * s_.c, u_step_, s_.c, m, q, false, tables);
+      scatter(begin, end, m, q);
     }
+  }
+
+  /// How far apart the numbers of one product and of the next are, in v and in m.
+  Index v_step(Index tiles) const { return tiles * s_.c + kLine; }
+  static Index m_step(Index tiles, const WinogradColumns& q) { return tiles * q.count + kLine; }
+
+  /// m = v u, or m + v u, for all products; of v's channels as many as u has. tables: (2 tiles + 1).
+  void multiply(Index tiles, const T* v, const T* u, Index u_step, Index channels, T* m,
+                const WinogradColumns& q, bool onto, Index* tables) const {
+    Index *const a_rows = tables, *const c_rows = a_rows + tiles, *const stretch = c_rows + tiles;
+    for (Index t = 0; t < tiles; ++t) a_rows[t] = t * s_.c, c_rows[t] = t * q.count;
+    *stretch = 0;
+    for (Index e = 0; e < products_; ++e)
+      run_.multiply({v + e * v_step(tiles), a_rows, stretch, 1, channels, 1, u + way_.form.place(e) * u_step,
+                     channels, 0, m + e * m_step(tiles, q), c_rows, tiles, q.width, 1, onto},
+                    0, 1);
   }
 
   void gather(Index tile, T* v, Index v_step, T* copy) const {
@@ -257,6 +268,9 @@ template <class T> class Winograd {
     way_.patch(patch.at, patch.row, patch.pixel, v, v_step, s_.c);
   }
 
+  void scatter(Index begin, Index end, const T* m, const WinogradColumns& q) const {
+    for (Index t = begin; t < end; ++t) scatter(t, m + (t - begin) * q.count, m_step(end - begin, q), q);
+  }
   void scatter(Index tile, const T* m, Index m_step, const WinogradColumns& q) const {
     const auto at = tiles_.place(tile);
     const Index line = s_.cols.out * s_.o,

@@ -35,9 +35,7 @@ template <class T> class WinogradGradient {
   /// The way that is faster than the sum itself, or none: tiles enough to outweigh the sums of products being
   /// more than taps.
   static const WinogradKernels<T>* of(const ConvKernels<T>& run, const Correlation& s) {
-    for (const WinogradKernels<T>& way : run.winograd)
-      if (WinogradTiles::fit(s, way.form) && pays(s, way.form)) return &way;
-    return nullptr;
+    return winograd_way(run, s, pays);
   }
 
   void operator()(T* dw) const {
@@ -68,14 +66,11 @@ template <class T> class WinogradGradient {
  private:
   static bool pays(const Correlation& s, const WinogradForm& form) {
     const Index pixels = s.n * s.rows.count * s.cols.count;
-    const Index sums = form.stride > 1 ? 200 : s.c * s.o < kLargeKernel ? 300 : 1500;
+    const Index sums = form.stride > 1 ? 200 : s.c * s.o < WinogradTiles::kLargeKernel ? 300 : 1500;
     return form.taps * form.taps * pixels > WinogradTiles(s, form).taps() + sums;
   }
 
-  /// Kernels whose sums come from the third-level cache.
-  static constexpr Index kLargeKernel = 128 * 128;
-  /// As in Winograd.
-  static constexpr Index kLine = 64 / sizeof(T);
+  static constexpr Index kLine = kWinogradLine<T>;
   /// Tiles whose products are added one after the other.
   static constexpr Index kRun = 192;
   /// Elements of all copies of m: 16 MiB of floats, copies, tasks that make more of them needless, and
