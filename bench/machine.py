@@ -35,9 +35,9 @@ class Machine:
                 return low_rate + part * (high_rate - low_rate)
         return self.bandwidth[-1][1]
 
-    def floor(self, case: Case) -> float:
-        """Seconds below which no fp32 implementation with the same operation count can go."""
-        return max(case.flops / self.flops, case.bytes / self.bandwidth_at(case.bytes))
+    def floor(self, case: Case, share: float = 1.0) -> float:
+        """Seconds below which no fp32 implementation with the same operation count can go, at a share of the peak."""
+        return max(case.flops / (share * self.flops), case.bytes / self.bandwidth_at(case.bytes))
 
     def __str__(self) -> str:
         lines = [f"peak {self.flops / 1e9:.0f} GFLOP/s fp32"]

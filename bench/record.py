@@ -3,8 +3,9 @@
     threads     of every peer without a number of its own
     machine     cpu, cores, flops and bandwidth measured for that number of threads
     runs        commit, dirty, date, command, isa, peers {spec: version, threads}; more than one after --update
-    cases       {name: flops, bytes, unit, floor, run (an index into runs), peers {spec: entry}}
+    cases       {name: flops, bytes, unit, share, floor, run (an index into runs), peers {spec: entry}}
 
+share is the part of the machine's peak that there was before and after the case's samples, and the floor is for it.
 An entry is {median, samples, difference, agrees}, times in seconds, or {error}.
 """
 

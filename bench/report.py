@@ -2,9 +2,9 @@
 
     python -m bench.report out.json [--summary]
 
-For every case: the floor, each peer's median, and how many times the floor the best peer needs. The summary has
-one line per family of cases (the first two parts of their names), with geometric means. Times in brackets belong to
-outputs that differ from the first peer's; they count nowhere.
+For every case: the floor, each peer's median, and what part of its time the floor is for the first peer. The summary
+has one line per family of cases (the first two parts of their names), with geometric means. Times in brackets belong
+to outputs that differ from the first peer's; they count nowhere.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def tables(groups: Groups) -> list[str]:
             "",
             f"### {group}",
             "",
-            f"| case | floor | {' | '.join(used)} | best / floor |",
+            f"| case | floor | {' | '.join(used)} | floor / {used[0]} |",
             f"|---|--:|{'--:|' * (len(used) + 1)}",
         ]
         for name, result in results.items():
@@ -52,9 +52,15 @@ def tables(groups: Groups) -> list[str]:
                 cells = [cell(result, spec, fastest[0]) for spec in used]
                 lines.append(
                     f"| {name[len(group) + 1 :]} | {pretty(result['floor'])} | {' | '.join(cells)} | "
-                    f"{fastest[1] / result['floor']:.1f} |"
+                    f"{share(result, used[0])} |"
                 )
     return lines
+
+
+def share(result: Result, spec: str) -> str:
+    """The floor as a part of the peer's time."""
+    seconds = times(result).get(spec)
+    return f"{result['floor'] / seconds:.0%}" if seconds else "-"
 
 
 def cell(result: Result, spec: str, fastest: str) -> str:

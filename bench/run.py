@@ -109,13 +109,15 @@ def measure_into(
 ) -> None:
     """Times a case and keeps the result, unless an earlier pass of this run was faster."""
     this_run, old = len(results["runs"]) - 1, results["cases"].get(case.name)
+    peers, share = measure_case(case, workers, watch, options)
     new = {
         "flops": case.flops,
         "bytes": case.bytes,
         "unit": case.unit,
-        "floor": limits.floor(case),
+        "share": share,
+        "floor": limits.floor(case, share),
         "run": this_run,
-        "peers": measure_case(case, workers, watch, options),
+        "peers": peers,
     }
     if old is None or old["run"] != this_run or record.typical(new) < record.typical(old):
         results["cases"][case.name] = new
@@ -127,9 +129,10 @@ def measure_into(
 
 def measure_case(
     case: Case, workers: list[Worker], watch: machine.Watch, options: argparse.Namespace
-) -> dict[str, dict[str, Any]]:
-    """{spec: {median, samples, difference, agrees} or {error}}"""
+) -> tuple[dict[str, dict[str, Any]], float]:
+    """{spec: {median, samples, difference, agrees} or {error}}, and the share of the peak that was there meanwhile."""
     measured: dict[str, dict[str, Any]] = {}
+    shares: list[float] = []
     digests: dict[str, Digest] = {}
     for worker in workers:
         try:
@@ -141,7 +144,9 @@ def measure_case(
         for worker in workers:
             if "error" not in measured[worker.spec]:
                 try:
-                    measured[worker.spec]["samples"].append(quiet_sample(worker, watch))
+                    seconds, share = quiet_sample(worker, watch)
+                    measured[worker.spec]["samples"].append(seconds)
+                    shares.append(share)
                 except RuntimeError as error:
                     measured[worker.spec] = {"error": last_line(error)}
     first = next(iter(digests), None)
@@ -154,26 +159,28 @@ def measure_case(
             entry.update(compare(case, digests[spec], digests[first], options.tolerance))
             if not entry["agrees"]:
                 print(f"! {case.name}: {spec} differs from {first} by {entry['difference']}, not compared")
-    return measured
+    return measured, statistics.median(shares or [1.0])
 
 
 def last_line(error: RuntimeError) -> str:
     return record.without_folders(str(error).strip().splitlines()[-1])
 
 
-def quiet_sample(worker: Worker, watch: machine.Watch, attempts: int = 5) -> float:
-    """A sample taken while nothing else ran and the processors gave their peak, or the one that came nearest to it."""
+def quiet_sample(worker: Worker, watch: machine.Watch, attempts: int = 5) -> tuple[float, float]:
+    """A sample taken while nothing else ran and the processors gave their peak, or the one that came nearest to it;
+    and the mean share of the peak just before and after."""
     accepted = (os.cpu_count() or 1) - worker.threads + FOREIGN_LOAD
-    found: list[tuple[bool, float, float]] = []
+    found: list[tuple[bool, float, float, float]] = []
     for attempt in range(attempts):
         before = watch.wait()
         seconds, others = worker.ask("sample")
-        alone, share = others < accepted, min(before, watch.share())
-        if alone and share >= machine.WHOLE:
-            return float(seconds)
-        found.append((alone, share, seconds))
+        after = watch.share()
+        alone, least, mean = others < accepted, min(before, after), (before + after) / 2
+        if alone and least >= machine.WHOLE:
+            return seconds, mean
+        found.append((alone, least, seconds, mean))
         time.sleep(0.02 * attempt)
-    return max(found)[2]
+    return max(found)[2:]
 
 
 def compare(case: Case, found: Digest, reference: Digest, tolerance: float) -> dict[str, Any]:
