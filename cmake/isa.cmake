@@ -3,8 +3,8 @@
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   set(FASTNN_ISAS scalar avx2 avx512)
   set(FASTNN_FLAGS_scalar "")
-  set(FASTNN_FLAGS_avx2 -mavx2 -mfma -mtune=haswell)
-  set(FASTNN_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512)
+  set(FASTNN_FLAGS_avx2 -mavx2 -mfma -mprfchw -mtune=haswell)
+  set(FASTNN_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprfchw -mprefer-vector-width=512)
   # GCC before 13 takes its own _mm512_undefined_ps() for a use of an uninitialised variable (bug 105593).
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     list(APPEND FASTNN_FLAGS_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)

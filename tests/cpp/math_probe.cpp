@@ -24,6 +24,7 @@ template <class T> void math_probe(MathFunction f, const T* x, T* y, Index n) {
     case MathFunction::erf: return each(x, y, n, [](V v) { return erf(v); });
     case MathFunction::sin: return each(x, y, n, [](V v) { return sin(v); });
     case MathFunction::cos: return each(x, y, n, [](V v) { return cos(v); });
+    case MathFunction::quick_sqrt: return each(x, y, n, [](V v) { return quick_sqrt(v); });
   }
 }
 FASTNN_INSTANTIATE(math_probe)

@@ -41,6 +41,7 @@ template <class V> static V apply(SimdOp op, V a, V b, V c) {
     case SimdOp::pow2: return pow2(a);
     case SimdOp::scale: return scale(a, b);
     case SimdOp::inverse: return inverse(a);
+    case SimdOp::quick_sqrt: return quick_sqrt(a);
   }
   return a;
 }

@@ -33,6 +33,7 @@ enum class SimdOp {
   pow2,
   scale,
   inverse,
+  quick_sqrt,
 };
 
 enum class Reduction { sum, max_lane, min_lane, any_positive };

@@ -59,6 +59,7 @@ const Function kFunctions[] = {
     {MathFunction::erf, "erf", -6, 6, std::erf, std::erf, std::erf},
     {MathFunction::sin, "sin", -1e6, 1e6, std::sin, std::sin, std::sin},
     {MathFunction::cos, "cos", -1e6, 1e6, std::cos, std::cos, std::cos},
+    {MathFunction::quick_sqrt, "quick_sqrt", 0, 4, std::sqrt, std::sqrt, std::sqrt},
 };
 
 double reference(const Function& f, float x) { return f.c64(x); }

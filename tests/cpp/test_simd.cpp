@@ -55,6 +55,7 @@ template <class T> T expected(SimdOp op, T a, T b, T c) {
     case SimdOp::pow2: return std::exp2(a);
     case SimdOp::scale: return std::scalbn(a, int(b));
     case SimdOp::inverse: return 1 / a;
+    case SimdOp::quick_sqrt: return std::sqrt(a);
   }
   return a;
 }
@@ -73,8 +74,10 @@ template <class T> std::vector<T> arguments(SimdOp op) {
     return {0, 1, -1, lowest, highest, lowest + 1, highest - 1, 23, -24};
   }
   if (op == SimdOp::scale) return {1, -3, 5, -100, 60};
-  // Powers of 2, which have no rounding; tests of the functions that use it bound the error.
+  // Powers of 2, and of 4 below, which have no rounding; tests of the functions that use it bound the error.
   if (op == SimdOp::inverse) return {1, -2, T(0.25), T(0x1p125), T(-0x1p-125), L::quiet_NaN()};
+  if (op == SimdOp::quick_sqrt)
+    return {0, T(-0.0), 1, 4, T(0.25), T(0x1p100), T(-1), -L::infinity(), L::infinity(), L::quiet_NaN()};
   return {0,       T(-0.0),  1, -1,   T(0.5),         T(1.5),        T(2.5),
           T(-2.5), T(-0.25), 7, 1000, -L::infinity(), L::infinity(), L::quiet_NaN()};
 }
@@ -138,7 +141,7 @@ template <class T> bool check_reductions() {
 
 template <class T> bool check_all() {
   bool ok = check_reductions<T>();
-  for (int op = 0; op <= int(SimdOp::inverse); ++op) ok = check_op<T>(SimdOp(op)) && ok;
+  for (int op = 0; op <= int(SimdOp::quick_sqrt); ++op) ok = check_op<T>(SimdOp(op)) && ok;
   return ok;
 }
 

@@ -34,7 +34,7 @@ template <class T> void adam_span(T* p, const T* g, T* m, T* v, T* largest, Inde
     at.store(m, m_now);
     at.store(v, v_now);
     if (largest) at.store(largest, root_of);
-    return fnma(lr, m_now / (sqrt(root_of + in) + out), weight);
+    return fnma(lr, m_now / (quick_sqrt(root_of + in) + out), weight);
   });
 }
 FASTNN_INSTANTIATE(adam_span)
@@ -64,7 +64,7 @@ template <class T> void nadam_span(T* p, const T* g, T* m, T* v, Index n, const 
     const V v_now = fma(c_2, gradient * gradient - v_before, v_before);
     at.store(m, m_now);
     at.store(v, v_now);
-    return weight - fma(c_m, m_now, c_g * gradient) / (sqrt(c_v * v_now) + eps);
+    return weight - fma(c_m, m_now, c_g * gradient) / (quick_sqrt(c_v * v_now) + eps);
   });
 }
 FASTNN_INSTANTIATE(nadam_span)

@@ -186,7 +186,7 @@ static void depthwise_row_of_windows(const DepthwiseRow<T>& s, T* y, Index y_ste
 #pragma GCC unroll 3
         for (int r = 0; r < R; ++r) sum = fma(w[r][2], c[r], fma(w[r][1], b[r], fma(w[r][0], a[r], sum)));
         sum = max(least, fma(sum - mean, scale, shift));
-        __builtin_prefetch(to + kAskedPixels * y_step + at.i, 1);
+        __builtin_prefetch(to + kAskedPixels * y_step + at.i);
         at.store(to, sum);
         to += y_step;
       });
@@ -264,8 +264,8 @@ template <int R, class T> static void depthwise_rows_of_pairs(const DepthwiseRow
           a[r] = b[r];
         }
         T *const to_two = y_two + (j - shift_two) * y_step, *const to_one = y_one + (j - shift_one) * y_step;
-        __builtin_prefetch(to_two + y_step + at.i, 1);
-        __builtin_prefetch(to_one + y_step + at.i, 1);
+        __builtin_prefetch(to_two + y_step + at.i);
+        __builtin_prefetch(to_one + y_step + at.i);
         if (j >= shift_two && j < end_two) at.store(to_two, pair);
         if (j >= shift_one && j < end_one) at.store(to_one, single);
       }

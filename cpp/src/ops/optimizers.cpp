@@ -61,7 +61,7 @@ template <class T> void rmsprop_span(T* p, const T* g, T* s, T* mean, T* velocit
       at.store(mean, average);
       variance = fnma(average, average, square) + in;
     }
-    const V update = lr * gradient / (sqrt(variance) + out) + momentum_now;
+    const V update = lr * gradient / (quick_sqrt(variance) + out) + momentum_now;
     if (velocity) at.store(velocity, update);
     return weight - update;
   });
@@ -75,7 +75,7 @@ void adagrad_span(T* p, const T* g, T* s, Index n, const Before<T>& before, T ra
   update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
     const V square = fma(gradient, gradient, at.load(s));
     at.store(s, square);
-    return weight - lr * gradient / (sqrt(square + in) + out);
+    return weight - lr * gradient / (quick_sqrt(square + in) + out);
   });
 }
 FASTNN_INSTANTIATE(adagrad_span)
@@ -88,7 +88,7 @@ template <class T> void adadelta_span(T* p, const T* g, T* s, T* d, Index n, con
   update_each(p, g, n, before, [&](auto at, V gradient, V weight) {
     const V square = fma(add * gradient, gradient, keep * at.load(s)), before_it = at.load(d);
     at.store(s, square);
-    const V update = sqrt(before_it + eps) / sqrt(square + eps) * gradient;
+    const V update = quick_sqrt(before_it + eps) / quick_sqrt(square + eps) * gradient;
     at.store(d, fma(add * update, update, keep * before_it));
     return fnma(lr, update, weight);
   });

@@ -76,6 +76,7 @@ static inline F32 fnma(F32 a, F32 b, F32 c) { return {_mm256_fnmadd_ps(a.v, b.v,
 static inline F32 min(F32 a, F32 b) { return {_mm256_min_ps(a.v, b.v)}; }
 static inline F32 max(F32 a, F32 b) { return {_mm256_max_ps(a.v, b.v)}; }
 static inline F32 sqrt(F32 a) { return {_mm256_sqrt_ps(a.v)}; }
+static inline F32 quick_sqrt(F32 a) { return sqrt(a); }
 static inline F32 abs(F32 a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
 static inline F32 round(F32 a) {
   return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
@@ -136,6 +137,7 @@ static inline F64 fnma(F64 a, F64 b, F64 c) { return {_mm256_fnmadd_pd(a.v, b.v,
 static inline F64 min(F64 a, F64 b) { return {_mm256_min_pd(a.v, b.v)}; }
 static inline F64 max(F64 a, F64 b) { return {_mm256_max_pd(a.v, b.v)}; }
 static inline F64 sqrt(F64 a) { return {_mm256_sqrt_pd(a.v)}; }
+static inline F64 quick_sqrt(F64 a) { return sqrt(a); }
 static inline F64 abs(F64 a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }
 static inline F64 round(F64 a) {
   return {_mm256_round_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};

@@ -80,6 +80,7 @@ static inline F32 fnma(F32 a, F32 b, F32 c) { return {vfmsq_f32(c.v, a.v, b.v)};
 static inline F32 min(F32 a, F32 b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
 static inline F32 max(F32 a, F32 b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
 static inline F32 sqrt(F32 a) { return {vsqrtq_f32(a.v)}; }
+static inline F32 quick_sqrt(F32 a) { return sqrt(a); }
 static inline F32 abs(F32 a) { return {vabsq_f32(a.v)}; }
 static inline F32 round(F32 a) { return {vrndnq_f32(a.v)}; }
 static inline F32 copysign(F32 magnitude, F32 sign) {
@@ -128,6 +129,7 @@ static inline F64 fnma(F64 a, F64 b, F64 c) { return {vfmsq_f64(c.v, a.v, b.v)};
 static inline F64 min(F64 a, F64 b) { return {vbslq_f64(vcltq_f64(a.v, b.v), a.v, b.v)}; }
 static inline F64 max(F64 a, F64 b) { return {vbslq_f64(vcgtq_f64(a.v, b.v), a.v, b.v)}; }
 static inline F64 sqrt(F64 a) { return {vsqrtq_f64(a.v)}; }
+static inline F64 quick_sqrt(F64 a) { return sqrt(a); }
 static inline F64 abs(F64 a) { return {vabsq_f64(a.v)}; }
 static inline F64 round(F64 a) { return {vrndnq_f64(a.v)}; }
 static inline F64 copysign(F64 magnitude, F64 sign) {

@@ -46,7 +46,7 @@ template <class At, class V> static inline void put(bool streams, At at, typenam
 /// stored to side by side are not foreseen.
 template <class At, class V>
 static inline void put_and_ask(bool streams, At at, typename V::T* p, V v, const typename V::T* later) {
-  if (!streams) __builtin_prefetch(later + at.i, 1);
+  if (!streams) __builtin_prefetch(later + at.i);
   put(streams, at, p, v);
 }
 

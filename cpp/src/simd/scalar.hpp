@@ -81,7 +81,9 @@ using F64 = One<double, uint64_t, 52, 1023>;
 static inline F32 abs(F32 a) { return {fabsf(a.v)}; }
 static inline F64 abs(F64 a) { return {fabs(a.v)}; }
 static inline F32 sqrt(F32 a) { return {sqrtf(a.v)}; }
+static inline F32 quick_sqrt(F32 a) { return sqrt(a); }
 static inline F64 sqrt(F64 a) { return {::sqrt(a.v)}; }
+static inline F64 quick_sqrt(F64 a) { return sqrt(a); }
 static inline F32 round(F32 a) { return {rintf(a.v)}; }
 static inline F64 round(F64 a) { return {rint(a.v)}; }
 static inline F32 copysign(F32 magnitude, F32 sign) { return {copysignf(magnitude.v, sign.v)}; }

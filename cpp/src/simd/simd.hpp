@@ -20,6 +20,7 @@
 //   mantissa(x)                       x / 2^exponent(x), sign kept, for normal x
 //   pow2(n)                           2^n for integral n in the normal range
 //   scale(x, n)                       x 2^n for integral n, x and the result normal; NaN if x is NaN
+//   quick_sqrt(x)                     sqrt(x) to 1 ulp, for what is divided by
 //   inverse(x)                        1 / x to 1 ulp, for finite x where both are normal; NaN if x is NaN
 //   sum(v)  max_lane(v)  min_lane(v)  fixed order
 //
