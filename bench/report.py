@@ -2,9 +2,9 @@
 
     python -m bench.report out.json [--summary]
 
-For every case: the floor, each peer's median, and what part of its time the floor is for the first peer. The summary
-has one line per family of cases (the first two parts of their names), with geometric means. Times in brackets belong
-to outputs that differ from the first peer's; they count nowhere.
+For every case: the floor, each peer's median, and what part of fastnn's time the floor is. The summary has one line
+per family of cases (the first two parts of their names), with geometric means. Times in brackets belong to outputs that
+differ from the first peer's; they count nowhere.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def tables(groups: Groups) -> list[str]:
             "",
             f"### {group}",
             "",
-            f"| case | floor | {' | '.join(used)} | floor / {used[0]} |",
+            f"| case | floor | {' | '.join(used)} | floor / fastnn |",
             f"|---|--:|{'--:|' * (len(used) + 1)}",
         ]
         for name, result in results.items():
@@ -52,14 +52,14 @@ def tables(groups: Groups) -> list[str]:
                 cells = [cell(result, spec, fastest[0]) for spec in used]
                 lines.append(
                     f"| {name[len(group) + 1 :]} | {pretty(result['floor'])} | {' | '.join(cells)} | "
-                    f"{share(result, used[0])} |"
+                    f"{share(result)} |"
                 )
     return lines
 
 
-def share(result: Result, spec: str) -> str:
-    """The floor as a part of the peer's time."""
-    seconds = times(result).get(spec)
+def share(result: Result) -> str:
+    """The floor as a part of fastnn's time."""
+    seconds = times(result).get("fastnn")
     return f"{result['floor'] / seconds:.0%}" if seconds else "-"
 
 
