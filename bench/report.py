@@ -51,8 +51,7 @@ def tables(groups: Groups) -> list[str]:
             if fastest:
                 cells = [cell(result, spec, fastest[0]) for spec in used]
                 lines.append(
-                    f"| {name[len(group) + 1 :]} | {pretty(result['floor'])} | {' | '.join(cells)} | "
-                    f"{share(result)} |"
+                    f"| {name[len(group) + 1 :]} | {pretty(result['floor'])} | {' | '.join(cells)} | {share(result)} |"
                 )
     return lines
 

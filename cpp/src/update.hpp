@@ -8,8 +8,8 @@
 
 namespace fastnn::cpu {
 
-/// What happens before a rule's formula: g = clip(scale g), p -= decay p. plain: nothing of it. shared: what is
-/// updated may lie in the cache of another thread's processor.
+/// What happens before a rule's formula: g = clip(scale g), p -= decay p. plain: nothing of it. shared: what
+/// is updated may lie in the cache of another thread's processor.
 template <class T> struct Before {
   T scale, limit, decay;
   bool plain, shared;
@@ -24,10 +24,10 @@ template <class T> struct Before {
 
 namespace fastnn::cpu::FASTNN_ISA {
 
-/// A position whose loads ask for what lies 1 KiB further, as up to five buffers side by side are not foreseen
-/// across their pages: Adam at 1e7 weights 10.9 to 9.5 ms. Where threads share the work, what will be written
-/// is asked for as one's own: a line that another thread wrote last would come to be read, and once more to
-/// be written. What lies behind the n elements may be another thread's.
+/// A position whose loads ask for what lies 1 KiB further, as up to five buffers side by side are not
+/// foreseen across their pages: Adam at 1e7 weights 10.9 to 9.5 ms. Where threads share the work, what will
+/// be written is asked for as one's own: a line that another thread wrote last would come to be read, and
+/// once more to be written. What lies behind the n elements may be another thread's.
 template <class At> struct Asking {
   using T = typename At::T;
   At at;
@@ -36,8 +36,10 @@ template <class At> struct Asking {
   Asking(At position, Index n, bool is_shared)
       : at(position), later(std::min(at.i + Index(1024 / sizeof(T)), n - 1)), shared(is_shared) {}
   auto load(const T* p) const {
-    if (shared) __builtin_prefetch(p + later, 1);
-    else __builtin_prefetch(p + later);
+    if (shared)
+      __builtin_prefetch(p + later, 1);
+    else
+      __builtin_prefetch(p + later);
     return at.load(p);
   }
   auto load_only(const T* p) const {

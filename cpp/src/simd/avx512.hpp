@@ -93,14 +93,15 @@ static inline F32 inverse(F32 a) {
   const F32 one = F32::set(1), y = {_mm512_rcp14_ps(a.v)};
   return fma(y, fnma(a, y, one), y);
 }
-// Newton's step from an estimate of 14 bits, which for x = 0 and infinity makes NaN of it. A division and a root take
-// turns in one unit; this takes others.
+// Newton's step from an estimate of 14 bits, which for x = 0 and infinity makes NaN of it. A division and a
+// root take turns in one unit; this takes others.
 static inline F32 quick_sqrt(F32 x) {
   const F32 half = F32::set(0.5f), y = {_mm512_rsqrt14_ps(x.v)}, near = x * y;
   const F32 root = fma(near, fnma(near, half * y, half), near);
   constexpr int kZero = 0x02, kNegativeZero = 0x04, kInfinity = 0x08;
   const __mmask16 own_root = _mm512_fpclass_ps_mask(x.v, kZero | kNegativeZero | kInfinity);
-  return {_mm512_mask_add_ps(root.v, own_root, x.v, x.v)};  // a sum, which flushes denormals where they are zeros
+  return {
+      _mm512_mask_add_ps(root.v, own_root, x.v, x.v)};  // a sum, which flushes denormals where they are zeros
 }
 static inline float sum(F32 a) { return _mm512_reduce_add_ps(a.v); }
 static inline float max_lane(F32 a) { return _mm512_reduce_max_ps(a.v); }
