@@ -25,7 +25,7 @@ template <class T> struct Before {
 namespace fastnn::cpu::FASTNN_ISA {
 
 /// A position whose loads ask for what lies 1 KiB further, as up to five buffers side by side are not
-/// foreseen across their pages: Adam at 1e7 weights 10.9 to 9.5 ms. Where threads share the work, what will
+/// foreseen across their pages: Adam at 1e7 weights 11.1 to 10.2 ms. Where threads share the work, what will
 /// be written is asked for as one's own: a line that another thread wrote last would come to be read, and
 /// once more to be written. What lies behind the n elements may be another thread's.
 template <class At> struct Asking {
