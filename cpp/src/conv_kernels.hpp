@@ -107,7 +107,8 @@ struct WinogradForm {
   Index side;     // pixels that the results of a tile read
   Index points;   // products
   Index weights;  // numbers that a kernel becomes; the last is a factor of all further products
-  Index least;    // channels in times channels out from which on products outweigh transforms
+  // Channels in, and channels in times channels out, from which on products outweigh transforms.
+  Index channels, least, least_gradient;
   /// Which of weights x weights numbers is a factor of product e of points x points.
   constexpr Index place(Index e) const {
     const Index row = e / points, col = e % points;
@@ -117,9 +118,9 @@ struct WinogradForm {
   constexpr bool shares(Index e) const { return e / points >= weights || e % points >= weights; }
 };
 constexpr WinogradForm six_points(Index results, Index taps) {
-  return {taps, 1, results, 6, 6, 6, taps == 3 ? 16 * 16 : 16 * 32};
+  return {taps, 1, results, 6, 6, 6, 8, taps < 5 ? 8 * 32 : 12 * 32, taps < 5 ? 8 * 24 : 8 * 32};
 }
-constexpr WinogradForm kWinogradStrideTwo{3, 2, 2, 5, 5, 4, 32 * 64};
+constexpr WinogradForm kWinogradStrideTwo{3, 2, 2, 5, 5, 4, 16, 32 * 64, 16 * 16};
 
 /// Its transforms; see winograd_kernel.hpp.
 template <class T> struct WinogradKernels {
@@ -151,7 +152,7 @@ template <class T> struct ConvKernels {
   Index image_sum_rows;
   void (*image_sums)(const ImageSums<T>&);
   void (*image_totals)(const T* x, T* y, Index n);
-  WinogradKernels<T> winograd[3];
+  WinogradKernels<T> winograd[4];
 };
 
 FASTNN_DECLARE(const ConvKernels<T>&, conv_kernels, ())

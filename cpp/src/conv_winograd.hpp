@@ -10,6 +10,11 @@
 // u has 36 numbers for each 9 of w; it is made in every call, unless the caller keeps it (packing.hpp). Where
 // w is large for the number of tiles, u is never written as a whole: all tiles go past one panel after the
 // other, of which the rows of some channels are transformed, multiplied, and their products added up.
+//
+// Windows with a stride are windows without one over an image whose pixels are s x s of x, with s s c
+// channels, its phases: 11 x 11 with stride 4 becomes 3 x 3, where the taps beyond 11 are zeros. The c
+// channels of s pixels in a row lie together, so patches are transformed from x as it is, phase row by phase
+// row.
 
 #include "conv_chunks.hpp"
 #include "conv_kernels.hpp"
@@ -29,28 +34,36 @@ template <class T> struct WinogradPatch {
 /// the first-level cache.
 template <class T> constexpr Index kWinogradLine = 64 / sizeof(T);
 
-/// The results of a correlation in tiles.
+/// The results of a correlation in tiles, and what they read.
 struct WinogradTiles {
   /// Elements of a kernel whose transform, or whose sums, come from the third-level cache or beyond.
   static constexpr Index kLargeKernel = 128 * 128;
+  /// Channels out that fill lanes enough, and channels of phases that outweigh how few lanes each row of them
+  /// fills.
+  static constexpr Index kLeastColumns = 10, kLeastDepth = 12;
 
   const Correlation& s;
   const WinogradForm form;
+  const Index phases = s.rows.in_step / form.stride;  // along one axis
+  const Index depth = phases * phases * s.c;          // channels of them all
   const Index rows = parts(s.rows.count, form.results), cols = parts(s.cols.count, form.results),
               count = s.n * rows * cols;
 
   WinogradTiles(const Correlation& correlation, const WinogradForm& way) : s(correlation), form(way) {}
 
-  /// Whether there are windows of that size and stride, and channels enough.
+  /// Whether there are windows of that size and stride, or phases of them, and channels enough.
   static bool fit(const Correlation& s, const WinogradForm& form) {
+    const Index phases = s.rows.in_step / form.stride;
     const auto fits = [&](const Sweep& a) {
-      return a.taps == form.taps && a.shift_step == 1 && a.in_step == form.stride && a.out_step == 1;
+      return parts(a.taps, phases) == form.taps && a.shift_step == 1 && a.in_step == phases * form.stride &&
+             a.out_step == 1;
     };
-    return fits(s.rows) && fits(s.cols) && s.groups == 1 && s.c >= 16 && s.o >= 16;
+    return s.groups == 1 && (phases == 1 || (phases > 1 && form.stride == 1)) && fits(s.rows) && fits(s.cols) &&
+           phases * phases * s.c >= (phases > 1 ? kLeastDepth : form.channels) && s.o >= kLeastColumns;
   }
 
   /// As many taps of a window as take their time.
-  Index taps() const { return form.points * form.points * 5 / 4 * count; }
+  Index taps() const { return form.points * form.points * 5 / 4 * phases * phases * count; }
 
   struct Place {
     Index image, row, col;  // of a tile's first result
@@ -62,22 +75,27 @@ struct WinogradTiles {
   /// The pixels of x that a tile reads, or its results; a copy with zeros around where it leaves the image.
   template <class T> WinogradPatch<T> source(const T* x, Index tile, T* copy) const {
     const Place at = place(tile);
-    return patch(x, {s.rows.in, s.cols.in, s.c}, at.image, at.row * form.stride + s.rows.shift_first,
-                 at.col * form.stride + s.cols.shift_first, form.side, copy);
+    // What no window reaches counts as zeros: windows may be shorter than their phases.
+    const auto reach = [](const Sweep& a) { return std::min(a.in, a.shift_first + a.span(a.count)); };
+    const Index line = s.cols.in * s.c;
+    return patch(x + at.image * s.rows.in * line, {reach(s.rows), reach(s.cols), s.c, line},
+                 at.row * s.rows.in_step + s.rows.shift_first, at.col * s.cols.in_step + s.cols.shift_first,
+                 form.side * phases, copy);
   }
   template <class T> WinogradPatch<T> results(const T* y, Index tile, T* copy) const {
     const Place at = place(tile);
-    return patch(y, {s.rows.out, s.cols.out, s.o}, at.image, at.row, at.col, form.results, copy);
+    const Index line = s.cols.out * s.o;
+    return patch(y + at.image * s.rows.out * line, {s.rows.out, s.cols.out, s.o, line}, at.row, at.col,
+                 form.results, copy);
   }
 
  private:
   struct Image {
-    Index h, w, c;
+    Index h, w, c, line;
   };
-  template <class T> static WinogradPatch<T> patch(const T* x, const Image& size, Index image, Index row,
-                                                   Index col, Index side, T* copy) {
-    const Index c = size.c, line = size.w * c;
-    x += image * size.h * line;
+  template <class T> static WinogradPatch<T> patch(const T* x, const Image& size, Index row, Index col,
+                                                   Index side, T* copy) {
+    const Index c = size.c, line = size.line;
     if (row >= 0 && col >= 0 && row + side <= size.h && col + side <= size.w)
       return {x + row * line + col * c, line, c};
     const Index before = std::clamp<Index>(-col, 0, side),
@@ -127,9 +145,10 @@ template <class T> class Winograd {
         tiles_(s, way.form),
         products_(way.form.points * way.form.points),
         panels_(parts(parts(s.o, run.lanes), run.tile_vectors)),
-        u_step_(s.c * up(s.o, run.lanes) + kLine),
+        depth_(tiles_.depth),
+        u_step_(depth_ * up(s.o, run.lanes) + kLine),
         chunk_(std::clamp<Index>(up(parts(tiles_.count, 4), 8), 16,
-                                 std::clamp<Index>(kPatchElements / (products_ * s.c) / 8 * 8, 16, 64))) {}
+                                 std::clamp<Index>(kPatchElements / (products_ * depth_) / 8 * 8, 16, 64))) {}
 
   /// The way that is faster than the sum itself, or none: for windows that move one by one or by two, of
   /// channels enough for the products to outweigh the transforms, and pixels enough to outweigh that of the
@@ -141,10 +160,10 @@ template <class T> class Winograd {
   void operator()(const T* w, PackedKernel* kept) const {
     if (!kept && is_large()) return by_panels(w);
     const Index weights = way_.form.weights;
-    const Packing<T> u(kept, w, kWay + int(&way_ - run_.winograd), 1, s_.c,
+    const Packing<T> u(kept, w, kWay + int(&way_ - run_.winograd), 1, depth_,
                        std::size_t(weights * weights * u_step_), [&](T* to) { transform(w, to); });
     const Index side = way_.form.side, chunks = parts(tiles_.count, chunk_),
-                wanted = tiles_.count * products_ * s_.c * s_.o / kGrainMultiplies;
+                wanted = tiles_.count * products_ * depth_ * s_.o / kGrainMultiplies;
     const Index tasks = std::clamp<Index>(std::min(chunks, wanted), 1, kMaxTasks);
     const Index panel_parts =
         std::clamp<Index>(std::min(panels_, wanted / tasks), 1, chunks < 4 ? 4 / chunks : 1);
@@ -152,7 +171,7 @@ template <class T> class Winograd {
       const Index t = task / panel_parts, q = task % panel_parts;
       const Workspace<Index> tables(std::size_t(2 * chunk_ + 1));
       const Workspace<T> scratch(std::size_t(
-          products_ * (chunk_ * (s_.c + run_.lanes * run_.tile_vectors) + 2 * kLine) + side * side * s_.c));
+          products_ * (chunk_ * (depth_ + run_.lanes * run_.tile_vectors) + 2 * kLine) + side * side * depth_));
       for (Index i = chunks * t / tasks; i < chunks * (t + 1) / tasks; ++i)
         chunk(u.data(), tiles_.count * i / chunks, tiles_.count * (i + 1) / chunks, panels_ * q / panel_parts,
               panels_ * (q + 1) / panel_parts, tables.data(), scratch.data());
@@ -176,17 +195,19 @@ template <class T> class Winograd {
 
   static bool pays(const Correlation& s, const WinogradForm& form) {
     const Index pixels = s.n * s.rows.count * s.cols.count, kernel = form.stride > 1 ? 200 : 500;
-    return s.c * s.o >= form.least && form.taps * form.taps * pixels > WinogradTiles(s, form).taps() + kernel;
+    const WinogradTiles tiles(s, form);
+    return tiles.depth * s.o >= (tiles.phases > 1 ? 2 : 1) * form.least &&
+           s.rows.taps * s.cols.taps * pixels > tiles.taps() + tiles.phases * tiles.phases * kernel;
   }
 
   bool is_large() const {
-    const Index size = s_.c * s_.o, weights = way_.form.weights * way_.form.weights;
+    const Index size = depth_ * s_.o, weights = way_.form.weights * way_.form.weights;
     return size >= kLargeKernel && (size >= kTileElements * tiles_.count || weights * size > kHugeTransform);
   }
 
   void by_panels(const T* w) const {
     const Index passes = parts(tiles_.count, kPassTiles);
-    const Workspace<T> v(std::size_t(products_ * (parts(tiles_.count, passes) * s_.c + kLine)));
+    const Workspace<T> v(std::size_t(products_ * (parts(tiles_.count, passes) * depth_ + kLine)));
     for (Index i = 0; i < passes; ++i)
       by_panels(w, tiles_.count * i / passes, tiles_.count * (i + 1) / passes, v.data());
   }
@@ -195,9 +216,9 @@ template <class T> class Winograd {
   /// transformed where they are multiplied next.
   void by_panels(const T* w, Index begin, Index end, T* v) const {
     const Index tiles = end - begin, weights = way_.form.weights * way_.form.weights;
-    parallel_ranges(tiles, products_ * s_.c, [&](Index from, Index to) {
-      const Workspace<T> patch(std::size_t(way_.form.side * way_.form.side * s_.c));
-      for (Index t = from; t < to; ++t) gather(begin + t, v + t * s_.c, v_step(tiles), patch.data());
+    parallel_ranges(tiles, products_ * depth_, [&](Index from, Index to) {
+      const Workspace<T> patch(std::size_t(way_.form.side * way_.form.side * depth_));
+      for (Index t = from; t < to; ++t) gather(begin + t, v + t * depth_, v_step(tiles), patch.data());
     });
     parallel_tasks(panels_, [&](Index panel) {
       const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
@@ -205,8 +226,8 @@ template <class T> class Winograd {
       const Workspace<Index> tables(std::size_t(2 * tiles + 1));
       const Workspace<T> scratch(std::size_t(m_size + weights * u_step));
       T *const m = scratch.data(), *const u = m + m_size;
-      for (Index first = 0; first < s_.c; first += kBlock) {
-        const Index channels = std::min(kBlock, s_.c - first);
+      for (Index first = 0; first < depth_; first += kBlock) {
+        const Index channels = std::min(kBlock, depth_ - first);
         transform(w, q, first, channels, u, u_step);
         multiply(tiles, v + first, u, u_step, channels, m, q, first > 0, tables.data());
       }
@@ -217,7 +238,7 @@ template <class T> class Winograd {
   void transform(const T* w, T* u) const {
     parallel_tasks(panels_, [&](Index panel) {
       const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
-      transform(w, q, 0, s_.c, u + q.first * s_.c, u_step_);
+      transform(w, q, 0, depth_, u + q.first * depth_, u_step_);
     });
   }
 
@@ -226,11 +247,24 @@ template <class T> class Winograd {
                  Index u_step) const {
     const Index size = way_.form.taps, step = channels * q.count;
     const Workspace<T> taps(std::size_t(size * size * step));
-    w += first * s_.w_in + q.first * s_.w_out;
     for (Index tap = 0; tap < size * size; ++tap)
-      run_.pack(w + s_.rows.index(tap / size) * s_.w_row + s_.cols.index(tap % size) * s_.w_tap, s_.w_in,
-                s_.w_out, taps.data() + tap * step, channels, 0, channels, q.width, 1, 0);
+      for (Index i = first; i < first + channels;) {
+        const Index some = std::min(s_.c - i % s_.c, first + channels - i);
+        pack(w, q, tap / size, tap % size, i, some, taps.data() + tap * step + (i - first) * q.count);
+        i += some;
+      }
     way_.kernel(taps.data(), step, u, u_step, step);
+  }
+
+  /// Channels [channel, channel + some) of one phase of a tap, or zeros where it is beyond the window.
+  void pack(const T* w, const WinogradColumns& q, Index row, Index col, Index channel, Index some,
+            T* to) const {
+    const Index phase = channel / s_.c;
+    row = row * tiles_.phases + phase / tiles_.phases, col = col * tiles_.phases + phase % tiles_.phases;
+    if (row >= s_.rows.taps || col >= s_.cols.taps) return void(std::fill_n(to, some * q.count, T(0)));
+    run_.pack(w + s_.rows.index(row) * s_.w_row + s_.cols.index(col) * s_.w_tap + channel % s_.c * s_.w_in +
+                  q.first * s_.w_out,
+              s_.w_in, s_.w_out, to, some, 0, some, q.width, 1, 0);
   }
 
   /// Tiles [begin, end), panels [panel, panel_end).
@@ -238,24 +272,24 @@ template <class T> class Winograd {
              T* scratch) const {
     const Index tiles = end - begin;
     T *const v = scratch, *const m = v + products_ * v_step(tiles);
-    T* const patch = scratch + products_ * (chunk_ * (s_.c + run_.lanes * run_.tile_vectors) + 2 * kLine);
-    for (Index t = 0; t < tiles; ++t) gather(begin + t, v + t * s_.c, v_step(tiles), patch);
+    T* const patch = scratch + products_ * (chunk_ * (depth_ + run_.lanes * run_.tile_vectors) + 2 * kLine);
+    for (Index t = 0; t < tiles; ++t) gather(begin + t, v + t * depth_, v_step(tiles), patch);
     for (; panel < panel_end; ++panel) {
       const WinogradColumns q(s_.o, run_.lanes, panels_, panel);
-      multiply(tiles, v, u + q.first * s_.c, u_step_, s_.c, m, q, false, tables);
+      multiply(tiles, v, u + q.first * depth_, u_step_, depth_, m, q, false, tables);
       scatter(begin, end, m, q);
     }
   }
 
   /// How far apart the numbers of one product and of the next are, in v and in m.
-  Index v_step(Index tiles) const { return tiles * s_.c + kLine; }
+  Index v_step(Index tiles) const { return tiles * depth_ + kLine; }
   static Index m_step(Index tiles, const WinogradColumns& q) { return tiles * q.count + kLine; }
 
   /// m = v u, or m + v u, for all products; of v's channels as many as u has. tables: (2 tiles + 1).
   void multiply(Index tiles, const T* v, const T* u, Index u_step, Index channels, T* m,
                 const WinogradColumns& q, bool onto, Index* tables) const {
     Index *const a_rows = tables, *const c_rows = a_rows + tiles, *const stretch = c_rows + tiles;
-    for (Index t = 0; t < tiles; ++t) a_rows[t] = t * s_.c, c_rows[t] = t * q.count;
+    for (Index t = 0; t < tiles; ++t) a_rows[t] = t * depth_, c_rows[t] = t * q.count;
     *stretch = 0;
     for (Index e = 0; e < products_; ++e)
       run_.multiply({v + e * v_step(tiles), a_rows, stretch, 1, channels, 1, u + way_.form.place(e) * u_step,
@@ -265,7 +299,10 @@ template <class T> class Winograd {
 
   void gather(Index tile, T* v, Index v_step, T* copy) const {
     const WinogradPatch<T> patch = tiles_.source(x_, tile, copy);
-    way_.patch(patch.at, patch.row, patch.pixel, v, v_step, s_.c);
+    const Index phases = tiles_.phases, line = phases * s_.c;
+    for (Index i = 0; i < phases; ++i)
+      way_.patch(patch.at + i * patch.row, phases * patch.row, phases * patch.pixel, v + i * line, v_step,
+                 line);
   }
 
   void scatter(Index begin, Index end, const T* m, const WinogradColumns& q) const {
@@ -294,7 +331,7 @@ template <class T> class Winograd {
   T* const y_;
   const ConvEpilogue<T>& epilogue_;
   const WinogradTiles tiles_;
-  const Index products_, panels_, u_step_, chunk_;
+  const Index products_, panels_, depth_, u_step_, chunk_;
 };
 
 }  // namespace fastnn::cpu

@@ -1,6 +1,6 @@
 #pragma once
 
-// The gradient of correlations of 3 x 3 windows with respect to their kernel, by Winograd's algorithm
+// The gradient of correlations with respect to their kernel, by Winograd's algorithm
 // (winograd_kernel.hpp). Of the tiles of conv_winograd.hpp a chunk at a time is transformed:
 //
 //     v (36, c / lanes, tiles, lanes)   patches of x, in blocks of as many channels as a vector holds
@@ -27,10 +27,13 @@ template <class T> class WinogradGradient {
         tiles_(s, way.form),
         products_(way.form.points * way.form.points),
         weights_(way.form.weights * way.form.weights),
-        size_(s.c * s.o),
-        blocks_(parts(s.c, run.lanes)),
+        depth_(tiles_.depth),
+        size_(depth_ * s.o),
+        line_(tiles_.phases * s.c),
+        line_blocks_(parts(line_, run.lanes)),
+        blocks_(tiles_.phases * line_blocks_),
         panels_(parts(parts(s.o, run.lanes), run.tile_vectors)),
-        chunk_(std::min(up(tiles_.count, 8), std::clamp<Index>(2 * size_ / (s.c + s.o) / 8 * 8, 64, kRun))) {}
+        chunk_(std::min(up(tiles_.count, 8), std::clamp<Index>(2 * size_ / (depth_ + s.o) / 8 * 8, 64, kRun))) {}
 
   /// The way that is faster than the sum itself, or none: tiles enough to outweigh the sums of products being
   /// more than taps.
@@ -51,6 +54,8 @@ template <class T> class WinogradGradient {
       range(m.data() + part * step, tiles_.count * part / tile_parts, tiles_.count * (part + 1) / tile_parts,
             blocks_ * q / block_parts, blocks_ * (q + 1) / block_parts);
     });
+    const Workspace<T> phases(std::size_t(tiles_.phases > 1 ? way_.form.taps * way_.form.taps * size_ : 0));
+    T* const taps = tiles_.phases > 1 ? phases.data() : dw;
     parallel_ranges(
         size_, weights_ * tile_parts,
         [&](Index begin, Index end) {
@@ -58,16 +63,19 @@ template <class T> class WinogradGradient {
             T* const sum = m.data() + e * size_ + begin;
             run_.add(sum, step, tile_parts, sum, end - begin);
           }
-          way_.kernel_gradient(m.data() + begin, size_, dw + begin, size_, end - begin);
+          way_.kernel_gradient(m.data() + begin, size_, taps + begin, size_, end - begin);
         },
         64);
+    if (tiles_.phases > 1) join(taps, dw);
   }
 
  private:
   static bool pays(const Correlation& s, const WinogradForm& form) {
     const Index pixels = s.n * s.rows.count * s.cols.count;
-    const Index sums = form.stride > 1 ? 200 : s.c * s.o < WinogradTiles::kLargeKernel ? 300 : 1500;
-    return form.taps * form.taps * pixels > WinogradTiles(s, form).taps() + sums;
+    const WinogradTiles tiles(s, form);
+    const Index sums = form.stride > 1 ? 200 : tiles.depth * s.o < WinogradTiles::kLargeKernel ? 300 : 1500;
+    return tiles.depth * s.o >= (tiles.phases > 1 ? 2 : 1) * form.least_gradient &&
+           s.rows.taps * s.cols.taps * pixels > tiles.taps() + tiles.phases * tiles.phases * sums;
   }
 
   static constexpr Index kLine = kWinogradLine<T>;
@@ -80,15 +88,16 @@ template <class T> class WinogradGradient {
   /// Adds up the tiles [begin, end) for the blocks of channels [block, block_end). m: two of them, if there
   /// are more chunks than a run has.
   void range(T* m, Index begin, Index end, Index block, Index block_end) const {
-    const Index lanes = run_.lanes, first = block * lanes, rows = std::min(s_.c, block_end * lanes) - first;
+    const Index lanes = run_.lanes, first = channel(block), rows = channel(block_end) - first;
     const Index v_step = (block_end - block) * lanes * chunk_ + kLine,
                 d_step = up(s_.o, lanes) * chunk_ + kLine;
     const Workspace<Index> tables(std::size_t(2 * rows + 1));
     Index *const a_rows = tables.data(), *const c_rows = a_rows + rows, *const stretch = c_rows + rows;
-    for (Index i = 0; i < rows; ++i)
-      a_rows[i] = i / lanes * lanes * chunk_ + i % lanes, c_rows[i] = (first + i) * s_.o;
+    for (Index b = block; b < block_end; ++b)
+      for (Index i = channel(b); i < channel(b + 1); ++i)
+        a_rows[i - first] = (b - block) * lanes * chunk_ + i - channel(b), c_rows[i - first] = i * s_.o;
     *stretch = 0;
-    const Workspace<T> scratch(std::size_t(products_ * (v_step + d_step + std::max(s_.c, s_.o))));
+    const Workspace<T> scratch(std::size_t(products_ * (v_step + d_step + std::max(depth_, s_.o))));
     T *const v = scratch.data(), *const d = v + products_ * v_step, *const copy = d + products_ * d_step;
     const Index chunks = parts(end - begin, chunk_);
     for (Index i = 0; i < chunks; ++i) {
@@ -114,9 +123,26 @@ template <class T> class WinogradGradient {
 
   void gather(Index tile, Index block, Index block_end, T* v, Index v_step, T* copy) const {
     const WinogradPatch<T> patch = tiles_.source(x_, tile, copy);
-    for (Index b = block; b < block_end; ++b, v += chunk_ * run_.lanes)
-      way_.patch(patch.at + b * run_.lanes, patch.row, patch.pixel, v, v_step,
-                 std::min(run_.lanes, s_.c - b * run_.lanes));
+    const Index phases = tiles_.phases;
+    for (Index b = block; b < block_end; ++b, v += chunk_ * run_.lanes) {
+      const Index row = b / line_blocks_, first = channel(b);
+      way_.patch(patch.at + row * patch.row + first - row * line_, phases * patch.row, phases * patch.pixel, v,
+                 v_step, channel(b + 1) - first);
+    }
+  }
+
+  /// The first channel of a block: those of a row of phases lie together in x.
+  Index channel(Index block) const {
+    return block / line_blocks_ * line_ + block % line_blocks_ * run_.lanes;
+  }
+
+  /// dw from the gradients of all phases of taps.
+  void join(const T* taps, T* dw) const {
+    const Index phases = tiles_.phases, size = way_.form.taps, tap = s_.c * s_.o;
+    for (Index row = 0; row < s_.rows.taps; ++row)
+      for (Index col = 0; col < s_.cols.taps; col += phases)
+        std::copy_n(taps + (row / phases * size + col / phases) * size_ + row % phases * line_ * s_.o,
+                    std::min(phases, s_.cols.taps - col) * tap, dw + (row * s_.cols.taps + col) * tap);
   }
 
   void spread(Index tile, T* d, Index d_step, Index t, T* copy) const {
@@ -134,7 +160,7 @@ template <class T> class WinogradGradient {
   const T* const x_;
   const T* const dy_;
   const WinogradTiles tiles_;
-  const Index products_, weights_, size_, blocks_, panels_, chunk_,
+  const Index products_, weights_, depth_, size_, line_, line_blocks_, blocks_, panels_, chunk_,
       run_chunks_ = std::max<Index>(1, kRun / chunk_);
 };
 

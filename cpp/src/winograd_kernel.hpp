@@ -9,6 +9,7 @@
 //
 //     results    taps              products    in place of
 //     4 x 4      3 x 3                   36            144
+//     3 x 3      4 x 4                   36            144
 //     2 x 2      5 x 5                   36            100
 //     2 x 2      3 x 3, stride 2         25             36
 //

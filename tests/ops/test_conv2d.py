@@ -148,8 +148,9 @@ def test_the_sample_holds_nearly_every_pair_of_values():
 def test_values_and_gradients_of_every_geometry(i, dtype):
     arrays, y, dy, grads, settings = expected(i)
     got, pullback = vjp(lambda *given: conv2d(*given, **settings), *(a.astype(dtype) for a in arrays))
-    # 3 x 3 and 5 x 5 windows of many channels are summed by Winograd's algorithm: 7 times the error; docs/numerics.md.
-    tiled = arrays[1].shape[:2] in ((3, 3), (5, 5)) and min(arrays[1].shape[2:]) >= 16
+    # Windows of some size and channels are summed by Winograd's algorithm: 7 times the error; docs/numerics.md.
+    phases = [-(-k // s) for k, s in zip(arrays[1].shape[:2], settings["strides"], strict=True)]
+    tiled = phases in ([3, 3], [4, 4], [5, 5]) and min(arrays[1].shape[2:]) >= 3 and max(arrays[1].shape[2:]) >= 10
     slack = 10 if dy.size and tiled else 1
     tolerance = slack * (1e-5 if dtype == "float32" else 1e-13)
     area, pixels = np.prod(arrays[1].shape[:2]), dy[..., 0].size
@@ -172,7 +173,9 @@ def test_values_and_gradients_of_every_geometry(i, dtype):
         (1, 12, 20, 128, 50, 2),
     ],
 )
-@pytest.mark.parametrize(("kernel", "strides"), [((3, 3), (1, 1)), ((5, 5), (1, 1)), ((3, 3), (2, 2))])
+@pytest.mark.parametrize(
+    ("kernel", "strides"), [((3, 3), (1, 1)), ((4, 4), (1, 1)), ((5, 5), (1, 1)), ((3, 3), (2, 2)), ((5, 5), (2, 2))]
+)
 def test_winograd_keeps_its_bound(rng, n, h, w, c, o, padding, kernel, strides):
     keeps_bound(rng, n, h, w, c, o, padding, kernel=kernel, strides=strides)
 
@@ -183,6 +186,7 @@ def test_winograd_keeps_its_bound(rng, n, h, w, c, o, padding, kernel, strides):
         (1, 14, 130, 140, (3, 3), (1, 1)),
         (1, 8, 129, 144, (5, 5), (1, 1)),
         (1, 28, 256, 200, (3, 3), (2, 2)),
+        (1, 16, 66, 70, (6, 6), (2, 2)),
         (9, 13, 257, 256, (3, 3), (1, 1)),
     ],
 )
@@ -194,11 +198,11 @@ def test_winograd_keeps_its_bound_with_large_kernels(rng, n, size, c, o, kernel,
 #: Sizes from 4 n to 4 n + 3, channels beside 16, 32 and 64, tiles in padding alone. Winograd's way is taken for all
 #: windows with stride 1.
 TILED = covering(
-    kernel=[((3, 3), (1, 1)), ((5, 5), (1, 1)), ((3, 3), (2, 2))],
+    kernel=[((3, 3), (1, 1)), ((4, 4), (1, 1)), ((5, 5), (1, 1)), ((3, 3), (2, 2))],
     h=[16, 17, 18, 19],
     w=[16, 17, 18, 19],
     padding=["valid", "same", ((0, 3), (2, 0)), ((7, 2), (6, 9))],
-    c=[16, 33, 64],
+    c=[9, 16, 33, 64],
     o=[17, 32, 40, 65],
     n=[1, 3],
     dtype=["float32", "float64"],
@@ -209,6 +213,42 @@ TILED = covering(
 def test_winograd_in_every_geometry(rng, g):
     kernel, strides = g["kernel"]
     keeps_bound(rng, **{**g, "kernel": kernel, "strides": strides})
+
+
+#: Windows with a stride, as windows over its phases: shorter than these by 0 to 2 pixels, few channels or more than a
+#: vector in a row of phases, pixels that no window reaches.
+PHASES = covering(
+    kernel=[(5, 2), (6, 2), (7, 2), (8, 2), (10, 2), (7, 3), (8, 3), (9, 3), (11, 4), (12, 4)],
+    h=[0, 1, 2, 3],  # beyond 12 windows
+    w=[0, 1, 2, 3],
+    padding=["valid", "same", ((0, 3), (2, 0)), ((7, 2), (6, 9))],
+    c=[3, 5, 9, 17],
+    o=[16, 43, 50],
+    n=[1, 3],
+    dtype=["float32", "float64"],
+)
+
+
+@pytest.mark.parametrize("g", PHASES, ids=lambda g: "-".join(map(str, g.values())))
+def test_phases_of_strides_in_every_geometry(rng, g):
+    kernel, stride = g["kernel"]
+    h, w = (11 * stride + kernel + g[axis] for axis in "hw")
+    keeps_bound(rng, **{**g, "h": h, "w": w, "kernel": (kernel, kernel), "strides": (stride, stride)})
+
+
+@pytest.mark.parametrize(("kernel", "stride", "past"), [(11, 4, 3), (7, 2, 1), (5, 2, 1), (7, 3, 2), (3, 2, 1)])
+def test_what_no_window_reaches_stays_unread(rng, kernel, stride, past):
+    """NaN there is in no sum, also where the phases of a stride reach further than windows."""
+    size = 17 * stride + kernel
+    x, w = rng.standard_normal((2, size, size, 16)), rng.standard_normal((kernel, kernel, 16, 32))
+    wide = np.full((2, size + past, size + past, 16), np.nan)
+    wide[:, :size, :size] = x
+    dy = rng.standard_normal((2, 18, 18, 32))
+    for dtype in (np.float32, np.float64):
+        passes = [vjp(lambda *given: conv2d(*given, strides=stride), a.astype(dtype), w.astype(dtype)) for a in (x, wide)]
+        (y, pullback), (y_wide, pullback_wide) = passes
+        np.testing.assert_array_equal(y_wide, y)
+        np.testing.assert_array_equal(pullback_wide(dy.astype(dtype))[1], pullback(dy.astype(dtype))[1])
 
 
 #: Windows 3 and 5 wide whose kernel gradient is summed for all taps at once: images narrower than a window, padding
@@ -356,7 +396,8 @@ def test_with_activation_is_the_activation_of_it(rng, activation, shapes):
 
 
 @pytest.mark.parametrize(
-    ("n", "size", "strides", "o"), [(6, 3, 1, 100), (6, 5, 1, 100), (6, 3, 2, 100), (1, 3, 1, 200)]
+    ("n", "size", "strides", "o"),
+    [(6, 3, 1, 100), (6, 4, 1, 100), (6, 5, 1, 100), (6, 3, 2, 100), (6, 5, 2, 50), (1, 3, 1, 200)],
 )
 def test_winograd_has_the_same_bits_at_any_thread_count(rng, threads, n, size, strides, o):
     shapes = (n, 20 * strides, 20 * strides, 128), (size, size, 128, o), (o,)

@@ -3,8 +3,9 @@
 //   product      the windows are rows of x as it lies in memory (a kernel as large as the image; the
 //                gradients of 1 x 1, stride 1, with few pixels): a matrix product and no more
 //   depthwise    as many groups as channels, one kernel each: depthwise_conv2d.cpp
-//   Winograd     3 x 3 and 5 x 5 windows, 16 channels and more in and out, pixels enough:
-//                conv_winograd.hpp, and conv_winograd_gradient.hpp for the kernel gradient
+//   Winograd     windows of 3 x 3 to 5 x 5, and larger ones with a stride, which are such windows over its
+//                phases; channels and pixels enough: conv_winograd.hpp, and conv_winograd_gradient.hpp for
+//                the kernel gradient
 //   points       kernel gradients of 1 x 1 windows, pixels many or apart: conv_point_gradient.hpp
 //   lanes        few channels out, or lanes that go empty, where a batch fills vectors: conv_image_lanes.hpp,
 //                and conv_image_gradient.hpp for the gradient of kernels of some hundred elements
@@ -62,7 +63,7 @@ template <class T> const ConvKernels<T>& conv_kernels() {
       kImageSumRows,
       &image_sums<T>,
       &image_totals<T>,
-      {winograd_kernels<SixPoints<4, 3>, T>(), winograd_kernels<SixPoints<2, 5>, T>(),
+      {winograd_kernels<SixPoints<4, 3>, T>(), winograd_kernels<SixPoints<3, 4>, T>(), winograd_kernels<SixPoints<2, 5>, T>(),
        winograd_kernels<StrideTwo, T>()}};
   return kKernels;
 }
