@@ -104,6 +104,7 @@ template <class T> struct ImageSums {
 /// One of Winograd's algorithms, the same for rows and columns.
 struct WinogradForm {
   Index taps, stride, results;
+  Index advance;  // pixels from a tile to the next
   Index side;     // pixels that the results of a tile read
   Index points;   // products
   Index weights;  // numbers that a kernel becomes; the last is a factor of all further products
@@ -118,9 +119,11 @@ struct WinogradForm {
   constexpr bool shares(Index e) const { return e / points >= weights || e % points >= weights; }
 };
 constexpr WinogradForm six_points(Index results, Index taps) {
-  return {taps, 1, results, 6, 6, 6, 8, taps < 5 ? 8 * 32 : 12 * 32, taps < 5 ? 8 * 24 : 8 * 32};
+  return {taps, 1, results, results, 6, 6, 6, 8, taps < 5 ? 8 * 32 : 12 * 32, taps < 5 ? 8 * 24 : 8 * 32};
 }
-constexpr WinogradForm kWinogradStrideTwo{3, 2, 2, 5, 5, 4, 16, 32 * 64, 16 * 16};
+constexpr WinogradForm kWinogradStrideTwo{3, 2, 2, 4, 5, 5, 4, 16, 32 * 64, 16 * 16};
+constexpr WinogradForm kWinogradStrideTwoGradient{3, 1, 4, 2, 3, 5, 4, 64, 32 * 64, 0};
+constexpr WinogradForm kWinogradThreePoints{2, 1, 2, 2, 3, 3, 3, 8, 32 * 64, 32 * 32};
 
 /// Its transforms; see winograd_kernel.hpp.
 template <class T> struct WinogradKernels {
@@ -152,7 +155,8 @@ template <class T> struct ConvKernels {
   Index image_sum_rows;
   void (*image_sums)(const ImageSums<T>&);
   void (*image_totals)(const T* x, T* y, Index n);
-  WinogradKernels<T> winograd[4];
+  WinogradKernels<T> winograd[5];
+  WinogradKernels<T> stride_two_gradient;  // which makes no kernel gradients
 };
 
 FASTNN_DECLARE(const ConvKernels<T>&, conv_kernels, ())

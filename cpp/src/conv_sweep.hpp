@@ -46,6 +46,29 @@ struct Sweep {
     s.shift_first = (p + padding - last * dilation) / stride, s.shift_step = step * dilation / stride;
     return s;
   }
+
+  /// All phases of that gradient at once, without dilation: result t is what lies from position
+  /// stride t - padding % stride on, taps those of conv_phases.hpp.
+  static Sweep backward(Index in, Index out, Index kernel, Index stride, Index padding) {
+    Sweep s;
+    const Index first = padding / stride;
+    s.in = in, s.count = s.out = out > 0 ? (out - 1 + padding) / stride - first + 1 : 0;
+    s.taps = (kernel + stride - 1) / stride;
+    s.index_first = s.taps - 1, s.index_step = -1;
+    s.shift_first = first - s.index_first;
+    return s;
+  }
+
+  /// That gradient where kernels have 3 taps and stride is 2, from position -(padding + 1) % 2 on, as
+  /// StrideTwoGradient of winograd_kernel.hpp wants it: the middle tap alone, then the other two.
+  static Sweep backward_of_three(Index in, Index out, Index padding) {
+    Sweep s;
+    const Index before = (padding + 1) % 2;
+    s.in = in, s.count = s.out = out + before, s.taps = 3;
+    s.index_first = 2, s.index_step = -1;
+    s.shift_first = (padding - before - 1) / 2;
+    return s;
+  }
 };
 
 }  // namespace fastnn

@@ -11,13 +11,14 @@
 // w is large for the number of tiles, u is never written as a whole: all tiles go past one panel after the
 // other, of which the rows of some channels are transformed, multiplied, and their products added up.
 //
-// Windows with a stride are windows without one over an image whose pixels are s x s of x, with s s c
-// channels, its phases: 11 x 11 with stride 4 becomes 3 x 3, where the taps beyond 11 are zeros. The c
-// channels of s pixels in a row lie together, so patches are transformed from x as it is, phase row by phase
-// row.
+// Windows with a stride become such without one over the phases of x (conv_phases.hpp): 11 x 11 with
+// stride 4 become 3 x 3 over 16 times the channels. Those of s pixels in a row lie together, so patches are
+// transformed from x as it is, phase row by phase row. In input gradients results have these channels
+// (conv_phase_gradient.hpp), and are written in the same way.
 
 #include "conv_chunks.hpp"
 #include "conv_kernels.hpp"
+#include "conv_phases.hpp"
 #include "epilogue.hpp"
 #include "packing.hpp"
 #include "parallel.hpp"
@@ -58,12 +59,22 @@ struct WinogradTiles {
       return parts(a.taps, phases) == form.taps && a.shift_step == 1 && a.in_step == phases * form.stride &&
              a.out_step == 1;
     };
-    return s.groups == 1 && (phases == 1 || (phases > 1 && form.stride == 1)) && fits(s.rows) && fits(s.cols) &&
+    const bool known = phases == 1 || (phases > 1 && form.stride == 1);
+    return s.groups == 1 && known && fits(s.rows) && fits(s.cols) &&
            phases * phases * s.c >= (phases > 1 ? kLeastDepth : form.channels) && s.o >= kLeastColumns;
   }
 
+  /// The taps of windows by phases.
+  PhaseTaps taps() const { return {phases, s.rows.taps, s.cols.taps, s.c * s.o}; }
+
+  /// Channels in times channels out that are enough for products to outweigh transforms: more where rows of
+  /// phases fill less than a vector.
+  static Index least(Index channels, Index stride, Index c) {
+    return (stride > 1 && stride * c < 16 ? 2 : 1) * channels;
+  }
+
   /// As many taps of a window as take their time.
-  Index taps() const { return form.points * form.points * 5 / 4 * phases * phases * count; }
+  Index work() const { return form.points * form.points * 5 / 4 * count; }
 
   struct Place {
     Index image, row, col;  // of a tile's first result
@@ -77,10 +88,10 @@ struct WinogradTiles {
     const Place at = place(tile);
     // What no window reaches counts as zeros: windows may be shorter than their phases.
     const auto reach = [](const Sweep& a) { return std::min(a.in, a.shift_first + a.span(a.count)); };
-    const Index line = s.cols.in * s.c;
+    const Index line = s.cols.in * s.c, step = form.advance * phases;
     return patch(x + at.image * s.rows.in * line, {reach(s.rows), reach(s.cols), s.c, line},
-                 at.row * s.rows.in_step + s.rows.shift_first, at.col * s.cols.in_step + s.cols.shift_first,
-                 form.side * phases, copy);
+                 at.row / form.results * step + s.rows.shift_first,
+                 at.col / form.results * step + s.cols.shift_first, form.side * phases, copy);
   }
   template <class T> WinogradPatch<T> results(const T* y, Index tile, T* copy) const {
     const Place at = place(tile);
@@ -93,8 +104,8 @@ struct WinogradTiles {
   struct Image {
     Index h, w, c, line;
   };
-  template <class T> static WinogradPatch<T> patch(const T* x, const Image& size, Index row, Index col,
-                                                   Index side, T* copy) {
+  template <class T>
+  static WinogradPatch<T> patch(const T* x, const Image& size, Index row, Index col, Index side, T* copy) {
     const Index c = size.c, line = size.line;
     if (row >= 0 && col >= 0 && row + side <= size.h && col + side <= size.w)
       return {x + row * line + col * c, line, c};
@@ -124,24 +135,25 @@ struct WinogradColumns {
   }
 };
 
-/// The way whose windows these are and that pays(s, form), or none.
+/// The way whose windows these are and that pays(tiles), or none.
 template <class T, class Pays>
 const WinogradKernels<T>* winograd_way(const ConvKernels<T>& run, const Correlation& s, const Pays& pays) {
   for (const WinogradKernels<T>& way : run.winograd)
-    if (WinogradTiles::fit(s, way.form) && pays(s, way.form)) return &way;
+    if (WinogradTiles::fit(s, way.form) && pays(WinogradTiles(s, way.form))) return &way;
   return nullptr;
 }
 
 template <class T> class Winograd {
  public:
   Winograd(const ConvKernels<T>& run, const WinogradKernels<T>& way, const Correlation& s, const T* x, T* y,
-           const ConvEpilogue<T>& epilogue)
+           const ConvEpilogue<T>& epilogue, const PhaseImage* image = nullptr)
       : run_(run),
         way_(way),
         s_(s),
         x_(x),
         y_(y),
         epilogue_(epilogue),
+        image_(image),
         tiles_(s, way.form),
         products_(way.form.points * way.form.points),
         panels_(parts(parts(s.o, run.lanes), run.tile_vectors)),
@@ -150,18 +162,31 @@ template <class T> class Winograd {
         chunk_(std::clamp<Index>(up(parts(tiles_.count, 4), 8), 16,
                                  std::clamp<Index>(kPatchElements / (products_ * depth_) / 8 * 8, 16, 64))) {}
 
-  /// The way that is faster than the sum itself, or none: for windows that move one by one or by two, of
-  /// channels enough for the products to outweigh the transforms, and pixels enough to outweigh that of the
-  /// kernel.
+  /// The way that is faster than the sum itself, or none: for channels enough for the products to outweigh
+  /// the transforms, and pixels enough to outweigh that of the kernel.
   static const WinogradKernels<T>* of(const ConvKernels<T>& run, const Correlation& s) {
-    return winograd_way(run, s, pays);
+    const Index sums = s.n * s.rows.count * s.cols.count * s.rows.taps * s.cols.taps;
+    return winograd_way(run, s,
+                        [&](const WinogradTiles& tiles) { return pays(tiles, sums, tiles.phases, s.c); });
+  }
+  /// The same where results are phases of an image of c channels, in place of so many products of a pixel and
+  /// a tap.
+  static const WinogradKernels<T>* of(const ConvKernels<T>& run, const Correlation& s, Index sums,
+                                      Index stride, Index c) {
+    return winograd_way(run, s, [&](const WinogradTiles& tiles) { return pays(tiles, sums, stride, c); });
+  }
+  static bool pays(const WinogradTiles& tiles, Index sums, Index stride, Index c) {
+    const WinogradForm& form = tiles.form;
+    return tiles.depth * tiles.s.o >= tiles.least(form.least, stride, c) &&
+           sums > stride * stride * (tiles.work() + (form.weights < 6 ? 200 : 500));
   }
 
   void operator()(const T* w, PackedKernel* kept) const {
-    if (!kept && is_large()) return by_panels(w);
+    if (!kept && is_large()) return with_taps(w, [&](const T* taps) { by_panels(taps); });
     const Index weights = way_.form.weights;
-    const Packing<T> u(kept, w, kWay + int(&way_ - run_.winograd), 1, depth_,
-                       std::size_t(weights * weights * u_step_), [&](T* to) { transform(w, to); });
+    const Packing<T> u(kept, w, kept ? kWay + int(&way_ - run_.winograd) : 0, 1, depth_,
+                       std::size_t(weights * weights * u_step_),
+                       [&](T* to) { with_taps(w, [&](const T* taps) { transform(taps, to); }); });
     const Index side = way_.form.side, chunks = parts(tiles_.count, chunk_),
                 wanted = tiles_.count * products_ * depth_ * s_.o / kGrainMultiplies;
     const Index tasks = std::clamp<Index>(std::min(chunks, wanted), 1, kMaxTasks);
@@ -170,8 +195,9 @@ template <class T> class Winograd {
     parallel_tasks(tasks * panel_parts, [&](Index task) {
       const Index t = task / panel_parts, q = task % panel_parts;
       const Workspace<Index> tables(std::size_t(2 * chunk_ + 1));
-      const Workspace<T> scratch(std::size_t(
-          products_ * (chunk_ * (depth_ + run_.lanes * run_.tile_vectors) + 2 * kLine) + side * side * depth_));
+      const Workspace<T> scratch(
+          std::size_t(products_ * (chunk_ * (depth_ + run_.lanes * run_.tile_vectors) + 2 * kLine) +
+                      side * side * depth_));
       for (Index i = chunks * t / tasks; i < chunks * (t + 1) / tasks; ++i)
         chunk(u.data(), tiles_.count * i / chunks, tiles_.count * (i + 1) / chunks, panels_ * q / panel_parts,
               panels_ * (q + 1) / panel_parts, tables.data(), scratch.data());
@@ -192,13 +218,6 @@ template <class T> class Winograd {
   static constexpr Index kPassTiles = 128;
   /// How packed kernels are told from others: the first of the ways.
   static constexpr int kWay = 3;
-
-  static bool pays(const Correlation& s, const WinogradForm& form) {
-    const Index pixels = s.n * s.rows.count * s.cols.count, kernel = form.stride > 1 ? 200 : 500;
-    const WinogradTiles tiles(s, form);
-    return tiles.depth * s.o >= (tiles.phases > 1 ? 2 : 1) * form.least &&
-           s.rows.taps * s.cols.taps * pixels > tiles.taps() + tiles.phases * tiles.phases * kernel;
-  }
 
   bool is_large() const {
     const Index size = depth_ * s_.o, weights = way_.form.weights * way_.form.weights;
@@ -247,24 +266,24 @@ template <class T> class Winograd {
                  Index u_step) const {
     const Index size = way_.form.taps, step = channels * q.count;
     const Workspace<T> taps(std::size_t(size * size * step));
+    w += first * s_.w_in + q.first * s_.w_out;
     for (Index tap = 0; tap < size * size; ++tap)
-      for (Index i = first; i < first + channels;) {
-        const Index some = std::min(s_.c - i % s_.c, first + channels - i);
-        pack(w, q, tap / size, tap % size, i, some, taps.data() + tap * step + (i - first) * q.count);
-        i += some;
-      }
+      run_.pack(w + place(tap / size, tap % size), s_.w_in, s_.w_out, taps.data() + tap * step, channels, 0,
+                channels, q.width, 1, 0);
     way_.kernel(taps.data(), step, u, u_step, step);
   }
 
-  /// Channels [channel, channel + some) of one phase of a tap, or zeros where it is beyond the window.
-  void pack(const T* w, const WinogradColumns& q, Index row, Index col, Index channel, Index some,
-            T* to) const {
-    const Index phase = channel / s_.c;
-    row = row * tiles_.phases + phase / tiles_.phases, col = col * tiles_.phases + phase % tiles_.phases;
-    if (row >= s_.rows.taps || col >= s_.cols.taps) return void(std::fill_n(to, some * q.count, T(0)));
-    run_.pack(w + s_.rows.index(row) * s_.w_row + s_.cols.index(col) * s_.w_tap + channel % s_.c * s_.w_in +
-                  q.first * s_.w_out,
-              s_.w_in, s_.w_out, to, some, 0, some, q.width, 1, 0);
+  /// Calls run(w) with taps by phases, if there are any.
+  template <class Run> void with_taps(const T* w, const Run& run) const {
+    if (tiles_.phases == 1) return run(w);
+    const PhaseTaps taps = tiles_.taps();
+    const Workspace<T> memory(taps.elements());
+    taps.split(w, memory.data());
+    run(memory.data());
+  }
+  Index place(Index row, Index col) const {
+    if (tiles_.phases > 1) return (row * way_.form.taps + col) * tiles_.taps().tap;
+    return s_.rows.index(row) * s_.w_row + s_.cols.index(col) * s_.w_tap;
   }
 
   /// Tiles [begin, end), panels [panel, panel_end).
@@ -306,7 +325,13 @@ template <class T> class Winograd {
   }
 
   void scatter(Index begin, Index end, const T* m, const WinogradColumns& q) const {
-    for (Index t = begin; t < end; ++t) scatter(t, m + (t - begin) * q.count, m_step(end - begin, q), q);
+    const Index step = m_step(end - begin, q);
+    if (image_) {
+      const Workspace<T> copy(std::size_t(way_.form.results * way_.form.results * q.width));
+      for (Index t = begin; t < end; ++t) scatter_phases(t, m + (t - begin) * q.count, step, q, copy.data());
+      return;
+    }
+    for (Index t = begin; t < end; ++t) scatter(t, m + (t - begin) * q.count, step, q);
   }
   void scatter(Index tile, const T* m, Index m_step, const WinogradColumns& q) const {
     const auto at = tiles_.place(tile);
@@ -324,12 +349,50 @@ template <class T> class Winograd {
     }
   }
 
+  /// Results of a tile, which are phases of the image: some or all of each phase row.
+  void scatter_phases(Index tile, const T* m, Index m_step, const WinogradColumns& q, T* copy) const {
+    const Index line = image_->stride * image_->c, end = q.first + q.width;
+    for (Index first = q.first; first < end;) {
+      const Index phase = first / line, next = std::min(end, (phase + 1) * line);
+      scatter_phase_row(tile, m + first - q.first, m_step, first, next - first, phase, copy);
+      first = next;
+    }
+  }
+
+  /// Columns [first, first + n), of one phase row.
+  void scatter_phase_row(Index tile, const T* m, Index m_step, Index first, Index n, Index phase,
+                         T* copy) const {
+    const auto at = tiles_.place(tile);
+    const Index step = image_->stride, w = image_->w, c = image_->c, line = step * c,
+                row = step * at.row + phase - image_->top, col = step * at.col - image_->left,
+                left = first - phase * line;
+    const Index rows = std::min(way_.form.results, s_.rows.count - at.row),
+                cols = std::min(way_.form.results, s_.cols.count - at.col);
+    T* const image = y_ + at.image * image_->h * w * c;
+    const auto results = [&](T* y, Index y_row, Index y_pixel) {
+      way_.results(m, m_step, epilogue_.bias ? epilogue_.bias + first : nullptr, {}, is_relu(epilogue_), y,
+                   y_row, y_pixel, int(rows), int(cols), n);
+    };
+    if (row >= 0 && row + step * (rows - 1) < image_->h && col >= 0 && col + step * cols <= w)
+      return results(image + (row * w + col) * c + left, step * w * c, line);
+    results(copy, cols * n, n);
+    for (Index i = 0; i < rows; ++i)
+      for (Index j = 0; row + step * i >= 0 && row + step * i < image_->h && j < cols; ++j) {
+        const Index from = (col + step * j) * c + left, begin = std::max<Index>(from, 0),
+                    stop = std::min(from + n, w * c);
+        if (begin < stop)
+          std::copy_n(copy + (i * cols + j) * n + begin - from, stop - begin,
+                      image + (row + step * i) * w * c + begin);
+      }
+  }
+
   const ConvKernels<T>& run_;
   const WinogradKernels<T>& way_;
   const Correlation& s_;
   const T* const x_;
   T* const y_;
   const ConvEpilogue<T>& epilogue_;
+  const PhaseImage* const image_;  // whose phases the results are, or null
   const WinogradTiles tiles_;
   const Index products_, panels_, depth_, u_step_, chunk_;
 };

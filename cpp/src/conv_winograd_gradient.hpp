@@ -33,7 +33,8 @@ template <class T> class WinogradGradient {
         line_blocks_(parts(line_, run.lanes)),
         blocks_(tiles_.phases * line_blocks_),
         panels_(parts(parts(s.o, run.lanes), run.tile_vectors)),
-        chunk_(std::min(up(tiles_.count, 8), std::clamp<Index>(2 * size_ / (depth_ + s.o) / 8 * 8, 64, kRun))) {}
+        chunk_(
+            std::min(up(tiles_.count, 8), std::clamp<Index>(2 * size_ / (depth_ + s.o) / 8 * 8, 64, kRun))) {}
 
   /// The way that is faster than the sum itself, or none: tiles enough to outweigh the sums of products being
   /// more than taps.
@@ -54,8 +55,9 @@ template <class T> class WinogradGradient {
       range(m.data() + part * step, tiles_.count * part / tile_parts, tiles_.count * (part + 1) / tile_parts,
             blocks_ * q / block_parts, blocks_ * (q + 1) / block_parts);
     });
-    const Workspace<T> phases(std::size_t(tiles_.phases > 1 ? way_.form.taps * way_.form.taps * size_ : 0));
-    T* const taps = tiles_.phases > 1 ? phases.data() : dw;
+    const bool phases = tiles_.phases > 1;
+    const Workspace<T> memory(phases ? tiles_.taps().elements() : 0);
+    T* const taps = phases ? memory.data() : dw;
     parallel_ranges(
         size_, weights_ * tile_parts,
         [&](Index begin, Index end) {
@@ -66,16 +68,18 @@ template <class T> class WinogradGradient {
           way_.kernel_gradient(m.data() + begin, size_, taps + begin, size_, end - begin);
         },
         64);
-    if (tiles_.phases > 1) join(taps, dw);
+    if (phases) tiles_.taps().join(taps, dw);
   }
 
  private:
-  static bool pays(const Correlation& s, const WinogradForm& form) {
-    const Index pixels = s.n * s.rows.count * s.cols.count;
-    const WinogradTiles tiles(s, form);
-    const Index sums = form.stride > 1 ? 200 : tiles.depth * s.o < WinogradTiles::kLargeKernel ? 300 : 1500;
-    return tiles.depth * s.o >= (tiles.phases > 1 ? 2 : 1) * form.least_gradient &&
-           s.rows.taps * s.cols.taps * pixels > tiles.taps() + tiles.phases * tiles.phases * sums;
+  static bool pays(const WinogradTiles& tiles) {
+    const Correlation& s = tiles.s;
+    const Index pixels = s.n * s.rows.count * s.cols.count, phases = tiles.phases * tiles.phases;
+    const Index sums = tiles.form.weights < 6                            ? 200
+                       : tiles.depth * s.o < WinogradTiles::kLargeKernel ? 300
+                                                                         : 1500;
+    return tiles.depth * s.o >= tiles.least(tiles.form.least_gradient, tiles.phases, s.c) &&
+           s.rows.taps * s.cols.taps * pixels > phases * (tiles.work() + sums);
   }
 
   static constexpr Index kLine = kWinogradLine<T>;
@@ -126,23 +130,14 @@ template <class T> class WinogradGradient {
     const Index phases = tiles_.phases;
     for (Index b = block; b < block_end; ++b, v += chunk_ * run_.lanes) {
       const Index row = b / line_blocks_, first = channel(b);
-      way_.patch(patch.at + row * patch.row + first - row * line_, phases * patch.row, phases * patch.pixel, v,
-                 v_step, channel(b + 1) - first);
+      way_.patch(patch.at + row * patch.row + first - row * line_, phases * patch.row, phases * patch.pixel,
+                 v, v_step, channel(b + 1) - first);
     }
   }
 
   /// The first channel of a block: those of a row of phases lie together in x.
   Index channel(Index block) const {
     return block / line_blocks_ * line_ + block % line_blocks_ * run_.lanes;
-  }
-
-  /// dw from the gradients of all phases of taps.
-  void join(const T* taps, T* dw) const {
-    const Index phases = tiles_.phases, size = way_.form.taps, tap = s_.c * s_.o;
-    for (Index row = 0; row < s_.rows.taps; ++row)
-      for (Index col = 0; col < s_.cols.taps; col += phases)
-        std::copy_n(taps + (row / phases * size + col / phases) * size_ + row % phases * line_ * s_.o,
-                    std::min(phases, s_.cols.taps - col) * tap, dw + (row * s_.cols.taps + col) * tap);
   }
 
   void spread(Index tile, T* d, Index d_step, Index t, T* copy) const {

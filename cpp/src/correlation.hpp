@@ -28,6 +28,11 @@ struct Correlation {
   static Correlation forward(const Conv2dShape& s);
   /// The part of the gradient with respect to x that lies at these phases; x here is the gradient of y.
   static Correlation backward(const Conv2dShape& s, Index row_phase, Index col_phase);
+  /// All of it at once, for equal strides: results have the phases of x as channels, and w has taps by phases
+  /// (conv_phases.hpp).
+  static Correlation backward(const Conv2dShape& s);
+  /// The same for windows of 3 x 3 with stride 2, whose tiles cover pixels of x.
+  static Correlation backward_of_three(const Conv2dShape& s);
 };
 
 namespace cpu {

@@ -12,6 +12,8 @@
 //     3 x 3      4 x 4                   36            144
 //     2 x 2      5 x 5                   36            100
 //     2 x 2      3 x 3, stride 2         25             36
+//     4 x 4      its input gradient      25             36
+//     2 x 2      2 x 2                    9             16
 //
 // Vectors hold neighbouring channels, so no lanes ever change places.
 //
@@ -124,6 +126,41 @@ struct StrideTwo {
   }
   template <class V> static inline void taps(const V (&m)[4], V (&o)[3]) {
     o[0] = m[0] + m[1], o[1] = m[3], o[2] = m[1] + m[2];
+  }
+};
+
+/// The input gradient of these: pixel 2 t has the middle tap alone, pixel 2 t + 1 the others, from d[t] and
+/// d[t + 1]: F(2, 2) for two such.
+struct StrideTwoGradient {
+  static constexpr WinogradForm kForm = kWinogradStrideTwoGradient;
+
+  template <class V> static inline void input(const V (&d)[3], V (&o)[5]) {
+    o[0] = d[0] - d[1], o[1] = d[1], o[2] = d[2] - d[1], o[3] = d[0], o[4] = d[1];
+  }
+  template <class V> static inline void output(const V (&m)[5], V (&o)[4]) {
+    o[0] = m[3], o[1] = m[0] + m[1], o[2] = m[4], o[3] = m[1] + m[2];
+  }
+};
+
+/// F(2, 2).
+struct ThreePoints {
+  static constexpr WinogradForm kForm = kWinogradThreePoints;
+  using Patch = ThreePoints;
+
+  template <class V> static inline void input(const V (&d)[3], V (&o)[3]) {
+    o[0] = d[0] - d[1], o[1] = d[1], o[2] = d[2] - d[1];
+  }
+  template <class V> static inline void weights(const V (&g)[2], V (&o)[3]) {
+    o[0] = g[0], o[1] = g[0] + g[1], o[2] = g[1];
+  }
+  template <class V> static inline void output(const V (&m)[3], V (&o)[2]) {
+    o[0] = m[0] + m[1], o[1] = m[1] + m[2];
+  }
+  template <class V> static inline void spread(const V (&y)[2], V (&o)[3]) {
+    o[0] = y[0], o[1] = y[0] + y[1], o[2] = y[1];
+  }
+  template <class V> static inline void taps(const V (&m)[3], V (&o)[2]) {
+    o[0] = m[0] + m[1], o[1] = m[1] + m[2];
   }
 };
 
@@ -267,6 +304,16 @@ template <class Form, class T> static constexpr WinogradKernels<T> winograd_kern
           &winograd_results<Form, T>,
           &winograd_gradients<Form, T>,
           &winograd_kernel_gradient<Form, T>};
+}
+
+template <class T> static constexpr WinogradKernels<T> winograd_stride_two_gradient() {
+  using Form = StrideTwoGradient;
+  return {Form::kForm,
+          &winograd_patch<Form, T>,
+          &winograd_kernel<StrideTwo, T>,
+          &winograd_results<Form, T>,
+          nullptr,
+          nullptr};
 }
 
 }  // namespace fastnn::cpu::FASTNN_ISA

@@ -7,7 +7,7 @@ import pytest
 
 from fastnn import backend, vjp
 from fastnn.ops import conv2d, conv_transpose1d, conv_transpose2d
-from fastnn.testing import check_op, covering_sample, missing_pairs
+from fastnn.testing import check_op, covering, covering_sample, missing_pairs
 
 
 def everything(x, w, strides, dilation):
@@ -101,6 +101,41 @@ def test_values_and_gradients_of_every_geometry(i):
     for v, along_v, u, along_u in directions:
         np.testing.assert_allclose((dx * v).sum(), along_v, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose((dw * u).sum(), along_u, rtol=1e-9, atol=1e-9)
+
+
+#: All phases of the stride at once by Winograd's algorithm, with 10 channels and more: images that begin and end within
+#: a phase, rows no kernel reaches, columns that are no whole vector.
+PHASES = covering(
+    kernel=[(3, 2), (4, 2), (5, 2), (6, 2), (7, 2), (9, 3), (11, 4)],
+    cut=[((0, 0), (0, 0)), ((1, 1), (0, 2)), ((0, -1), (1, 0)), ((4, 2), (3, -1))],
+    h=[9, 12, 14],
+    w=[8, 13, 15],
+    c=[17, 64],
+    o=[3, 16, 35, 64],
+    n=[1, 3],
+    activation=[None, "relu", "tanh"],
+    dtype=["float32", "float64"],
+)
+
+
+@pytest.mark.parametrize("g", PHASES, ids=lambda g: "-".join(map(str, g.values())))
+def test_phases_in_every_geometry(rng, g):
+    """Errors of sums, and relative to their size 4e-6 at most in float32."""
+    kernel, stride = g["kernel"]
+    shapes = (g["n"], g["h"], g["w"], g["c"]), (kernel, kernel, g["o"], g["c"]), (g["o"],)
+    arrays = [rng.standard_normal(shape).astype(g["dtype"]) for shape in shapes]
+    settings = {
+        "strides": stride,
+        "padding": tuple((before, max(0, after)) for before, after in g["cut"]),
+        "output_padding": tuple(max(0, -after) for _, after in g["cut"]),
+    }
+    wanted = reference(*(a.astype(np.float64) for a in arrays), strides=(stride, stride), cut=g["cut"])
+    bound = 4e-6 * (1 if g["dtype"] == "float32" else 1e-8) * np.sqrt(np.mean(wanted**2))
+    act = {None: np.array, "relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}[g["activation"]]
+    got = conv_transpose2d(*arrays, **settings, activation=g["activation"])
+    assert got.shape == wanted.shape and got.dtype == g["dtype"]
+    assert np.sqrt(np.mean((got - act(wanted)) ** 2)) < bound
+    assert np.abs(got - act(wanted)).max() < 25 * bound
 
 
 @pytest.mark.parametrize("activation", [None, "gelu", "tanh"])

@@ -63,8 +63,10 @@ template <class T> const ConvKernels<T>& conv_kernels() {
       kImageSumRows,
       &image_sums<T>,
       &image_totals<T>,
-      {winograd_kernels<SixPoints<4, 3>, T>(), winograd_kernels<SixPoints<3, 4>, T>(), winograd_kernels<SixPoints<2, 5>, T>(),
-       winograd_kernels<StrideTwo, T>()}};
+      {winograd_kernels<SixPoints<4, 3>, T>(), winograd_kernels<SixPoints<3, 4>, T>(),
+       winograd_kernels<SixPoints<2, 5>, T>(), winograd_kernels<StrideTwo, T>(),
+       winograd_kernels<ThreePoints, T>()},
+      winograd_stride_two_gradient<T>()};
   return kKernels;
 }
 FASTNN_INSTANTIATE(conv_kernels)
@@ -82,6 +84,7 @@ FASTNN_INSTANTIATE(conv_kernels)
 #include "conv_image_gradient.hpp"
 #include "conv_image_lanes.hpp"
 #include "conv_parts.hpp"
+#include "conv_phase_gradient.hpp"
 #include "conv_point_gradient.hpp"
 #include "conv_scatter.hpp"
 #include "conv_tap_gradient.hpp"
@@ -136,6 +139,23 @@ Correlation Correlation::backward(const Conv2dShape& s, Index row_phase, Index c
   std::swap(x.w_in, x.w_out);
   x.rows = Sweep::backward(s.out_h(), s.h, s.kh, s.stride_h, s.dilation_h, s.top, row_phase);
   x.cols = Sweep::backward(s.out_w(), s.w, s.kw, s.stride_w, s.dilation_w, s.left, col_phase);
+  return x;
+}
+
+Correlation Correlation::backward(const Conv2dShape& s) {
+  Correlation x;
+  const Index phases = s.stride_h * s.stride_w;
+  x.n = s.n, x.c = s.o, x.o = phases * s.c;
+  x.rows = Sweep::backward(s.out_h(), s.h, s.kh, s.stride_h, s.top);
+  x.cols = Sweep::backward(s.out_w(), s.w, s.kw, s.stride_w, s.left);
+  x.w_in = 1, x.w_out = s.o, x.w_tap = phases * s.c * s.o, x.w_row = x.cols.taps * x.w_tap;
+  return x;
+}
+
+Correlation Correlation::backward_of_three(const Conv2dShape& s) {
+  Correlation x = backward(s, 0, 0);
+  x.rows = Sweep::backward_of_three(s.out_h(), s.h, s.top);
+  x.cols = Sweep::backward_of_three(s.out_w(), s.w, s.left);
   return x;
 }
 
@@ -476,6 +496,8 @@ void input_gradient(const T* dz, const T* w, T* dx, const Conv2dShape& s, const 
   if (product_of(s) && epilogue.empty() && !asks_ahead(run, s))
     return gemm<T>(dz, w, dx, GemmShape::dense(s.pixels(), s.depth(), s.o, false, true));
   const bool in_lanes = s.stride_h == 1 && s.stride_w == 1 && lanes_pay(run, Correlation::backward(s, 0, 0));
+  const PhaseGradient<T> phases(run, s);
+  if (const auto* way = phases.way()) return phases(*way, dz, w, dx, epilogue);
   if (!in_lanes && Scatter<T>::pays(run, s)) return Scatter<T>(run, s, dz, dx, epilogue)(w);
   for (Index i = 0; i < s.stride_h; ++i)
     for (Index j = 0; j < s.stride_w; ++j)
