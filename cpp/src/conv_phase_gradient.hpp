@@ -27,7 +27,7 @@ template <class T> class PhaseGradient {
     if (!three_) return Winograd<T>::of(run_, sums_, sums, s_.stride_h, s_.c);
     const WinogradKernels<T>& way = run_.stride_two_gradient;
     const bool wide = s_.c >= WinogradTiles::kLeastColumns && s_.o >= way.form.channels;
-    return wide && Winograd<T>::pays({sums_, way.form}, sums, 2, s_.c) ? &way : nullptr;
+    return wide && Winograd<T>::pays({sums_, way.form}, sums, 1, s_.c) ? &way : nullptr;
   }
 
   void operator()(const WinogradKernels<T>& way, const T* dz, const T* w, T* dx,
