@@ -53,6 +53,13 @@ class Chunks {
   Index n_, rows_, cols_, image_parts_ = 1, row_parts_ = 1, col_parts_ = 1;
 };
 
+/// Where the first pixel of a chunk lies in the result.
+inline Index result_of(const Correlation& s, const Chunk& chunk) {
+  const Index row = s.rows.out_first + chunk.row * s.rows.out_step;
+  const Index col = s.cols.out_first + chunk.col * s.cols.out_step;
+  return ((chunk.image * s.rows.out + row) * s.cols.out + col) * s.o;
+}
+
 /// The source of a chunk: the image itself or, where windows leave it, a copy of what they cover with zeros
 /// around it. Strides are the same for all chunks.
 template <class T> class Source {

@@ -22,10 +22,6 @@
 // for each phase of the strides (conv_sweep.hpp), so no product with an inserted zero is ever computed.
 //
 // Transposed convolution is the input gradient of a convolution, and its input gradient is that convolution.
-//
-// The kernel gradient is a product over pixels. As tiles then walk from pixel to pixel, pixels are copied by
-// blocks of the 8 channels a tile has as rows. Chunks are cut into fixed parts, each of which adds to a copy
-// of dw of its own; these are added in order.
 #include "fastnn/conv2d.hpp"
 
 #include "conv_kernels.hpp"
@@ -83,7 +79,7 @@ FASTNN_INSTANTIATE(conv_kernels)
 #include "conv_chunks.hpp"
 #include "conv_image_gradient.hpp"
 #include "conv_image_lanes.hpp"
-#include "conv_parts.hpp"
+#include "conv_kernel_gradient.hpp"
 #include "conv_phase_gradient.hpp"
 #include "conv_point_gradient.hpp"
 #include "conv_scatter.hpp"
@@ -186,15 +182,6 @@ constexpr Index kLongChunkPixels = 256, kLongChunkElements = 256 * 1024;
 constexpr Index kDepth = 512;
 /// Pixels from which on input gradients of 1 x 1 windows go the general way.
 constexpr Index kManyPoints = 4096;
-/// The same for the kernel gradient, where the gradients of a chunk, a panel at a time, stay in the
-/// first-level cache.
-constexpr Index kGradientPixels = 192;
-/// Partial kernel gradients at most, elements of them all, and pixels that outweigh adding one up.
-constexpr Index kMaxParts = 16, kPartElements = 1 << 22, kPartPixels = 256;
-/// Where that makes fewer than kMinTasks tasks, each takes some rows of it, which have to outweigh copying
-/// pixels.
-constexpr Index kMinTasks = 8, kPartRows = 64;
-
 /// Offsets of the pixels of a chunk in source and result.
 struct PixelTable {
   Index image, row, col;              // strides in the source
@@ -216,13 +203,6 @@ template <class T> PixelTable pixel_table(const Correlation& s, const Source<T>&
           s.rows.out * s.cols.out * s.o,
           s.rows.out_step * s.cols.out * s.o,
           s.cols.out_step * s.o};
-}
-
-/// Where the first pixel of a chunk lies in the result.
-Index result_of(const Correlation& s, const Chunk& chunk) {
-  const Index row = s.rows.out_first + chunk.row * s.rows.out_step;
-  const Index col = s.cols.out_first + chunk.col * s.cols.out_step;
-  return ((chunk.image * s.rows.out + row) * s.cols.out + col) * s.o;
 }
 
 /// One correlation: chunks times panels of the packed kernel.
@@ -378,82 +358,6 @@ template <class T> class Correlator {
   const Index depth_;
   const bool points_;
   const Index panels_, group_elements_;
-};
-
-/// The gradient of a forward correlation with respect to its kernel, from pixels as Pixels lays them out.
-template <class T, class Pixels> class KernelGradient {
- public:
-  KernelGradient(const ConvKernels<T>& run, const Correlation& s, const T* x, const T* dy)
-      : run_(run),
-        s_(s),
-        dy_(dy),
-        chunks_(s.n, s.rows.count, s.cols.count, kGradientPixels),
-        source_(x, s, chunks_.largest(), run),
-        depth_(s.depth()),
-        panels_(parts(parts(s.group_o(), run.lanes), run.tile_vectors)) {}
-
-  void operator()(T* dw) const {
-    const Index size = depth_ * s_.o;  // of dw
-    const Index work = s_.n * s_.rows.count * s_.cols.count * size;
-    const Index wanted = std::clamp<Index>(work / kGrainMultiplies, 1, kMaxTasks);
-    // Copies of dw first, as each needs its pixels once; then rows of it.
-    const Index most = std::clamp<Index>(kPartElements / std::max<Index>(1, size), 1, kMaxParts);
-    const Index pixel_parts = std::clamp<Index>(s_.n * s_.rows.count * s_.cols.count / kPartPixels, 1,
-                                                std::min({wanted, most, chunks_.size()}));
-    const Index row_parts =
-        std::clamp<Index>(depth_ / kPartRows, 1, parts(std::min(wanted, kMinTasks), pixel_parts * s_.groups));
-    const Workspace<T> memory(std::size_t(pixel_parts > 1 ? pixel_parts * size : 0));
-    parallel_tasks(pixel_parts * s_.groups * row_parts, [&](Index task) {
-      const Index part = task / row_parts / s_.groups, group = task / row_parts % s_.groups,
-                  q = task % row_parts;
-      range(pixel_parts > 1 ? memory.data() + part * size : dw, group, chunks_.size() * part / pixel_parts,
-            chunks_.size() * (part + 1) / pixel_parts, depth_ * q / row_parts, depth_ * (q + 1) / row_parts);
-    });
-    if (pixel_parts > 1) add_parts(run_, memory.data(), size, pixel_parts, dw);
-  }
-
- private:
-  /// Rows [row, row_end) of dw, in the order in which their pixels lie, from chunks [begin, end).
-  void range(T* dw, Index group, Index begin, Index end, Index row, Index row_end) const {
-    const Chunk largest = chunks_.largest();
-    const Index rows = row_end - row, lines = largest.images * largest.rows;
-    const Workspace<Index> tables(std::size_t(2 * rows + lines));
-    Index *const in = tables.data(), *const out = in + rows, *const begins = out + rows;
-    for (Index i = 0; i < rows; ++i) {
-      const auto [tap, channel] = source_.element(row + i);
-      in[i] = tap / s_.cols.taps * s_.rows.shift_step * source_.row() +
-              tap % s_.cols.taps * s_.cols.shift_step * source_.pixel() + source_.channel(channel);
-      out[i] = (tap * s_.group_c() + channel) * s_.w_in;
-    }
-    const Index padded = up(s_.group_o(), run_.lanes);
-    const Workspace<T> scratch(std::size_t(source_.scratch() + largest.pixels() * padded));
-    T* const packed = scratch.data() + source_.scratch();
-    for (Index i = begin; i < end; ++i) {
-      const Chunk chunk = chunks_[i];
-      const Index pixels = chunk.pixels();
-      pack(dy_ + result_of(s_, chunk) + group * s_.group_o(), packed, pixels);
-      for (Index m = 0; m < chunk.images; ++m)
-        for (Index r = 0; r < chunk.rows; ++r)
-          begins[m * chunk.rows + r] = m * source_.image() + r * s_.rows.in_step * source_.row();
-      run_.multiply({source_.of(chunk, group, scratch.data()), in, begins, chunk.images * chunk.rows,
-                     chunk.cols, s_.cols.in_step * source_.pixel(), packed, pixels, 0,
-                     dw + group * s_.w_group, out, rows, s_.group_o(), panels_, i > begin},
-                    0, panels_);
-    }
-  }
-
-  /// The gradients of a chunk, whose pixels lie together.
-  void pack(const T* dy, T* packed, Index pixels) const {
-    if (panels_ == 1) return run_.pack(dy, s_.o, 1, packed, pixels, 0, pixels, s_.group_o(), 1, 0);
-    run_.pack_rows(dy, s_.o, packed, pixels, s_.group_o(), panels_, 0, pixels);
-  }
-
-  const ConvKernels<T>& run_;
-  const Correlation& s_;
-  const T* const dy_;
-  const Chunks chunks_;
-  const Pixels source_;
-  const Index depth_, panels_;
 };
 
 /// The shape as a matrix product of windows that lie in x one after the other, if they do.
