@@ -144,6 +144,17 @@ def test_other_batches_and_other_instruction_sets_pack_anew(kernel_size, size):
         _core.set_active_isa(before)
 
 
+def test_kernels_with_a_stride_stay_packed_by_its_phases():
+    """Winograd's algorithm for 5 x 5 with stride 2: 36 numbers for 9 taps of 4 phases."""
+    layer, x = layers.Conv2D(32, 5, strides=2), np.random.default_rng(3).standard_normal((2, 50, 50, 16))
+    for _ in range(2):
+        y = np.array(layer(x))
+        assert layer.kernel.packed.bytes > 5 * layer.kernel.value.nbytes
+        np.testing.assert_array_equal(y, ops.conv2d(x.astype("float32"), np.array(layer.kernel), strides=2))
+        layer.kernel.assign(0.5 * layer.kernel.numpy())
+    np.testing.assert_array_equal(layer(x), 0.5 * y)
+
+
 def test_the_value_of_a_variable_cannot_be_made_writable():
     value = fastnn.Variable(np.ones((2, 3))).value
     with pytest.raises(ValueError, match="WRITEABLE"):

@@ -13,6 +13,7 @@ GEOMETRIES = [
     (ops.conv2d, (1, 6, 6, 600), (1, 1, 600, 5), {}),  # in blocks of the depth
     (ops.conv2d, (2, 9, 8, 4), (3, 2, 2, 6), {"strides": 2, "groups": 2}),
     (ops.conv2d, (4, 14, 11, 32), (3, 3, 32, 35), {"padding": "same"}),  # Winograd
+    (ops.conv2d, (3, 28, 26, 9), (5, 5, 9, 35), {"strides": 2, "padding": "same"}),  # the same, over phases
     (ops.conv2d, (5, 4, 4, 3), (4, 4, 3, 17), {}),  # a product
     (ops.conv2d, (31, 5, 6, 3), (3, 3, 3, 7), {"padding": "same"}),  # images in lanes
     (ops.conv1d, (2, 9, 5), (3, 5, 18), {"padding": (2, 0)}),
