@@ -146,7 +146,8 @@ class Variable(Differentiable):
     initializer: an array, a number, or a function (shape, dtype) -> array, for which shape is due.
     value: the current value, a read-only view that follows later changes. version: counts the changes. packed: where
     convolutions keep it packed, in 1.5 to 6 times its bytes for Winograd's algorithm (four for 3 x 3 windows) and once
-    its bytes otherwise, as long as the Variable lives; whoever writes the value calls backend.weights_changed() after that.
+    its bytes otherwise, as long as the Variable lives; whoever writes the value calls backend.weights_changed() after
+    that.
     regularizer, constraint: functions of the value, or None: a penalty for the loss; what takes its place after a step.
     """
 
