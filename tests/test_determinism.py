@@ -69,7 +69,10 @@ def test_any_number_of_threads_gives_the_same_bits(threads, isa, one_thread):
     found, together = run(threads, isa)
     assert found == expected
     if sys.platform == "linux":
-        assert together == alone + threads - 1, "expected the shapes to be large enough for all threads to run"
+        enough = alone + threads - 1
+        # Where OpenMP's teams grow and shrink, a thread that leaves one may still be there.
+        ran = together >= enough if _core.threading() == "OpenMP" else together == enough
+        assert ran, f"expected shapes large enough for {threads} threads, {enough} in all, got {together}"
 
 
 def test_the_same_run_again_gives_the_same_bits(one_thread):
