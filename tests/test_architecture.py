@@ -329,6 +329,14 @@ def tracked_files() -> list[Path]:
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
 
 
+def test_nothing_that_was_built_is_tracked() -> None:
+    files = tracked_files()
+    if not files:
+        cannot("needs a git checkout")
+    built = [str(p.relative_to(ROOT)) for p in files if p.suffix != ".png" and b"\0" in p.read_bytes()]
+    assert not built, f"expected text and pictures alone, got {built}"
+
+
 def test_files_hold_no_leftovers_and_no_machine_paths() -> None:
     files = tracked_files()
     if not files:

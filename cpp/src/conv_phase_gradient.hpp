@@ -2,8 +2,8 @@
 
 // Input gradients of convolutions with a stride by Winograd's algorithm. All phases of x (conv_phases.hpp)
 // come from the same windows of gradients, so they are one correlation without a stride, with the phases as
-// channels of its results. Windows of 3 x 3 with stride 2, whose taps by phases would be zeros for the most
-// part, have transforms of their own (winograd_kernel.hpp), which make 4 x 4 pixels of x.
+// channels of its results. Windows of 3 x 3 with stride 2, 7 of whose 16 taps by phases would be zeros, have
+// transforms of their own (winograd_kernel.hpp), which make 4 x 4 pixels of x.
 
 #include "conv_winograd.hpp"
 #include "fastnn/conv2d.hpp"
