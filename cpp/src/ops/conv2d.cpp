@@ -3,9 +3,9 @@
 //   product      the windows are rows of x as it lies in memory (a kernel as large as the image; the
 //                gradients of 1 x 1, stride 1, with few pixels): a matrix product and no more
 //   depthwise    as many groups as channels, one kernel each: depthwise_conv2d.cpp
-//   Winograd     windows of 3 x 3 to 5 x 5, and larger ones with a stride, which are such windows over its
-//                phases; channels and pixels enough: conv_winograd.hpp, and conv_winograd_gradient.hpp for
-//                the kernel gradient
+//   Winograd     windows of 2 x 2 to 5 x 5, and larger ones with a stride, which are such windows over its
+//                phases; channels and pixels enough: conv_winograd.hpp, conv_phase_gradient.hpp for input
+//                gradients with a stride, conv_winograd_gradient.hpp for the kernel gradient
 //   points       kernel gradients of 1 x 1 windows, pixels many or apart: conv_point_gradient.hpp
 //   lanes        few channels out, or lanes that go empty, where a batch fills vectors: conv_image_lanes.hpp,
 //                and conv_image_gradient.hpp for the gradient of kernels of some hundred elements
